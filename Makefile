@@ -1,0 +1,110 @@
+# Needs make and Python 3.11 or newer; everything else is installed into .venv and .envs.
+# Another interpreter: make PYTHON=python3.12 test. Arguments for what is run: make demo ARGS="--steps 50".
+
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-all test-aot lint format hooks golden bench bench-aot docs clean
+
+# Notices of newer versions, which are no business of a build.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export NO_MKDOCS_2_WARNING := 1
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.installed-examples  ## train a small language model on the CPU and show its curves
+	$(BIN)/python examples/train_lm.py $(ARGS)
+
+test: .venv/.installed-test  ## the quick suite, on the CPU
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not slow and not aot" $(ARGS)
+
+test-all: .venv/.installed-test  ## the quick and the slow suite
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not aot" $(ARGS)
+
+test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
+	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot $(ARGS)
+	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot $(ARGS)
+
+lint: .venv/.installed-test  ## ruff check, ruff format --check, pyright
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: .venv/.installed-test  ## rewrite the code as ruff would have it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+hooks: .venv/.installed-test  ## run ruff and pyright before each commit
+	$(BIN)/pre-commit install
+
+golden: .envs/oracle/.installed  ## write the golden trajectories anew from the independent oracle
+	.envs/oracle/bin/python tests/golden/generate.py
+	.envs/oracle/bin/python tests/golden/generate_schedules.py
+
+bench: .venv/.installed-bench  ## time the step on this machine
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-aot: .envs/tpu/.installed .envs/h100/.installed  ## bytes and kernels of the compiled TPU and H100 programs
+	$(TPU_ENV) .envs/tpu/bin/python -m benchmarks.aot tpu $(ARGS)
+	$(H100_ENV) .envs/h100/bin/python -m benchmarks.aot h100 $(ARGS)
+
+docs: .venv/.installed-docs  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+clean:  ## remove environments, caches and build products; runs/ stays
+	rm -rf .venv .envs build dist site .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Environments ------------------------------------------------------------------------------------------
+
+define check_python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "gradchain needs Python 3.11 or newer, and '$(PYTHON)' is not: try make PYTHON=python3.12 ..." >&2; exit 1; }
+endef
+
+# One stamp per extra: installing again only when pyproject.toml changed.
+.venv/.installed-%: pyproject.toml | .venv/bin/python
+	$(BIN)/python $(PIP_INSTALL) --editable ".[$*]"
+	@touch $@
+
+.PRECIOUS: .venv/bin/python .venv/.installed-%
+.venv/bin/python:
+	$(check_python)
+	$(PYTHON) -m venv .venv
+
+# The compilers for hardware this machine need not have, each apart from the others and from the tests.
+# ALLOW_MULTIPLE_LIBTPU_LOAD: two processes would otherwise meet at one lock file.
+TPU_ENV := JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1 TPU_ACCELERATOR_TYPE=v5litepod-8 \
+  TPU_WORKER_HOSTNAMES=localhost TPU_WORKER_ID=0 ALLOW_MULTIPLE_LIBTPU_LOAD=1
+
+# XLA calls CUDA's ptxas: the machine's own or, where it has none, the one installed into the environment.
+H100_ENV = JAX_PLATFORMS=cpu PATH="$$PATH:$$(echo $(CURDIR)/.envs/h100/lib/python3*/site-packages/nvidia/cu13/bin)"
+
+JAX_VERSION = $$($(@D)/bin/python -c 'from importlib.metadata import version; print(version("jax"))')
+
+.envs/tpu/.installed: pyproject.toml
+	$(check_python)
+	$(PYTHON) -m venv .envs/tpu
+	$(@D)/bin/python $(PIP_INSTALL) --editable ".[aot]"
+	$(@D)/bin/python $(PIP_INSTALL) "jax[tpu]==$(JAX_VERSION)"
+	@touch $@
+
+.envs/h100/.installed: pyproject.toml
+	$(check_python)
+	$(PYTHON) -m venv .envs/h100
+	$(@D)/bin/python $(PIP_INSTALL) --editable ".[aot]"
+	$(@D)/bin/python $(PIP_INSTALL) "jax-cuda13-plugin==$(JAX_VERSION)" "jax-cuda13-pjrt==$(JAX_VERSION)"
+	command -v ptxas >/dev/null || $(@D)/bin/python $(PIP_INSTALL) nvidia-cuda-nvcc
+	@touch $@
+
+.envs/oracle/.installed: tests/golden/requirements.txt
+	$(check_python)
+	$(PYTHON) -m venv .envs/oracle
+	$(@D)/bin/python $(PIP_INSTALL) --requirement tests/golden/requirements.txt
+	@touch $@

@@ -1,0 +1,116 @@
+"""Hyperparameters: numbers (compile-time constants), arrays (operands), schedules (of the step), tunables."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Tunable:
+    """A hyperparameter kept in the state: read by `hyperparams`, set by `set_hyperparams`, no recompile."""
+
+    value: float
+
+    def __repr__(self) -> str:
+        return f"tunable({self.value!r})"
+
+
+def tunable(value: float) -> Tunable:
+    """Keep a hyperparameter in the optimizer's state, so that it can be read and set between steps."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"tunable({value!r}): expected the number to start with")
+    return Tunable(float(value))
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The values a hyperparameter may take, ends included."""
+
+    low: float
+    high: float
+    integer: bool = False
+
+
+Schedule = Callable[[Any], jax.Array]
+Value = float | jax.Array | np.ndarray | Schedule | Tunable
+
+Hyper = Annotated[Value, Range(0, math.inf)]
+Decay = Annotated[Value, Range(0, 1)]
+Signed = Annotated[Value, Range(-math.inf, math.inf)]
+Period = Annotated[Value, Range(1, math.inf, integer=True)]
+
+
+def find_range(hint) -> Range | None:
+    """The Range in a type hint, None where the argument is no hyperparameter."""
+    for m in getattr(hint, "__metadata__", ()):
+        if isinstance(m, Range):
+            return m
+    return next((r for a in typing.get_args(hint) if (r := find_range(a))), None)
+
+
+def is_array(x) -> bool:
+    """Whether a value is an operand: a JAX array, a tracer or a NumPy array."""
+    return isinstance(x, jax.Array | np.ndarray)
+
+
+def is_schedule(x) -> bool:
+    """Whether the value of a hyperparameter is a function of the step."""
+    return callable(x) and not isinstance(x, Tunable) and not is_array(x)
+
+
+def is_dynamic(x) -> bool:
+    """Whether the value changes from step to step or is set from outside: it is kept in the state."""
+    return isinstance(x, Tunable) or is_schedule(x)
+
+
+def check(who: str, name: str, value, allowed: Range) -> Any:
+    """The value as it is kept; a clear error for what no step could use. Arrays are checked by shape alone."""
+    if value is None or is_schedule(value):
+        return value
+    if isinstance(value, Tunable):
+        check(who, name, value.value, allowed)
+        return value
+    if is_array(value):
+        if not jnp.issubdtype(value.dtype, jnp.number):
+            raise TypeError(f"{who}: {name} is an array of {value.dtype}; expected a floating-point number")
+        if value.ndim:
+            raise ValueError(
+                f"{who}: {name} has shape {value.shape}; expected a scalar. For many values at once, jax.vmap over them"
+            )
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{who}: {name} is {value!r}; expected a number, an array, a schedule or tunable(number)")
+    if math.isnan(value) or not allowed.low <= value <= allowed.high:
+        span = f"between {allowed.low:g} and {allowed.high:g}" if math.isfinite(allowed.high) else f">= {allowed.low:g}"
+        span = "a number, not NaN" if allowed.low == -math.inf else span
+        raise ValueError(f"{who}: {name} is {value!r}; expected {span}")
+    if allowed.integer and value != int(value):
+        raise ValueError(f"{who}: {name} is {value!r}; expected a whole number")
+    return value
+
+
+def initial(value) -> Any:
+    """The value at step 0, for building a transform and for its state."""
+    if isinstance(value, Tunable):
+        return value.value
+    return value(0) if is_schedule(value) else value
+
+
+def current(name: str, value, count, stored: Mapping[str, Any]):
+    """The value to use in this step, in the default float type if it is an operand."""
+    if isinstance(value, Tunable):
+        return stored[name]
+    if is_schedule(value):
+        value = value(count)
+    return jnp.asarray(value, jnp.result_type(float)) if is_array(value) else value

@@ -1,0 +1,165 @@
+"""Link: a transform with one entry in the state. Its counter and its hyperparameters are kept here."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradchain import hyper, numerics, slots, tree
+from gradchain.slots import Leaf, Shared, Slot, SlotMaker
+from gradchain.transform import Body, Context, Recipe
+
+
+@functools.lru_cache(maxsize=1024)
+def extended(base: type | None, extra: tuple[str, ...]) -> type:
+    """A state NamedTuple with more fields: `count` and `hyperparams` where the algorithm declared none."""
+    if base is not None and not extra:
+        return base
+    name = base.__name__ if base is not None else "HyperState"
+    fields = getattr(base, "_fields", ()) + extra
+
+    def reduce(self):
+        return (_extend, (base, extra, tuple(self)))
+
+    return type(name, (namedtuple(name, fields),), {"__slots__": (), "__reduce__": reduce, "__module__": __name__})
+
+
+def _extend(base, extra, values):
+    return extended(base, extra)(*values)
+
+
+class Link(Body):
+    """State and hyperparameters of one link: `fields` are kept per leaf, `globals` once."""
+
+    def __init__(self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None):
+        declared = getattr(State, "_fields", ())
+        if unknown := set(fields) - set(declared):
+            raise TypeError(f"slots for {sorted(unknown)}, which {State} has no field for")
+        self.State, self.clock, self.where = State, clock, where
+        self.fields = {f: s for f, s in fields.items() if not isinstance(s, Shared)}
+        self.globals = {f: s.slot for f, s in fields.items() if isinstance(s, Shared)}
+        for field in declared:
+            if field not in fields:
+                if field != "count":
+                    raise TypeError(f"{State}: no slot for the field {field!r}")
+                self.globals["count"] = slots.counter
+
+    def bind(self, recipe: Recipe) -> Link:
+        """Add the fields that the hyperparameters need, and take the factory's name as the key."""
+        self.recipe = recipe
+        extra = ()
+        if self.clock not in (*self.globals,) and any(hyper.is_schedule(recipe.args[k]) for k in recipe.operands):
+            extra, self.globals = ("count",), {**self.globals, "count": slots.counter}
+        if recipe.kept:
+            extra = (*extra, "hyperparams")
+        self.state_type = extended(self.State, extra) if self.State or extra else None
+        self.keys = (recipe.factory.name,) if self.state_type else ()
+        return self
+
+    def slots(self, params, axes) -> dict[str, Any]:
+        """One NamedTuple of slots under the factory's name."""
+        if not self.state_type:
+            return {}
+        described = leaves_of(params, axes)
+        # A scalar is placed where the parameters are: on every device of their mesh.
+        home = dataclasses.replace(described[0], shape=()) if described else None
+        picked = self.pick(params)
+        found: dict[str, Any] = {f: dataclasses.replace(make(None), leaf=home) for f, make in self.globals.items()}
+        for field, make in self.fields.items():
+            found[field] = self.pack([make(p) for p in described], params, picked)
+        if self.recipe.kept:
+            found["hyperparams"] = {
+                k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
+                for k in self.recipe.kept
+            }
+        return {self.keys[0]: self.state_type(**{f: found[f] for f in self.state_type._fields})}  # pyright: ignore
+
+    def pick(self, params) -> tuple[bool, ...] | None:
+        """Which leaves the link acts on; None for all."""
+        from gradchain import select
+
+        return None if self.where is None else select.chosen(self.where, params, self.recipe.factory.name)
+
+    @staticmethod
+    def pack(values: list, like, picked: tuple[bool, ...] | None) -> Any:
+        """One field of the state: a tree like the parameters or, of some leaves only, a dict by path."""
+        if picked is None:
+            return jax.tree.structure(like).unflatten(values)
+        return {path: v for path, v, p in zip(tree.paths(like), values, picked, strict=True) if p}
+
+    def live(self, state) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The operands of this step, and the hyperparameters that the new state holds."""
+        clock = getattr(state, self.clock, None)
+        clock = getattr(state, "count", None) if clock is None else clock
+        stored = getattr(state, "hyperparams", {})
+        args = self.recipe.args
+        operands = {k: hyper.current(k, args[k], clock, stored) for k in self.recipe.operands}
+        dtype = jnp.result_type(float)
+        kept = {k: jnp.asarray(operands.get(k, args[k]), dtype) for k in self.recipe.kept}
+        return operands, kept
+
+    def counted(self, state):
+        """The state with its `count` taken one step on."""
+        return state._replace(count=numerics.increment(state.count)) if "count" in state._fields else state
+
+
+def leaves_of(params, axes: slots.AxesRule) -> list[Leaf]:
+    """Every leaf of the parameters, described."""
+    return [
+        Leaf(path, tuple(x.shape), x.dtype, axes(path, tuple(x.shape)), x)
+        for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
+    ]
+
+
+def need_params(who: str, params) -> None:
+    """Raise where a link that uses the parameters was not given them."""
+    if params is None:
+        raise ValueError(f"{who} needs the parameters: call tx.update(grads, state, params)")
+
+
+class Treewise(Link):
+    """A link that works on whole trees: update(updates, s, params, **extra) -> (updates, s)."""
+
+    def __init__(self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False):
+        super().__init__(State, fields)
+        self.fn, self.uses_params = update, params
+        code = update.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        self.needs = frozenset(names[code.co_argcount :])
+
+    def run(self, updates, state, params, ctx: Context):
+        """Run the update on the trees; with ctx.apply, add the result to the parameters."""
+        name = self.recipe.factory.name
+        if self.uses_params:
+            need_params(name, params)
+            tree.same_structure({"updates": updates, "params": params}, name)
+        old = state[self.keys[0]] if self.keys else None
+        operands, kept = self.live(old)
+        body = self.recipe.build(operands) if operands else self
+        extra = {k: ctx.extra[k] for k in self.needs}
+        if old is None:
+            updates = body.fn(updates, params, **extra)
+            new = {}
+        else:
+            updates, s = body.fn(updates, self.counted(old), params, **extra)
+            new = {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
+        return (tree.apply_updates(params, updates) if ctx.apply else updates), new
+
+
+def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMaker | Shared) -> Treewise:
+    """Lift update(updates, s, params, **extra) -> (updates, s) on whole trees to a transform.
+
+    For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
+    shared(slot); a field `count` is counted by the engine. Keyword-only arguments are extra arguments of
+    `tx.update`. With State None the function is update(updates, params, **extra) -> updates.
+    """
+    return Treewise(State, update, fields, params)
+
+
+__all__ = ["Link", "Slot", "Treewise", "extended", "leaves_of", "need_params", "treewise"]

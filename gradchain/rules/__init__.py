@@ -1,0 +1,1 @@
+"""The algorithms: one file per family, each its state, its kernel and its optimizer."""

@@ -1,0 +1,306 @@
+"""Transform: an optimizer as a value, and the decorators that make factories of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ParamSpec
+
+import jax
+
+from gradchain import hyper, slots, tree, values
+from gradchain.hyper import Range
+
+PyTree = Any
+P = ParamSpec("P")
+
+REGISTRY: dict[str, Factory] = {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Factory:
+    """A registered function that makes transforms: its signature, and what tests and tables ask of it."""
+
+    name: str
+    fn: Callable[..., Any]
+    signature: inspect.Signature
+    ranges: Mapping[str, Range]
+    kind: str  # "transform", "optimizer" or "wrapper"
+    paper: str = ""
+    record: tuple[str, ...] = ()  # hyperparameters kept in the state even when constant
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Optax's spelling -> ours
+    example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
+    traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
+
+    def bind(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by name, defaults filled in, hyperparameters checked."""
+        kwargs = {self.renamed.get(k, k): v for k, v in kwargs.items()}
+        for name in kwargs:
+            if name not in self.signature.parameters and not self.variadic:
+                near = difflib.get_close_matches(name, self.signature.parameters, 3, 0.5)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"it takes {', '.join(self.signature.parameters)}"
+                raise TypeError(f"{self.name}() has no argument {name!r}; {hint}")
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
+        bound.apply_defaults()
+        found = dict(bound.arguments)
+        return {k: hyper.check(self.name, k, v, self.ranges[k]) if k in self.ranges else v for k, v in found.items()}
+
+    @property
+    def variadic(self) -> str | None:
+        """The name of a *args parameter, as `chain` has."""
+        return next((n for n, p in self.signature.parameters.items() if p.kind is p.VAR_POSITIONAL), None)
+
+    def call(self, args: Mapping[str, Any]) -> Any:
+        """Run the factory's body on arguments by name."""
+        if self.variadic:
+            return self.fn(*args[self.variadic])
+        return self.fn(**args)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recipe:
+    """A factory and the arguments it was called with: what a transform is, apart from how it runs."""
+
+    factory: Factory
+    args: Mapping[str, Any]
+
+    @functools.cached_property
+    def key(self) -> Any:
+        """Equal for equal recipes, hashable."""
+        return (self.factory.fn, values.key(self.args))
+
+    @functools.cached_property
+    def operands(self) -> tuple[str, ...]:
+        """Hyperparameters that are not compile-time constants."""
+        return tuple(k for k, v in self.args.items() if k in self.factory.ranges and self._operand(v))
+
+    @functools.cached_property
+    def kept(self) -> tuple[str, ...]:
+        """Hyperparameters that the state holds: scheduled, tunable, or recorded for `metrics`."""
+        record = self.factory.record
+        return tuple(k for k in self.factory.ranges if hyper.is_dynamic(self.args[k]) or k in record)
+
+    @functools.cached_property
+    def static_key(self) -> Any:
+        """What the kernel's program depends on: everything but the values of its operands."""
+        return (self.factory.fn, values.key(self.static.args), self.operands)
+
+    @functools.cached_property
+    def static(self) -> Recipe:
+        """The recipe without its operands, which may be tracers: fit to be kept in a cache."""
+        return Recipe(self.factory, {k: v for k, v in self.args.items() if k not in self.operands})
+
+    @staticmethod
+    def _operand(value) -> bool:
+        return hyper.is_array(value) or hyper.is_dynamic(value)
+
+    def build(self, given: Mapping[str, Any]) -> Any:
+        """The body of the transform with these values for its operands."""
+        return self.factory.call({**self.args, **given})
+
+    def __repr__(self) -> str:
+        shown, positional = [], True
+        for name, p in self.factory.signature.parameters.items():
+            value = self.args[name]
+            if p.kind is p.VAR_POSITIONAL:
+                shown += [values.text(v) for v in value]
+            elif p.default is p.empty and positional and self.factory.kind == "wrapper":
+                shown.append(values.text(value))
+            elif p.default is p.empty or values.key(value) != values.key(p.default):
+                shown.append(f"{name}={values.text(value)}")
+                positional = False
+        return f"{self.factory.name}({', '.join(shown)})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What goes along with an update: extra arguments, whether to apply it, and how leaves are read."""
+
+    extra: Mapping[str, Any]
+    apply: bool = False
+    axes: slots.AxesRule = slots.default_axes
+
+
+class Body:
+    """How a transform works; `recipe` is set by the decorator that wraps the factory."""
+
+    recipe: Recipe
+    keys: tuple[str, ...] = ()  # names of its entries in the state
+    needs: frozenset[str] = frozenset()  # extra arguments of update
+
+    def bind(self, recipe: Recipe) -> Body:
+        """The body of the transform that `recipe` describes."""
+        self.recipe = recipe
+        return self
+
+    def slots(self, params: PyTree, axes: slots.AxesRule) -> dict[str, Any]:
+        """The state as slots, by name."""
+        raise NotImplementedError
+
+    def init(self, params: PyTree, axes: slots.AxesRule) -> dict[str, Any]:
+        """The state to start with: by default the slots, made."""
+        return jax.tree.map(lambda s: s.make(), self.slots(params, axes))
+
+    def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
+        """The updates, or with ctx.apply the new parameters, and the new state."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Transform:
+    """A gradient transformation as a value: printable, comparable, hashable, picklable; `replace` edits it.
+
+    It is also the pair (init, update) that `optax.chain`, `flax.nnx.Optimizer` and `TrainState` take.
+    """
+
+    recipe: Recipe
+    body: Body
+
+    def init(self, params: PyTree) -> dict[str, Any]:
+        """The state for parameters: a dict from link name to a NamedTuple of named slots."""
+        check_floating(params, self.name)
+        return self.body.init(params, slots.default_axes)
+
+    def slots(self, params: PyTree) -> dict[str, Any]:
+        """The state as slots; `params` may be abstract."""
+        check_floating(params, self.name)
+        return self.body.slots(params, slots.default_axes)
+
+    def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
+        """Updates to add to the parameters, and the new state."""
+        return self._run(updates, state, params, Context(extra))
+
+    def step(self, grads: PyTree, state: dict, params: PyTree, **extra) -> tuple[PyTree, dict]:
+        """The new parameters and state: update and apply in one, in place where nothing is due."""
+        return self._run(grads, state, params, Context(extra, apply=True))
+
+    def _run(self, updates, state, params, ctx: Context):
+        for name in sorted(self.body.needs - set(ctx.extra)):
+            raise TypeError(
+                f"{self.name} needs {name!r}: call update(grads, state, params, {name}=...). "
+                "Inside optax.chain pass tx.optax, which keeps extra arguments"
+            )
+        if not isinstance(state, Mapping) or set(state) != set(self.body.keys):
+            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+            raise ValueError(
+                f"{self.name}: the state has entries {found}; expected {sorted(self.body.keys)}. "
+                "It belongs to another optimizer: make a new one with tx.init(params)"
+            )
+        return self.body.run(updates, dict(state), params, ctx)
+
+    @property
+    def name(self) -> str:
+        """The name of the factory."""
+        return self.recipe.factory.name
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The arguments the factory was called with, defaults included."""
+        return dict(self.recipe.args)
+
+    def replace(self, **changes) -> Transform:
+        """The same transform with some arguments changed."""
+        if self.recipe.factory.variadic:
+            raise TypeError(f"{self.name} takes transforms, not named arguments: build a new one from tx.args")
+        return make(self.recipe.factory, (), {**self.recipe.args, **changes})
+
+    @property
+    def optax(self) -> Any:
+        """The transform as an `optax.GradientTransformationExtraArgs`, which passes extra arguments on."""
+        import optax
+
+        return optax.GradientTransformationExtraArgs(self.init, self.update)  # pyright: ignore[reportArgumentType]
+
+    def __iter__(self) -> Iterator[Callable]:
+        return iter((self.init, self.update))
+
+    def __repr__(self) -> str:
+        return repr(self.recipe)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, Transform) and self.recipe.key == other.recipe.key
+
+    def __hash__(self) -> int:
+        return hash(self.recipe.key)
+
+    def __reduce__(self):
+        return (_rebuild, (self.recipe.factory.fn.__module__, self.recipe.factory.fn.__qualname__, self.args))
+
+
+def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
+    import importlib
+
+    found: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return make(found.factory, (), args)
+
+
+def check_floating(params: PyTree, who: str) -> None:
+    """Raise, naming the leaf, where a parameter is not a floating-point (or complex) array."""
+    leaves = jax.tree.leaves(params)
+    if all(hasattr(x, "dtype") and jax.numpy.issubdtype(x.dtype, jax.numpy.inexact) for x in leaves):
+        return
+    for path, x in zip(tree.paths(params), leaves, strict=True):
+        dtype = getattr(x, "dtype", None)
+        if dtype is None or not jax.numpy.issubdtype(dtype, jax.numpy.inexact):
+            found = f"{dtype}{list(x.shape)}" if dtype is not None else repr(x)
+            raise TypeError(
+                f"{who}: the parameter {path!r} is {found}; expected a floating-point array. "
+                f"Leave it out of the parameters, or wrap the optimizer: masked(tx, lambda path, leaf: path != {path!r})"
+            )
+
+
+def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
+    """Call a factory: check the arguments, run its body at the values of step 0, wrap the result."""
+    if factory.variadic and factory.variadic in kwargs:
+        args, kwargs = tuple(kwargs[factory.variadic]), {}
+    recipe = Recipe(factory, factory.bind(args, kwargs))
+    if factory.kind == "optimizer":
+        made = factory.call(recipe.args)
+        return Transform(recipe, made.body)
+    body = recipe.build({k: hyper.initial(recipe.args[k]) for k in recipe.operands})
+    if not isinstance(body, Body):
+        raise TypeError(f"{factory.name}: a @transform returns what leafwise(...) made, not {type(body).__name__}")
+    return Transform(recipe, body.bind(recipe))
+
+
+def example(name: str) -> Transform:
+    """A registered transform with the arguments its factory declares as an example."""
+    factory = REGISTRY[name]
+    return make(factory, (), factory.example())
+
+
+def _decorator(kind: str, fn=None, **about):
+    if fn is None:
+        return lambda fn: _decorator(kind, fn, **about)
+    hints = typing.get_type_hints(fn, include_extras=True)
+    ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
+    factory = Factory(fn.__name__, fn, inspect.signature(fn), ranges, kind, **about)
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs) -> Transform:
+        return make(factory, args, kwargs)
+
+    call.factory = factory  # pyright: ignore[reportAttributeAccessIssue]
+    REGISTRY[factory.name] = factory
+    return call
+
+
+if typing.TYPE_CHECKING:
+
+    def transform(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+    def optimizer(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+    def wrapper(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+
+else:
+    transform = functools.partial(_decorator, "transform")
+    optimizer = functools.partial(_decorator, "optimizer")
+    wrapper = functools.partial(_decorator, "wrapper")

@@ -1,0 +1,153 @@
+"""The tree algebra: paths, arithmetic and reductions over pytrees of arrays."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
+
+from gradchain import numerics
+
+PyTree = Any
+
+
+def _is_variable(node) -> bool:
+    """A Flax NNX Variable: a leaf to its users, a node with one child `value` to JAX."""
+    return any(c.__name__ == "Variable" and c.__module__.startswith("flax.nnx") for c in type(node).__mro__)
+
+
+def _name(key) -> str:
+    match key:
+        case DictKey(key=name) | FlattenedIndexKey(key=name):
+            return str(name)
+        case SequenceKey(idx=index):
+            return str(index)
+        case GetAttrKey(name=name):
+            return name
+    return str(key)
+
+
+def _join(path) -> str:
+    return "/".join(_name(key) for key in path)
+
+
+@functools.lru_cache(maxsize=512)
+def _paths(treedef) -> tuple[str, ...]:
+    tree = jax.tree.unflatten(treedef, list(range(treedef.num_leaves)))
+    found = []
+    for path, node in jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_variable)[0]:
+        inner = [()] if not _is_variable(node) else [p[1:] for p, _ in jax.tree_util.tree_flatten_with_path(node)[0]]
+        found += [_join((*path, *rest)) for rest in inner]
+    return tuple(found)
+
+
+def paths(tree: PyTree) -> tuple[str, ...]:
+    """The path of every leaf, "encoder/kernel"; an NNX Variable counts as the array that it holds."""
+    return _paths(jax.tree.structure(tree))
+
+
+def same_structure(trees: dict[str, PyTree], who: str) -> None:
+    """Raise, naming `who` and the first path that differs, unless all trees have the first one's leaves."""
+    (first, reference), *others = trees.items()
+    treedef = jax.tree.structure(reference)
+    for name, tree in others:
+        if jax.tree.structure(tree) == treedef:
+            continue
+        here, there = paths(reference), paths(tree)
+        if here == there:  # the same leaves in other containers, such as a dict and a FrozenDict
+            kinds = f"{type(reference).__name__} and {type(tree).__name__}"
+            raise ValueError(
+                f"{who}: {first} and {name} have the same leaves in different containers ({kinds}); "
+                f"pass {name} in the containers that {first} came in"
+            )
+        gone, new = [p for p in here if p not in there], [p for p in there if p not in here]
+        found = f"{gone[0]!r} is in {first} but not in {name}" if gone else f"{new[0]!r} is in {name} but not in {first}"
+        more = len(gone) + len(new) - 1
+        raise ValueError(
+            f"{who}: {first} ({len(here)} leaves) and {name} ({len(there)} leaves) are different trees: {found}"
+            + (f", and {more} more" if more > 0 else "")
+            + "; initialise with the parameters that you take gradients of"
+        )
+
+
+def map_paths(f, tree: PyTree, *rest: PyTree) -> PyTree:
+    """Map f(path, leaf, *leaves) over trees of one structure."""
+    leaves, treedef = jax.tree.flatten(tree)
+    columns = [treedef.flatten_up_to(t) for t in rest]
+    return treedef.unflatten([f(*row) for row in zip(paths(tree), leaves, *columns, strict=True)])
+
+
+def wide(x: Array) -> Array:
+    """The array as arithmetic wants it: float32 at least."""
+    return x.astype(numerics.compute_dtype(x))
+
+
+@jax.jit
+def _sum_of_squares(x: Array) -> Array:
+    return jnp.sum(numerics.abs2(wide(x)))
+
+
+@jax.jit
+def _vdot(x: Array, y: Array) -> Array:
+    return jnp.sum(wide(x).conj() * wide(y))
+
+
+def _total(parts: list[Array]) -> Array:
+    return jnp.sum(jnp.stack(parts)) if parts else jnp.zeros((), jnp.float32)
+
+
+def sum_of_squares(tree: PyTree) -> Array:
+    """Sum over all leaves of |x|^2, in float32 at least."""
+    return _total([_sum_of_squares(x) for x in jax.tree.leaves(tree)])
+
+
+def global_norm(updates: PyTree) -> Array:
+    """Euclidean norm of all leaves taken as one vector, in float32 at least; its derivative at 0 is 0."""
+    return numerics.safe_sqrt(sum_of_squares(updates))
+
+
+def vdot(x: PyTree, y: PyTree) -> Array:
+    """Sum over all leaves of conj(x) * y, in float32 at least."""
+    return _total([_vdot(a, b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True)])
+
+
+def all_finite(tree: PyTree) -> Array:
+    """Whether no leaf holds an infinity or a NaN."""
+    return functools.reduce(jnp.logical_and, [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)], jnp.array(True))
+
+
+def axpy(a, x: PyTree, y: PyTree) -> PyTree:
+    """a * x + y, leaf by leaf."""
+    return jax.tree.map(lambda u, v: a * u + v, x, y)
+
+
+def where(condition: Array, x: PyTree, y: PyTree) -> PyTree:
+    """x where the scalar condition holds, else y, leaf by leaf."""
+    return jax.tree.map(lambda u, v: jnp.where(condition, u, v), x, y)
+
+
+def cast_like(tree: PyTree, other: PyTree) -> PyTree:
+    """Every leaf in the dtype of the same leaf of `other`."""
+    return jax.tree.map(lambda x, y: x.astype(y.dtype), tree, other)
+
+
+@jax.jit
+def _apply(p: Array, u: Array) -> Array:
+    return (wide(p) + u).astype(p.dtype)
+
+
+def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
+    """params + updates, added in float32 at least and cast to each parameter's dtype once.
+
+    An update of None leaves its parameter as it is.
+    """
+    return jax.tree.map(
+        lambda u, p: p if u is None else _apply(jnp.asarray(p), jnp.asarray(u)),
+        updates,
+        params,
+        is_leaf=lambda x: x is None,
+    )

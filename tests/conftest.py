@@ -1,0 +1,27 @@
+"""Every test runs on eight CPU devices, set before anything imports jax, and leaves no setting behind."""
+
+import os
+
+DEVICES = 8  # enough for 2x4 and 2x2x2 meshes
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # each run compiles for itself
+_flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if "host_platform_device_count" not in f]
+os.environ["XLA_FLAGS"] = " ".join([*_flags, f"--xla_force_host_platform_device_count={DEVICES}"])
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+
+@pytest.fixture
+def x64():
+    """float64 and int64 arrays within one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+def pytest_sessionstart() -> None:
+    """Fail at once, with the reason, where a plugin made jax pick its devices before this file was read."""
+    found = len(jax.devices())
+    if found != DEVICES:
+        raise pytest.UsageError(f"tests need {DEVICES} CPU devices, jax shows {found}: imported too early?")
