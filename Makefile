@@ -83,8 +83,7 @@ endef
 TPU_ENV := JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1 TPU_ACCELERATOR_TYPE=v5litepod-8 \
   TPU_WORKER_HOSTNAMES=localhost TPU_WORKER_ID=0 ALLOW_MULTIPLE_LIBTPU_LOAD=1
 
-# XLA calls CUDA's ptxas: the machine's own or, where it has none, the one installed into the environment.
-H100_ENV = JAX_PLATFORMS=cpu PATH="$$PATH:$$(echo $(CURDIR)/.envs/h100/lib/python3*/site-packages/nvidia/cu13/bin)"
+H100_ENV := JAX_PLATFORMS=cpu
 
 JAX_VERSION = $$($(@D)/bin/python -c 'from importlib.metadata import version; print(version("jax"))')
 
@@ -95,6 +94,7 @@ JAX_VERSION = $$($(@D)/bin/python -c 'from importlib.metadata import version; pr
 	$(@D)/bin/python $(PIP_INSTALL) "jax[tpu]==$(JAX_VERSION)"
 	@touch $@
 
+# XLA needs CUDA's assembler: it takes the machine's ptxas or the one of nvidia-cuda-nvcc.
 .envs/h100/.installed: pyproject.toml
 	$(check_python)
 	$(PYTHON) -m venv .envs/h100

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gradchain import leafwise
 from gradchain.foreign import as_transform
-from gradchain.leafwise import Leafwise, Part
+from gradchain.leafwise import Leafwise, Part, run
 from gradchain.masks import Freeze, Frozen, Masked
-from gradchain.transform import Body, Context, Transform, example, transform
+from gradchain.transform import Body, Context, Inside, Transform, example, transform
 
 
 def unique(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -39,7 +38,7 @@ class Chain(Body):
             body.keys if name is None else tuple(name if k == link.name else f"{name}/{k}" for k in body.keys)
             for link, body, name in zip(self.links, bodies, names or [None] * len(bodies), strict=True)
         ]
-        self.names = unique(given)
+        self.names, self.labels = unique(given), [name or "" for name in names or [""] * len(bodies)]
         self.keys = tuple(k for group in self.names for k in group)
         self.needs = frozenset().union(*(body.needs for body in bodies))
         self.steps = list(self._steps())
@@ -64,7 +63,9 @@ class Chain(Body):
         parts: list[Part] = []
         for body, rename, masks in self._entries():
             leaf = isinstance(body, Leafwise)
-            if parts and (not leaf or body.before is not None):  # a reduction needs the updates before it whole
+            if parts and (
+                not leaf or body.before is not None
+            ):  # a reduction needs the updates before it whole
                 yield parts
                 parts = []
             if leaf:
@@ -73,6 +74,17 @@ class Chain(Body):
                 yield body, rename
         if parts:
             yield parts
+
+    def inside(self) -> list[Inside]:
+        """The links."""
+        found = []
+        for link, names, label in zip(self.links, self.names, self.labels, strict=True):
+            where = {k: (name,) for k, name in zip(link.body.keys, names, strict=True)}
+            single = not link.body.inside()
+            found.append(
+                Inside(link, where, (label,) if label and not single else (), label if single else "")
+            )
+        return found
 
     def slots(self, params, axes) -> dict[str, Any]:
         """All links' slots in one dict."""
@@ -96,7 +108,7 @@ class Chain(Body):
         for i, step in enumerate(steps):
             here = Context(ctx.extra, ctx.apply and i == len(steps) - 1, ctx.axes)
             if isinstance(step, list):
-                updates, found = leafwise.run(step, updates, state, params, here)
+                updates, found = run(step, updates, state, params, here)
                 new |= found
             else:
                 body, rename = step

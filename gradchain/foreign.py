@@ -9,7 +9,7 @@ import jax
 
 from gradchain import tree
 from gradchain.slots import Slot
-from gradchain.transform import Body, Context, Transform, transform
+from gradchain.transform import Body, Context, Transform, example, transform
 
 
 class Foreign(Body):
@@ -38,7 +38,7 @@ class Foreign(Body):
         return (tree.apply_updates(params, updates) if ctx.apply else updates), {self.keys[0]: new}
 
 
-@transform()
+@transform(example=lambda: {"tx": example("scale_by_adam")})
 def foreign(tx: Any):
     """A transformation of another library (Optax's, say) as a link; `chain` does this by itself.
 

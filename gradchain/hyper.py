@@ -90,9 +90,15 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{who}: {name} is {value!r}; expected a number, an array, a schedule or tunable(number)")
+        raise TypeError(
+            f"{who}: {name} is {value!r}; expected a number, an array, a schedule or tunable(number)"
+        )
     if math.isnan(value) or not allowed.low <= value <= allowed.high:
-        span = f"between {allowed.low:g} and {allowed.high:g}" if math.isfinite(allowed.high) else f">= {allowed.low:g}"
+        span = (
+            f"between {allowed.low:g} and {allowed.high:g}"
+            if math.isfinite(allowed.high)
+            else f">= {allowed.low:g}"
+        )
         span = "a number, not NaN" if allowed.low == -math.inf else span
         raise ValueError(f"{who}: {name} is {value!r}; expected {span}")
     if allowed.integer and value != int(value):

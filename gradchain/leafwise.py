@@ -35,7 +35,9 @@ class Leafwise(Link):
         return run([Part(self, self.keys[0] if self.keys else None)], updates, state, params, ctx)
 
 
-def leafwise(State, step: Callable, *, before: Callable | None = None, where=None, **fields: SlotMaker | Shared):
+def leafwise(
+    State, step: Callable, *, before: Callable | None = None, where=None, **fields: SlotMaker | Shared
+):
     """Lift step(g, s) -> (u, s), or step(g, s, p), from one array to trees.
 
     s is the State NamedTuple with one leaf of each field; `fields` give each field's slot, and a field
@@ -89,7 +91,7 @@ def _like(x, dtype):
 
 @functools.lru_cache(maxsize=4096)
 def _kernel(program: _Program) -> Callable:
-    def kernel(g, p, columns, scalars, operands, salt, extra):
+    def kernel(g, p, columns, salt, scalars, operands, extra):
         dtype = numerics.compute_dtype(g) if p is None else numerics.compute_dtype(g, p)
         u, wide_p = g.astype(dtype), None if p is None else p.astype(dtype)
         kept = []
@@ -106,7 +108,9 @@ def _kernel(program: _Program) -> Callable:
                 u, s = link.step(u, local, *args, **asked)
                 kept.append({f: _store(getattr(s, f), x, recipe.factory.name, f) for f, x in column.items()})
             if u.shape != g.shape:
-                raise KernelError(f"{recipe.factory.name}: the update has shape {u.shape}, the gradient {g.shape}")
+                raise KernelError(
+                    f"{recipe.factory.name}: the update has shape {u.shape}, the gradient {g.shape}"
+                )
             u = u.astype(dtype)
         return ((wide_p + u).astype(p.dtype) if program.apply else u), tuple(kept)
 
@@ -116,7 +120,9 @@ def _kernel(program: _Program) -> Callable:
 
 def _store(new, old, name: str, field: str):
     if new.shape != old.shape:
-        raise KernelError(f"{name}: {field} has shape {list(old.shape)} in the state, {list(new.shape)} is needed")
+        raise KernelError(
+            f"{name}: {field} has shape {list(old.shape)} in the state, {list(new.shape)} is needed"
+        )
     return new.astype(old.dtype)
 
 
@@ -128,6 +134,7 @@ def _salt(path: str) -> np.uint32:
 def clear_caches() -> None:
     """Forget every traced kernel."""
     _kernel.cache_clear()
+    _block.cache_clear()
 
 
 @dataclasses.dataclass
@@ -151,7 +158,11 @@ def _prepare(part: Part, updates, treedef, state, params, ctx: Context) -> _Live
     if link.before:
         body = link.recipe.build(operands) if operands else link
         s = body.before(_subset(updates, picked), s)
-    scalars = {} if s is None else {f: getattr(s, f) for f in link.globals if f in getattr(link.State, "_fields", ())}
+    scalars = (
+        {}
+        if s is None
+        else {f: getattr(s, f) for f in link.globals if f in getattr(link.State, "_fields", ())}
+    )
     columns: list[dict[str, Any]] = [{} for _ in range(treedef.num_leaves)]
     for field in link.fields:
         value = getattr(s, field)
@@ -164,7 +175,9 @@ def _prepare(part: Part, updates, treedef, state, params, ctx: Context) -> _Live
             for column, path, chosen in zip(columns, tree.paths(updates), picked, strict=True):
                 if chosen:
                     if path not in value:
-                        raise ValueError(f"{part.name}: the state's {field} has no {path!r}, which its mask selects now")
+                        raise ValueError(
+                            f"{part.name}: the state's {field} has no {path!r}, which its mask selects now"
+                        )
                     column[field] = value[path]
     return _Live(part, picked, s, operands, kept, scalars, columns)
 
@@ -191,50 +204,82 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
                 need_params(part.name, params)
         weights = [None] * len(leaves)
     else:
-        tree.same_structure({"the gradients": updates, "the parameters": params}, parts[0].name if parts else "step")
+        tree.same_structure(
+            {"the gradients": updates, "the parameters": params}, parts[0].name if parts else "step"
+        )
         weights = jax.tree.leaves(params)
+        _same_shapes(parts[0].name if parts else "step", updates, leaves, weights)
     live = [_prepare(part, updates, treedef, state, params, ctx) for part in parts]
     asks = frozenset().union(*(part.link.asks for part in parts))
-    described = leaves_of(updates, ctx.axes) if "leaf" in asks else [None] * len(leaves)
+    described: list[Leaf | None] = [None] * len(leaves)
+    if "leaf" in asks:
+        described = [dataclasses.replace(leaf, path="", array=None) for leaf in leaves_of(updates, ctx.axes)]
     salts = [_salt(path) for path in tree.paths(updates)] if "salt" in asks else [None] * len(leaves)
     extra = {k: ctx.extra[k] for part in parts for k in part.link.needs}
 
-    out, results = [], [[] for _ in live]
-    programs: dict[tuple, Callable] = {}
-    for i, (g, p) in enumerate(zip(leaves, weights, strict=True)):
-        if p is not None and p.shape != g.shape:
-            raise ValueError(
-                f"{parts[0].name if parts else 'step'}: the gradient of {tree.paths(updates)[i]!r} has shape "
-                f"{list(g.shape)}, its parameter {list(p.shape)}"
-            )
-        active = [v for v in live if v.picked is None or v.picked[i]]
-        use_p = ctx.apply or any(v.part.link.uses_params for v in active)
+    out: list[Any] = list(leaves)
+    results: list[list[Any]] = [[None] * len(leaves) for _ in live]
+    keys = _keys(leaves, weights, described, live)
+    for block in tree.blocks(keys, lambda k: k):
+        first = block[0]
+        picks = keys[first][0]
+        active = [v for v, pick in zip(live, picks, strict=True) if pick]
         if not active and not ctx.apply:
-            out.append(g)
             continue
-        leaf = None if described[i] is None else dataclasses.replace(described[i], path="", array=None)
-        picks = (tuple(v.picked is None or v.picked[i] for v in live), leaf)
-        kernel = programs.get(picks)
-        if kernel is None:
-            kernel = programs[picks] = _kernel(_program(active, leaf, ctx.apply))
+        use_p = ctx.apply or any(v.part.link.uses_params for v in active)
+        kernel = _kernel(_program(active, described[first], ctx.apply))
+        scalars, operands = tuple([v.scalars for v in active]), tuple([v.operands for v in active])
+        rows = [
+            (leaves[i], weights[i] if use_p else None, tuple([v.columns[i] for v in active]), salts[i])
+            for i in block
+        ]
         try:
-            u, kept = kernel(
-                g,
-                p if use_p else None,
-                tuple([v.columns[i] for v in active]),
-                tuple([v.scalars for v in active]),
-                tuple([v.operands for v in active]),
-                salts[i],
-                extra,
-            )
+            if len(rows) == 1:
+                made = [kernel(*rows[0], scalars, operands, extra)]
+            else:
+                made = _block(kernel)(rows, scalars, operands, extra)
         except (TypeError, ValueError) as error:
-            _explain(error, active, updates, i, g)
-        out.append(u)
-        chosen = iter(kept)
-        for v, result in zip(live, results, strict=True):
-            result.append(next(chosen) if v.picked is None or v.picked[i] else None)
+            _explain(error, active, updates, first, leaves[first])
+        for i, (u, kept) in zip(block, made, strict=True):
+            out[i], columns = u, iter(kept)
+            for result, pick in zip(results, picks, strict=True):
+                result[i] = next(columns) if pick else None
     new = {v.part.key: _pack(v, results[k], updates) for k, v in enumerate(live) if v.part.key is not None}
     return treedef.unflatten(out), new
+
+
+def _same_shapes(who: str, updates, leaves: list, weights: list) -> None:
+    for i, (g, p) in enumerate(zip(leaves, weights, strict=True)):
+        if g.shape != p.shape:
+            raise ValueError(
+                f"{who}: the gradient of {tree.paths(updates)[i]!r} has shape {list(g.shape)}, "
+                f"its parameter {list(p.shape)}"
+            )
+
+
+def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
+    """For each leaf which parts act on it and what its program depends on: one traced kernel for each key."""
+    everywhere = tuple(v.picked is None for v in live)
+    uniform = all(everywhere)
+    return [
+        (
+            everywhere if uniform else tuple([v.picked is None or v.picked[i] for v in live]),
+            g.shape,
+            g.dtype,
+            None if p is None else p.dtype,
+            leaf,
+        )
+        for i, (g, p, leaf) in enumerate(zip(leaves, weights, described, strict=True))
+    ]
+
+
+@functools.lru_cache(maxsize=4096)
+def _block(kernel: Callable) -> Callable:
+    def block(rows, scalars, operands, extra):
+        return [kernel(*row, scalars, operands, extra) for row in rows]
+
+    block.__name__ = block.__qualname__ = f"{kernel.__name__}_block"
+    return jax.jit(block)
 
 
 def _program(active: Sequence[_Live], leaf: Leaf | None, apply: bool) -> _Program:

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain import hyper, numerics, slots, tree
-from gradchain.slots import Leaf, Shared, Slot, SlotMaker
+from gradchain import hyper, numerics, select, slots, tree
+from gradchain.slots import Leaf, Shared, SlotMaker
 from gradchain.transform import Body, Context, Recipe
 
 
@@ -27,7 +27,13 @@ def extended(base: type | None, extra: tuple[str, ...]) -> type:
     def reduce(self):
         return (_extend, (base, extra, tuple(self)))
 
-    return type(name, (namedtuple(name, fields),), {"__slots__": (), "__reduce__": reduce, "__module__": __name__})
+    about = {"__slots__": (), "__reduce__": reduce, "__module__": __name__, "base": base}
+    return type(name, (namedtuple(name, fields),), about)
+
+
+def state_class(state) -> type:
+    """The class of a link's state as its algorithm declared it, without the fields of hyperparameters."""
+    return getattr(type(state), "base", None) or type(state)
 
 
 def _extend(base, extra, values):
@@ -37,7 +43,9 @@ def _extend(base, extra, values):
 class Link(Body):
     """State and hyperparameters of one link: `fields` are kept per leaf, `globals` once."""
 
-    def __init__(self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None):
+    def __init__(
+        self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None
+    ):
         declared = getattr(State, "_fields", ())
         if unknown := set(fields) - set(declared):
             raise TypeError(f"slots for {sorted(unknown)}, which {State} has no field for")
@@ -54,7 +62,9 @@ class Link(Body):
         """Add the fields that the hyperparameters need, and take the factory's name as the key."""
         self.recipe = recipe
         extra = ()
-        if self.clock not in (*self.globals,) and any(hyper.is_schedule(recipe.args[k]) for k in recipe.operands):
+        if self.clock not in (*self.globals,) and any(
+            hyper.is_schedule(recipe.args[k]) for k in recipe.operands
+        ):
             extra, self.globals = ("count",), {**self.globals, "count": slots.counter}
         if recipe.kept:
             extra = (*extra, "hyperparams")
@@ -70,7 +80,9 @@ class Link(Body):
         # A scalar is placed where the parameters are: on every device of their mesh.
         home = dataclasses.replace(described[0], shape=()) if described else None
         picked = self.pick(params)
-        found: dict[str, Any] = {f: dataclasses.replace(make(None), leaf=home) for f, make in self.globals.items()}
+        found: dict[str, Any] = {
+            f: dataclasses.replace(make(None), leaf=home) for f, make in self.globals.items()
+        }
         for field, make in self.fields.items():
             found[field] = self.pack([make(p) for p in described], params, picked)
         if self.recipe.kept:
@@ -82,8 +94,6 @@ class Link(Body):
 
     def pick(self, params) -> tuple[bool, ...] | None:
         """Which leaves the link acts on; None for all."""
-        from gradchain import select
-
         return None if self.where is None else select.chosen(self.where, params, self.recipe.factory.name)
 
     @staticmethod
@@ -126,7 +136,9 @@ def need_params(who: str, params) -> None:
 class Treewise(Link):
     """A link that works on whole trees: update(updates, s, params, **extra) -> (updates, s)."""
 
-    def __init__(self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False):
+    def __init__(
+        self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
+    ):
         super().__init__(State, fields)
         self.fn, self.uses_params = update, params
         code = update.__code__
@@ -160,6 +172,3 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
     `tx.update`. With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)
-
-
-__all__ = ["Link", "Slot", "Treewise", "extended", "leaves_of", "need_params", "treewise"]

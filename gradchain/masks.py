@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 from gradchain import select, tree
 from gradchain.foreign import as_transform
 from gradchain.select import Selection
-from gradchain.transform import Body, Context, Transform, example, transform
+from gradchain.transform import Body, Context, Inside, Transform, example, transform
 
 
 def subtree(values, picked: Sequence[bool]) -> dict[str, Any]:
@@ -36,6 +37,10 @@ class Masked(Body):
     def picked(self, params) -> tuple[bool, ...]:
         """Which leaves the transform acts on."""
         return select.chosen(self.mask, params, f"masked({self.inner.name})")
+
+    def inside(self) -> list[Inside]:
+        """The inner transform, on the chosen leaves."""
+        return [dataclasses.replace(inside, picked=self.picked) for inside in super().inside()]
 
     def slots(self, params, axes) -> dict[str, Any]:
         """The inner slots of the chosen leaves."""
@@ -125,7 +130,11 @@ class Partition(Body):
 
     def picked(self, params) -> dict[str, tuple[bool, ...]]:
         """Which leaves are in each group; every leaf must be in one."""
-        if isinstance(self.labels, Mapping) and all(isinstance(k, str) for k in self.labels) and self._by_pattern():
+        if (
+            isinstance(self.labels, Mapping)
+            and all(isinstance(k, str) for k in self.labels)
+            and self._by_pattern()
+        ):
             found: list[Any] = [None] * len(jax.tree.leaves(params))
             for pattern, label in self.labels.items():
                 hits = select.chosen(pattern, params, f"partition({label!r})")
@@ -141,6 +150,17 @@ class Partition(Body):
 
     def _by_pattern(self) -> bool:
         return all(isinstance(v, str) for v in self.labels.values()) and any("*" in k for k in self.labels)
+
+    def inside(self) -> list[Inside]:
+        """The transform of each group, on its leaves."""
+
+        def of(group):
+            return lambda params: self.picked(params)[group]
+
+        return [
+            Inside(tx, {k: (group, k) for k in tx.body.keys}, (group,), picked=of(group))
+            for group, tx in self.groups.items()
+        ]
 
     def slots(self, params, axes) -> dict[str, Any]:
         """The slots of each group under its label."""
@@ -159,7 +179,9 @@ class Partition(Body):
         out, new = {}, {}
         for group, picked in self.picked(updates if params is None else params).items():
             weights = None if params is None else subtree(params, picked)
-            part, found = self.groups[group].body.run(subtree(updates, picked), state.get(group, {}), weights, ctx)
+            part, found = self.groups[group].body.run(
+                subtree(updates, picked), state.get(group, {}), weights, ctx
+            )
             out |= part
             if group in self.keys:
                 new[group] = found

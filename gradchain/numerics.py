@@ -32,9 +32,9 @@ def debias(average: Array, decay, t: Array) -> Array:
 
 
 def safe_sqrt(x: Array) -> Array:
-    """sqrt(x) with derivative 0, not infinity, at x = 0."""
-    positive = x > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
+    """sqrt(x) with derivative 0, not infinity, at x = 0; NaN stays NaN."""
+    zero = x == 0
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
 
 
 def safe_divide(x: Array, y: Array, otherwise=0) -> Array:

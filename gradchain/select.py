@@ -44,7 +44,9 @@ def matches(pattern: str | re.Pattern, path: str) -> bool:
 
 
 def _is_patterns(spec) -> bool:
-    return isinstance(spec, list | tuple) and bool(spec) and all(isinstance(s, str | re.Pattern) for s in spec)
+    return (
+        isinstance(spec, list | tuple) and bool(spec) and all(isinstance(s, str | re.Pattern) for s in spec)
+    )
 
 
 def _is_function(spec) -> bool:
@@ -92,11 +94,15 @@ def chosen(spec: Selection, tree, who: str) -> tuple[bool, ...]:
         return (True,) * len(jax.tree.leaves(tree))
     found = values(spec, tree)
     if any(not isinstance(v, bool | int) and not hasattr(v, "dtype") for v in found):
-        path, bad = next((p, v) for p, v in zip(trees.paths(tree), found, strict=True) if not isinstance(v, bool))
+        path, bad = next(
+            (p, v) for p, v in zip(trees.paths(tree), found, strict=True) if not isinstance(v, bool)
+        )
         raise TypeError(f"{who}: the mask says {bad!r} for {path!r}; expected True or False for every leaf")
     picked = tuple(bool(v) for v in found)
     if picked and not any(picked):
-        raise ValueError(f"{who}: the mask {spec!r} matches none of {len(picked)} leaves; {hint(spec, trees.paths(tree))}")
+        raise ValueError(
+            f"{who}: the mask {spec!r} matches none of {len(picked)} leaves; {hint(spec, trees.paths(tree))}"
+        )
     return picked
 
 

@@ -117,18 +117,31 @@ class Slot:
             raise TypeError("cannot initialise from abstract parameters: use jax.eval_shape(tx.init, params)")
         if isinstance(self.fill, str):
             return jnp.array(param, dtype=self.dtype, copy=True)
-        sharding = self._sharding(param)
+        sharding = self.sharding
         if isinstance(self.fill, jax.Array):
             array = jnp.broadcast_to(self.fill.astype(self.dtype), self.shape)
-            return array if sharding is None or isinstance(array, jax.core.Tracer) else jax.device_put(array, sharding)
+            return (
+                array
+                if sharding is None or isinstance(array, jax.core.Tracer)
+                else jax.device_put(array, sharding)
+            )
         return jnp.full(self.shape, self.fill, self.dtype, device=sharding)
 
-    def _sharding(self, param) -> NamedSharding | None:
-        sharding = getattr(jax.typeof(param) if isinstance(param, jax.core.Tracer) else param, "sharding", None)
+    @property
+    def sharding(self) -> NamedSharding | None:
+        """Where the array is: split as its parameter along the axes they share; None if that says nothing."""
+        param = None if self.leaf is None else self.leaf.array
+        sharding = getattr(
+            jax.typeof(param) if isinstance(param, jax.core.Tracer) else param, "sharding", None
+        )
         if not isinstance(sharding, NamedSharding) or sharding.mesh.empty:
             return None
-        spec = tuple(sharding.spec) + (None,) * (len(self.leaf.shape) - len(sharding.spec)) if self.leaf else ()
-        return NamedSharding(sharding.mesh, PartitionSpec(*(None if a is None else spec[a] for a in self.axes)))
+        spec = (
+            tuple(sharding.spec) + (None,) * (len(self.leaf.shape) - len(sharding.spec)) if self.leaf else ()
+        )
+        return NamedSharding(
+            sharding.mesh, PartitionSpec(*(None if a is None else spec[a] for a in self.axes))
+        )
 
 
 SlotMaker = Callable[[Leaf], Slot]

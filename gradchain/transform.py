@@ -3,120 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec
 
 import jax
 
-from gradchain import hyper, slots, tree, values
-from gradchain.hyper import Range
+from gradchain import hyper, slots, tree
+from gradchain.recipe import REGISTRY, Factory, Recipe
 
 PyTree = Any
 P = ParamSpec("P")
-
-REGISTRY: dict[str, Factory] = {}
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Factory:
-    """A registered function that makes transforms: its signature, and what tests and tables ask of it."""
-
-    name: str
-    fn: Callable[..., Any]
-    signature: inspect.Signature
-    ranges: Mapping[str, Range]
-    kind: str  # "transform", "optimizer" or "wrapper"
-    paper: str = ""
-    record: tuple[str, ...] = ()  # hyperparameters kept in the state even when constant
-    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Optax's spelling -> ours
-    example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
-    traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
-
-    def bind(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of a call by name, defaults filled in, hyperparameters checked."""
-        kwargs = {self.renamed.get(k, k): v for k, v in kwargs.items()}
-        for name in kwargs:
-            if name not in self.signature.parameters and not self.variadic:
-                near = difflib.get_close_matches(name, self.signature.parameters, 3, 0.5)
-                hint = f"did you mean {' or '.join(near)}?" if near else f"it takes {', '.join(self.signature.parameters)}"
-                raise TypeError(f"{self.name}() has no argument {name!r}; {hint}")
-        try:
-            bound = self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
-        bound.apply_defaults()
-        found = dict(bound.arguments)
-        return {k: hyper.check(self.name, k, v, self.ranges[k]) if k in self.ranges else v for k, v in found.items()}
-
-    @property
-    def variadic(self) -> str | None:
-        """The name of a *args parameter, as `chain` has."""
-        return next((n for n, p in self.signature.parameters.items() if p.kind is p.VAR_POSITIONAL), None)
-
-    def call(self, args: Mapping[str, Any]) -> Any:
-        """Run the factory's body on arguments by name."""
-        if self.variadic:
-            return self.fn(*args[self.variadic])
-        return self.fn(**args)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Recipe:
-    """A factory and the arguments it was called with: what a transform is, apart from how it runs."""
-
-    factory: Factory
-    args: Mapping[str, Any]
-
-    @functools.cached_property
-    def key(self) -> Any:
-        """Equal for equal recipes, hashable."""
-        return (self.factory.fn, values.key(self.args))
-
-    @functools.cached_property
-    def operands(self) -> tuple[str, ...]:
-        """Hyperparameters that are not compile-time constants."""
-        return tuple(k for k, v in self.args.items() if k in self.factory.ranges and self._operand(v))
-
-    @functools.cached_property
-    def kept(self) -> tuple[str, ...]:
-        """Hyperparameters that the state holds: scheduled, tunable, or recorded for `metrics`."""
-        record = self.factory.record
-        return tuple(k for k in self.factory.ranges if hyper.is_dynamic(self.args[k]) or k in record)
-
-    @functools.cached_property
-    def static_key(self) -> Any:
-        """What the kernel's program depends on: everything but the values of its operands."""
-        return (self.factory.fn, values.key(self.static.args), self.operands)
-
-    @functools.cached_property
-    def static(self) -> Recipe:
-        """The recipe without its operands, which may be tracers: fit to be kept in a cache."""
-        return Recipe(self.factory, {k: v for k, v in self.args.items() if k not in self.operands})
-
-    @staticmethod
-    def _operand(value) -> bool:
-        return hyper.is_array(value) or hyper.is_dynamic(value)
-
-    def build(self, given: Mapping[str, Any]) -> Any:
-        """The body of the transform with these values for its operands."""
-        return self.factory.call({**self.args, **given})
-
-    def __repr__(self) -> str:
-        shown, positional = [], True
-        for name, p in self.factory.signature.parameters.items():
-            value = self.args[name]
-            if p.kind is p.VAR_POSITIONAL:
-                shown += [values.text(v) for v in value]
-            elif p.default is p.empty and positional and self.factory.kind == "wrapper":
-                shown.append(values.text(value))
-            elif p.default is p.empty or values.key(value) != values.key(p.default):
-                shown.append(f"{name}={values.text(value)}")
-                positional = False
-        return f"{self.factory.name}({', '.join(shown)})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +25,17 @@ class Context:
     extra: Mapping[str, Any]
     apply: bool = False
     axes: slots.AxesRule = slots.default_axes
+
+
+@dataclasses.dataclass(frozen=True)
+class Inside:
+    """A transform within another: where its entries stand in the outer state, and which leaves it sees."""
+
+    tx: Transform
+    where: Mapping[str, tuple[str, ...]]  # its key -> the way from the outer state to it
+    within: tuple[str, ...] = ()  # what the outer one puts before the names of links in it
+    name: str = ""  # what the outer one calls it, if it is a single link
+    picked: Callable[[PyTree], Sequence[bool]] | None = None
 
 
 class Body:
@@ -151,6 +61,11 @@ class Body:
     def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
         """The updates, or with ctx.apply the new parameters, and the new state."""
         raise NotImplementedError
+
+    def inside(self) -> list[Inside]:
+        """The transforms that this one is made of, for whoever reads it: by default its `inner`."""
+        inner = vars(self).get("inner")
+        return [Inside(inner, {k: (k,) for k in inner.body.keys})] if isinstance(inner, Transform) else []
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -208,7 +123,9 @@ class Transform:
     def replace(self, **changes) -> Transform:
         """The same transform with some arguments changed."""
         if self.recipe.factory.variadic:
-            raise TypeError(f"{self.name} takes transforms, not named arguments: build a new one from tx.args")
+            raise TypeError(
+                f"{self.name} takes transforms, not named arguments: build a new one from tx.args"
+            )
         return make(self.recipe.factory, (), {**self.recipe.args, **changes})
 
     @property
@@ -268,7 +185,9 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
         return Transform(recipe, made.body)
     body = recipe.build({k: hyper.initial(recipe.args[k]) for k in recipe.operands})
     if not isinstance(body, Body):
-        raise TypeError(f"{factory.name}: a @transform returns what leafwise(...) made, not {type(body).__name__}")
+        raise TypeError(
+            f"{factory.name}: a @transform returns what leafwise(...) made, not {type(body).__name__}"
+        )
     return Transform(recipe, body.bind(recipe))
 
 

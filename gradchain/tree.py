@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from gradchain import numerics
 PyTree = Any
 
 
-def _is_variable(node) -> bool:
+def is_variable(node) -> bool:
     """A Flax NNX Variable: a leaf to its users, a node with one child `value` to JAX."""
     return any(c.__name__ == "Variable" and c.__module__.startswith("flax.nnx") for c in type(node).__mro__)
 
@@ -39,8 +40,12 @@ def _join(path) -> str:
 def _paths(treedef) -> tuple[str, ...]:
     tree = jax.tree.unflatten(treedef, list(range(treedef.num_leaves)))
     found = []
-    for path, node in jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_variable)[0]:
-        inner = [()] if not _is_variable(node) else [p[1:] for p, _ in jax.tree_util.tree_flatten_with_path(node)[0]]
+    for path, node in jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_variable)[0]:
+        inner = (
+            [()]
+            if not is_variable(node)
+            else [p[1:] for p, _ in jax.tree_util.tree_flatten_with_path(node)[0]]
+        )
         found += [_join((*path, *rest)) for rest in inner]
     return tuple(found)
 
@@ -65,7 +70,11 @@ def same_structure(trees: dict[str, PyTree], who: str) -> None:
                 f"pass {name} in the containers that {first} came in"
             )
         gone, new = [p for p in here if p not in there], [p for p in there if p not in here]
-        found = f"{gone[0]!r} is in {first} but not in {name}" if gone else f"{new[0]!r} is in {name} but not in {first}"
+        found = (
+            f"{gone[0]!r} is in {first} but not in {name}"
+            if gone
+            else f"{new[0]!r} is in {name} but not in {first}"
+        )
         more = len(gone) + len(new) - 1
         raise ValueError(
             f"{who}: {first} ({len(here)} leaves) and {name} ({len(there)} leaves) are different trees: {found}"
@@ -86,23 +95,68 @@ def wide(x: Array) -> Array:
     return x.astype(numerics.compute_dtype(x))
 
 
-@jax.jit
-def _sum_of_squares(x: Array) -> Array:
-    return jnp.sum(numerics.abs2(wide(x)))
+def blocks(rows: Sequence, key: Callable[[Any], Any] = lambda x: (x.shape, x.dtype)) -> Iterator[list[int]]:
+    """Indices of rows in blocks of one key: alike rows, about the square root of their number at a time.
+
+    A jitted function of a block is traced once for all blocks alike, and a call costs more to trace and to
+    lower than the arguments of one more leaf: 1,000 leaves make 45 calls. Fewer than 64 rows go one by one.
+    """
+    alike: dict[Any, list[int]] = {}
+    for i, row in enumerate(rows):
+        alike.setdefault(key(row), []).append(i)
+    for members in alike.values():
+        size = 1 << (len(members).bit_length() // 2) if len(members) >= 64 else 1
+        whole = len(members) // size * size
+        yield from (members[i : i + size] for i in range(0, whole, size))
+        yield from ([i] for i in members[whole:])
+
+
+def _by_block(f: Callable[[list], Array], leaves: list[Array]) -> list[Array]:
+    return [f([leaves[i] for i in block]) for block in blocks(leaves)]
 
 
 @jax.jit
-def _vdot(x: Array, y: Array) -> Array:
-    return jnp.sum(wide(x).conj() * wide(y))
+def _squares(xs: list[Array]) -> Array:
+    return functools.reduce(jnp.add, [jnp.sum(numerics.abs2(wide(x))) for x in xs])
 
 
-def _total(parts: list[Array]) -> Array:
-    return jnp.sum(jnp.stack(parts)) if parts else jnp.zeros((), jnp.float32)
+@jax.jit
+def _flat(xs: list[Array]) -> Array:
+    return jnp.concatenate([numerics.abs2(wide(x)).ravel() for x in xs])
+
+
+def _sum_plainly(leaves: list[Array]) -> Array:
+    return functools.reduce(jnp.add, _by_block(_squares, leaves), jnp.zeros((), jnp.float32))
+
+
+def _sum_flat(leaves: list[Array]) -> Array:
+    return jnp.sum(jnp.concatenate(_by_block(_flat, leaves)))
+
+
+SMALL = 2**14  # elements
+
+
+def _splittable(x: Array) -> bool:
+    return any(axis is not None for axis in jax.typeof(x).sharding.spec)
 
 
 def sum_of_squares(tree: PyTree) -> Array:
-    """Sum over all leaves of |x|^2, in float32 at least."""
-    return _total([_sum_of_squares(x) for x in jax.tree.leaves(tree)])
+    """Sum over all leaves of |x|^2, in float32 at least.
+
+    On NVIDIA GPUs a sum per leaf costs one or two kernels, so small leaves are laid end to end and summed at
+    once; on TPU that would only add copies.
+    """
+    leaves = jax.tree.leaves(tree)
+    small = [x for x in leaves if x.size <= SMALL and not _splittable(x)]
+    if len(small) < 2:
+        return _sum_plainly(leaves)
+    total = jax.lax.platform_dependent(small, cuda=_sum_flat, default=_sum_plainly)
+    return total + _sum_plainly([x for x in leaves if x.size > SMALL or _splittable(x)])
+
+
+@jax.jit
+def _vdot(xs: list[tuple[Array, Array]]) -> Array:
+    return functools.reduce(jnp.add, [jnp.sum(wide(x).conj() * wide(y)) for x, y in xs])
 
 
 def global_norm(updates: PyTree) -> Array:
@@ -112,12 +166,22 @@ def global_norm(updates: PyTree) -> Array:
 
 def vdot(x: PyTree, y: PyTree) -> Array:
     """Sum over all leaves of conj(x) * y, in float32 at least."""
-    return _total([_vdot(a, b) for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True)])
+    pairs = list(zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
+    parts = [
+        _vdot([pairs[i] for i in block])
+        for block in blocks(pairs, lambda p: (p[0].shape, p[0].dtype, p[1].dtype))
+    ]
+    return functools.reduce(jnp.add, parts, jnp.zeros((), jnp.float32))
+
+
+@jax.jit
+def _finite(xs: list[Array]) -> Array:
+    return functools.reduce(jnp.logical_and, [jnp.all(jnp.isfinite(x)) for x in xs])
 
 
 def all_finite(tree: PyTree) -> Array:
     """Whether no leaf holds an infinity or a NaN."""
-    return functools.reduce(jnp.logical_and, [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)], jnp.array(True))
+    return functools.reduce(jnp.logical_and, _by_block(_finite, jax.tree.leaves(tree)), jnp.array(True))
 
 
 def axpy(a, x: PyTree, y: PyTree) -> PyTree:
@@ -136,8 +200,8 @@ def cast_like(tree: PyTree, other: PyTree) -> PyTree:
 
 
 @jax.jit
-def _apply(p: Array, u: Array) -> Array:
-    return (wide(p) + u).astype(p.dtype)
+def _apply(pairs: list[tuple[Array, Array]]) -> list[Array]:
+    return [(wide(p) + u).astype(p.dtype) for p, u in pairs]
 
 
 def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
@@ -145,9 +209,11 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
 
     An update of None leaves its parameter as it is.
     """
-    return jax.tree.map(
-        lambda u, p: p if u is None else _apply(jnp.asarray(p), jnp.asarray(u)),
-        updates,
-        params,
-        is_leaf=lambda x: x is None,
-    )
+    leaves, treedef = jax.tree.flatten(updates, is_leaf=lambda x: x is None)
+    new = treedef.flatten_up_to(params)
+    at = [i for i, u in enumerate(leaves) if u is not None and new[i] is not None]
+    pairs = [(jnp.asarray(new[i]), jnp.asarray(leaves[i])) for i in at]
+    for block in blocks(pairs, lambda p: (p[0].shape, p[0].dtype, p[1].dtype)):
+        for i, x in zip(block, _apply([pairs[i] for i in block]), strict=True):
+            new[at[i]] = x
+    return treedef.unflatten(new)

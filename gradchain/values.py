@@ -8,15 +8,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gradchain import hyper
+
+
+def as_dtype(value: Any) -> np.dtype | None:
+    """The dtype that a value names other than by text, as jnp.bfloat16 and numpy.dtype("bfloat16") do."""
+    if isinstance(value, np.dtype):
+        return value
+    found = getattr(value, "dtype", None) if type(value) is type(jnp.float32) else None
+    if isinstance(found, np.dtype):
+        return found
+    return np.dtype(value) if isinstance(value, type) and issubclass(value, np.generic) else None
 
 
 def key(value: Any) -> Any:
     """A hashable stand-in that is equal for equal values; 1, 1.0 and True differ, as their programs do."""
     if value is None or isinstance(value, str | bool | int | float | complex):
         return (type(value).__name__, value)
+    if (dtype := as_dtype(value)) is not None:
+        return ("dtype", dtype.name)
     if isinstance(value, Mapping):
         return ("dict", tuple(sorted((str(k), key(v)) for k, v in value.items())))
     if isinstance(value, list | tuple):
@@ -26,6 +39,8 @@ def key(value: Any) -> Any:
     if hyper.is_array(value):
         array = np.asarray(value)
         return ("array", array.shape, str(array.dtype), array.tobytes())
+    if recipe := getattr(value, "recipe", None):  # a transform: its body holds what the recipe makes
+        return recipe.key
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = tuple((f.name, key(getattr(value, f.name))) for f in dataclasses.fields(value) if f.compare)
         return (type(value), fields)
@@ -40,7 +55,13 @@ def key(value: Any) -> Any:
 def text(value: Any) -> str:
     """Source text of a value: it evaluates back with gradchain's names, re and jnp in scope."""
     if isinstance(value, re.Pattern):
-        return f"re.compile({value.pattern!r})" if value.flags == 32 else f"re.compile({value.pattern!r}, {value.flags})"
+        return (
+            f"re.compile({value.pattern!r})"
+            if value.flags == 32
+            else f"re.compile({value.pattern!r}, {value.flags})"
+        )
+    if (dtype := as_dtype(value)) is not None:
+        return f"jnp.dtype({dtype.name!r})"
     if isinstance(value, jax.core.Tracer):
         return str(value)
     if hyper.is_array(value):

@@ -19,14 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("numerics", "slots", "hyper"),
     ("tree", "linalg", "values"),
-    ("select",),
+    ("select", "recipe"),
     ("transform",),
     ("link",),
-    ("leafwise",),
+    ("leafwise", "foreign"),
+    ("masks",),
     ("compose", "schedules", "losses"),
     ("rules",),
     ("wrappers", "storage", "sharding"),
-    ("report", "interop"),
+    ("config", "report", "interop"),
     ("__init__",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

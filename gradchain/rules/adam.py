@@ -104,7 +104,9 @@ def adamw(
     return chain(adam, decay, scale_by_learning_rate(learning_rate))
 
 
-@optimizer(paper="Dozat 2016, Incorporating Nesterov momentum into Adam", example=lambda: {"learning_rate": 0.1})
+@optimizer(
+    paper="Dozat 2016, Incorporating Nesterov momentum into Adam", example=lambda: {"learning_rate": 0.1}
+)
 def nadam(
     learning_rate: Hyper,
     b1: Decay = 0.9,

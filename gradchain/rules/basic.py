@@ -22,7 +22,7 @@ def identity():
 @transform()
 def set_to_zero():
     """Set every update to zero: u = 0."""
-    return leafwise(None, jnp.zeros_like)
+    return leafwise(None, lambda g: jnp.zeros_like(g))
 
 
 @transform(example=lambda: {"step_size": 0.5})

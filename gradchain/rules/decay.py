@@ -8,7 +8,7 @@ from gradchain.hyper import Hyper
 from gradchain.leafwise import leafwise
 from gradchain.numerics import soft_threshold
 from gradchain.select import Selection
-from gradchain.transform import transform
+from gradchain.transform import Transform, transform
 
 
 @transform(example=lambda: {"weight_decay": 0.01})
@@ -40,3 +40,9 @@ def proximal_l1(strength: Hyper = 0.0, mask: Selection = None):
     Source: Daubechies et al. 2004 (iterative soft thresholding).
     """
     return leafwise(None, lambda g, p: soft_threshold(p + g, strength) - p, where=mask)
+
+
+def optional_decay(weight_decay: Hyper, mask: Selection = None) -> tuple[Transform, ...]:
+    """`add_decayed_weights` for a chain, or no link where the decay is the number 0: it would read p for nothing."""
+    absent = weight_decay is None or (isinstance(weight_decay, int | float) and weight_decay == 0)
+    return () if absent else (add_decayed_weights(weight_decay, mask),)

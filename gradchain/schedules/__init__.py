@@ -1,0 +1,63 @@
+"""Schedules: values that depend on the step, as frozen dataclasses under Optax's names.
+
+The convention, for all of them: `schedule(0)` is the value of the first update. In general
+`schedule(count)` is the value used by the update that has `count` updates before it; a transition of n
+steps that starts at 0 reaches its end value at `schedule(n)`, in update number n + 1, and holds it from
+there on.
+
+`count` is an integer or an array of integers (elementwise); the value is an array of the default float type,
+float32, or float64 under x64. Fractions of a transition are quotients of exact integers, so nothing drifts at
+large counts.
+
+Values (rates, factors) may be JAX arrays or tracers, lengths integer ones; the schedule then computes with
+them. Numbers are checked when the schedule is built; Optax takes a length of 0 or less as "constant", here
+it is an error, except for a warmup of 0 steps. `SCHEDULES` maps each name to its class.
+"""
+
+from gradchain.schedules.base import SCHEDULES, Schedule, schedule
+from gradchain.schedules.joined import (
+    inverse_sqrt_schedule,
+    join_schedules,
+    sgdr_schedule,
+    warmup_constant_schedule,
+    warmup_cosine_decay_schedule,
+    warmup_exponential_decay_schedule,
+    wsd_schedule,
+)
+from gradchain.schedules.piecewise import (
+    cosine_onecycle_schedule,
+    linear_onecycle_schedule,
+    piecewise_constant_schedule,
+    piecewise_interpolate_schedule,
+)
+from gradchain.schedules.single import (
+    constant_schedule,
+    cosine_decay_schedule,
+    exponential_decay,
+    linear_schedule,
+    polynomial_schedule,
+    staircase_schedule,
+)
+
+__all__ = [
+    "SCHEDULES",
+    "Schedule",
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "cosine_onecycle_schedule",
+    "exponential_decay",
+    "inverse_sqrt_schedule",
+    "join_schedules",
+    "linear_onecycle_schedule",
+    "linear_schedule",
+    "piecewise_constant_schedule",
+    "piecewise_interpolate_schedule",
+    "polynomial_schedule",
+    "schedule",
+    "sgdr_schedule",
+    "staircase_schedule",
+    "warmup_constant_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
+    "wsd_schedule",
+]

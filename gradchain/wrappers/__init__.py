@@ -1,0 +1,1 @@
+"""Transforms of transforms: accumulate, skip, average, lookahead."""

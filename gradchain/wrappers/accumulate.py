@@ -1,0 +1,107 @@
+"""accumulate: one optimizer step for several microbatches of gradients."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from gradchain import tree
+from gradchain.foreign import as_transform
+from gradchain.hyper import Period
+from gradchain.numerics import increment, real_dtype
+from gradchain.rules.basic import identity
+from gradchain.slots import counter, shared, zeros
+from gradchain.transform import example, optimizer, wrapper
+from gradchain.wrappers.base import wrap
+
+PyTree = Any
+
+
+class AccumulateState(NamedTuple):
+    mini_step: Array  # [] int32, microbatches in acc_grads
+    gradient_step: Array  # [] int32, optimizer steps taken
+    acc_grads: PyTree  # like params, sum of the gradients since the last step
+    skipped: Array  # [] int32, microbatches (or whole steps) left out for an infinity or a NaN
+
+    metrics = ("skipped",)
+
+
+@jax.jit
+def _add(total, g):
+    return total + g.astype(total.dtype)
+
+
+@jax.jit
+def _mean(total, g, n):
+    return (total + g.astype(total.dtype)) * (1 / n).astype(real_dtype(total))
+
+
+@wrapper(example=lambda: {"tx": example("adam"), "every": 2})
+def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str = "drop"):
+    """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
+
+    The inner optimizer runs under `lax.cond` only when due, so the other microbatches cost 12 bytes a
+    parameter with `tx.step`. `every` may be a schedule of the optimizer steps taken or tunable: the effective
+    batch then changes without recompiling. A gradient that is not finite never reaches the optimizer:
+    nonfinite="drop" looks when a step is due and drops that step, at no cost in between; "skip" leaves the
+    microbatch itself out and waits for another, at 4 more bytes a parameter. Both count in `skipped`.
+    """
+    if nonfinite not in ("drop", "skip"):
+        raise ValueError(f"accumulate: nonfinite is {nonfinite!r}; expected 'drop' or 'skip'")
+
+    skip = nonfinite == "skip"
+
+    def step(inner, g, s, state, params):
+        tree.same_structure({"the gradients": g, "the state's acc_grads": s.acc_grads}, "accumulate")
+        good = tree.all_finite(g) if skip else jnp.array(True)
+        n = s.mini_step + good
+        due = good & (n >= jnp.round(every))
+
+        def collect(acc, state, params):
+            held = (
+                jax.tree.map(_add, acc, g)
+                if not skip
+                else lax.cond(good, lambda acc: jax.tree.map(_add, acc, g), lambda acc: acc, acc)
+            )
+            return *inner.idle(g, state, params), held, good
+
+        def finish(acc, state, params):
+            total = jax.tree.map(lambda a, x: _mean(a, x, n) if mean else _add(a, x), acc, g)
+            fine = good if skip else tree.all_finite(total)
+            out, state = lax.cond(fine, inner.run, inner.idle, total, state, params)
+            return out, state, jax.tree.map(jnp.zeros_like, acc), fine
+
+        out, state, acc, fine = lax.cond(due, finish, collect, s.acc_grads, state, params)
+        s = s._replace(
+            mini_step=jnp.where(due, 0, n),
+            gradient_step=jnp.where(due & fine, increment(s.gradient_step), s.gradient_step),
+            acc_grads=acc,
+            skipped=jnp.where(fine, s.skipped, increment(s.skipped)),
+        )
+        return out, s, state
+
+    return wrap(
+        AccumulateState,
+        as_transform(tx, "accumulate"),
+        step,
+        clock="gradient_step",
+        mini_step=shared(counter),
+        gradient_step=shared(counter),
+        acc_grads=zeros,
+        skipped=shared(counter),
+    )
+
+
+@optimizer(renamed={"optimizer": "opt"}, example=lambda: {"opt": example("adam"), "every_k_schedule": 2})
+def MultiSteps(opt: Any, every_k_schedule: Period, use_grad_mean: bool = True):
+    """Optax's name for `accumulate(opt, every_k_schedule, mean=use_grad_mean)`."""
+    return accumulate(opt, every_k_schedule, mean=use_grad_mean)
+
+
+@optimizer(example=lambda: {"k": 2})
+def apply_every(k: Period = 1):
+    """Add up k updates and let the sum through, zeros in between: Optax's name for `accumulate(identity(), k)`."""
+    return accumulate(identity(), k, mean=False)

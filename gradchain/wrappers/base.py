@@ -1,0 +1,105 @@
+"""Wrapper: a link around a transform. The wrapped transform's entries keep their names in the state."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradchain.compose import unique
+from gradchain.link import Link
+from gradchain.slots import Shared, SlotMaker
+from gradchain.transform import Context, Inside, Recipe, Transform
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    """The wrapped transform, as the wrapper's function calls it."""
+
+    tx: Transform
+    ctx: Context
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """The extra arguments of this update."""
+        return self.ctx.extra
+
+    def run(self, updates, state, params):
+        """Its updates (the new parameters, where they are applied at once) and its new state."""
+        return self.tx.body.run(updates, state, params, self.ctx)
+
+    def init(self, params):
+        """A fresh state."""
+        return self.tx.body.init(params, self.ctx.axes)
+
+    def idle(self, updates, state, params):
+        """What `run` returns when nothing is to be done: zero updates, or the parameters as they are."""
+        if self.ctx.apply:
+            return params, state
+        shapes, _ = jax.eval_shape(self.run, updates, state, params)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), state
+
+
+class Wrapper(Link):
+    """fn(inner, updates, s, state, params) -> (out, s, state), with s its own state and `state` the inner."""
+
+    def __init__(
+        self, State, tx: Transform, fn: Callable, clock: str, needs: frozenset[str], fields: Mapping
+    ):
+        super().__init__(State, fields, clock)
+        self.tx, self.fn, self.needs = tx, fn, needs | tx.body.needs
+
+    def bind(self, recipe: Recipe) -> Wrapper:
+        """Its own entry first, then those of the wrapped transform."""
+        super().bind(recipe)
+        (self.own,), self.inner_keys = unique([(recipe.factory.name,), self.tx.body.keys])
+        self.keys = (self.own, *self.inner_keys)
+        return self
+
+    def slots(self, params, axes) -> dict[str, Any]:
+        """Its own slots and the inner ones."""
+        return super().slots(params, axes) | self._outer(self.tx.body.slots(params, axes))
+
+    def init(self, params, axes) -> dict[str, Any]:
+        """Its own state and the inner one."""
+        own = jax.tree.map(lambda s: s.make(), super().slots(params, axes))
+        return own | self._outer(self.tx.body.init(params, axes))
+
+    def inside(self) -> list[Inside]:
+        """The wrapped transform."""
+        return [
+            Inside(self.tx, {k: (name,) for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)})
+        ]
+
+    def _outer(self, inner: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: inner[k] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
+
+    def run(self, updates, state, params, ctx: Context):
+        """Run the wrapper's function on the wrapped transform."""
+        own = state[self.own]
+        inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
+        operands, kept = self.live(own)
+        body = self.recipe.build(operands) if operands else self
+        out, own, inner = body.fn(Inner(self.tx, ctx), updates, own, inner, params)
+        return out, {self.own: own._replace(hyperparams=kept) if kept else own, **self._outer(inner)}
+
+
+def wrap(
+    State,
+    tx: Transform,
+    fn: Callable,
+    *,
+    clock: str = "count",
+    needs: frozenset[str] = frozenset(),
+    **fields: SlotMaker | Shared,
+) -> Wrapper:
+    """Make a wrapper of `tx` from fn(inner, updates, s, state, params) -> (out, s, state).
+
+    inner.run(updates, state, params) runs the wrapped transform, inner.idle(...) leaves everything as it is;
+    both return (out, state) and fit the branches of `lax.cond`. `clock` names the counter that schedules of
+    the wrapper's hyperparameters read.
+    """
+    return Wrapper(State, tx, fn, clock, needs, fields)

@@ -1,0 +1,94 @@
+"""skip: leave out updates that are not finite, or far above what was usual."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from gradchain import tree
+from gradchain.foreign import as_transform
+from gradchain.hyper import Hyper, Period
+from gradchain.numerics import increment, safe_sqrt
+from gradchain.slots import counter, flag, scalar, shared, stack
+from gradchain.transform import example, optimizer, wrapper
+from gradchain.wrappers.base import wrap
+
+
+class SkipState(NamedTuple):
+    skipped: Array  # [] int32, updates left out so far
+    consecutive: Array  # [] int32, updates left out in a row up to now
+    last_skipped: Array  # [] bool, whether the last update was left out
+
+    metrics = ("skipped", "last_skipped")
+
+
+class SkipSpikesState(NamedTuple):
+    skipped: Array  # [] int32, updates left out so far
+    consecutive: Array  # [] int32, updates left out in a row up to now
+    last_skipped: Array  # [] bool, whether the last update was left out
+    taken: Array  # [] int32, updates let through so far
+    history: Array  # [window], what was measured of the last updates let through
+
+    metrics = ("skipped", "last_skipped")
+
+
+@wrapper(example=lambda: {"tx": example("adam")})
+def skip(
+    tx: Any,
+    spikes: Hyper | None = None,
+    *,
+    window: int = 128,
+    by: str = "norm",
+    max_consecutive: Period | None = None,
+):
+    """Leave out an update whose gradient is not finite: parameters and inner state stay, the skip is counted.
+
+    With `spikes` also one whose measure is above mean + spikes * std of the last `window` updates that were
+    let through, once there are that many (6 is usual). by="norm": the measure is the gradient's global norm;
+    by="value": the extra argument `value`, the loss. After max_consecutive skips in a row the next finite
+    update goes through whatever its size; one that is not finite never does.
+    """
+    if by not in ("norm", "value"):
+        raise ValueError(f"skip: by is {by!r}; expected 'norm' or 'value'")
+    if not isinstance(window, int) or window < 2:
+        raise ValueError(f"skip: window is {window!r}; expected a whole number of at least 2 updates")
+
+    def step(inner, g, s, state, params):
+        norm = tree.global_norm(g)
+        measure = norm if by == "norm" else jnp.asarray(inner.extra["value"], norm.dtype)
+        ok = finite = jnp.isfinite(norm) & jnp.isfinite(measure)
+        if spikes is not None:
+            centre = jnp.mean(s.history)
+            spread = safe_sqrt(jnp.mean(jnp.square(s.history - centre)))
+            ok &= (s.taken < window) | (measure <= centre + spikes * spread)
+            if max_consecutive is not None:
+                ok |= finite & (s.consecutive >= jnp.round(max_consecutive))
+            place = jnp.mod(s.taken, window)
+            history = s.history.at[place].set(
+                jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)
+            )
+            s = s._replace(history=history, taken=jnp.where(ok, increment(s.taken), s.taken))
+        out, state = lax.cond(ok, inner.run, inner.idle, g, state, params)
+        s = s._replace(
+            skipped=jnp.where(ok, s.skipped, increment(s.skipped)),
+            consecutive=jnp.where(ok, 0, increment(s.consecutive)),
+            last_skipped=~ok,
+        )
+        return out, s, state
+
+    counts = {"skipped": shared(counter), "consecutive": shared(counter), "last_skipped": shared(flag)}
+    needs = frozenset({"value"} if by == "value" else ())
+    inner = as_transform(tx, "skip")
+    if spikes is None:
+        return wrap(SkipState, inner, step, needs=needs, **counts)
+    history = shared(lambda p: stack(window, scalar(p)))
+    return wrap(SkipSpikesState, inner, step, needs=needs, **counts, taken=shared(counter), history=history)
+
+
+@optimizer(example=lambda: {"inner": example("adam"), "max_consecutive_errors": 3})
+def apply_if_finite(inner: Any, max_consecutive_errors: Period):
+    """Optax's name for `skip(inner)`. An update that is not finite is never applied, however many came before."""
+    del max_consecutive_errors
+    return skip(inner)
