@@ -1,12 +1,22 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
 from gradchain.compose import chain, named_chain
+from gradchain.config import ConfigError, from_config, to_config
 from gradchain.foreign import foreign
 from gradchain.hyper import Decay, Hyper, Period, Signed, tunable
 from gradchain.leafwise import leafwise
 from gradchain.link import treewise
 from gradchain.masks import freeze, masked, partition
+from gradchain.report.evaluate import eval_params
+from gradchain.report.hyperparams import hyperparams, set_hyperparams
+from gradchain.report.metrics import metrics
+from gradchain.report.monitor import monitored
+from gradchain.report.table import Description, describe
+from gradchain.rules.adadelta import adadelta, scale_by_adadelta
+from gradchain.rules.adafactor import adafactor, scale_by_factored_rms, scale_by_param_block_rms
+from gradchain.rules.adagrad import adagrad, scale_by_rss
 from gradchain.rules.adam import adam, adamw, amsgrad, nadam, scale_by_adam, scale_by_amsgrad
+from gradchain.rules.averaging import ema
 from gradchain.rules.basic import (
     identity,
     scale,
@@ -15,6 +25,148 @@ from gradchain.rules.basic import (
     set_to_zero,
     zero_nans,
 )
+from gradchain.rules.clipping import adaptive_grad_clip, clip, clip_by_block_rms, clip_by_global_norm
 from gradchain.rules.decay import add_decayed_weights, add_l1, proximal_l1
+from gradchain.rules.lion import lion, scale_by_lion
+from gradchain.rules.noise import add_noise, noisy_sgd
+from gradchain.rules.radam import radam, scale_by_radam
+from gradchain.rules.rmsprop import rmsprop, scale_by_rms, scale_by_stddev
+from gradchain.rules.sgd import sgd, trace
+from gradchain.rules.snapshot import snapshot
+from gradchain.rules.trust import lamb, lars, scale_by_lars, scale_by_trust_ratio
+from gradchain.schedules import (
+    SCHEDULES,
+    Schedule,
+    constant,
+    constant_schedule,
+    cosine_decay_schedule,
+    cosine_onecycle_schedule,
+    exponential_decay,
+    inverse_sqrt_schedule,
+    join_schedules,
+    linear_onecycle_schedule,
+    linear_schedule,
+    piecewise_constant_schedule,
+    piecewise_interpolate_schedule,
+    polynomial_schedule,
+    sgdr_schedule,
+    staircase_schedule,
+    warmup_constant_schedule,
+    warmup_cosine_decay_schedule,
+    warmup_exponential_decay_schedule,
+    wsd_schedule,
+)
+from gradchain.slots import Axes, shared
 from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.tree import apply_updates, global_norm
+from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
+from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
+from gradchain.wrappers.skip import apply_if_finite, skip
+
+__all__ = [
+    "REGISTRY",
+    "SCHEDULES",
+    "Axes",
+    "ConfigError",
+    "Decay",
+    "Description",
+    "Hyper",
+    "MultiSteps",
+    "Period",
+    "Schedule",
+    "Signed",
+    "Transform",
+    "accumulate",
+    "adadelta",
+    "adafactor",
+    "adagrad",
+    "adam",
+    "adamw",
+    "adaptive_grad_clip",
+    "add_decayed_weights",
+    "add_l1",
+    "add_noise",
+    "amsgrad",
+    "apply_every",
+    "apply_if_finite",
+    "apply_updates",
+    "average",
+    "average_params",
+    "chain",
+    "clip",
+    "clip_by_block_rms",
+    "clip_by_global_norm",
+    "constant",
+    "constant_schedule",
+    "cosine_decay_schedule",
+    "cosine_onecycle_schedule",
+    "describe",
+    "ema",
+    "eval_params",
+    "exponential_decay",
+    "foreign",
+    "freeze",
+    "from_config",
+    "global_norm",
+    "hyperparams",
+    "identity",
+    "inverse_sqrt_schedule",
+    "join_schedules",
+    "lamb",
+    "lars",
+    "leafwise",
+    "linear_onecycle_schedule",
+    "linear_schedule",
+    "lion",
+    "lookahead",
+    "lookahead_sync",
+    "masked",
+    "metrics",
+    "monitored",
+    "nadam",
+    "named_chain",
+    "noisy_sgd",
+    "optimizer",
+    "partition",
+    "piecewise_constant_schedule",
+    "piecewise_interpolate_schedule",
+    "polynomial_schedule",
+    "proximal_l1",
+    "radam",
+    "reset_every",
+    "rmsprop",
+    "scale",
+    "scale_by_adadelta",
+    "scale_by_adam",
+    "scale_by_amsgrad",
+    "scale_by_factored_rms",
+    "scale_by_lars",
+    "scale_by_learning_rate",
+    "scale_by_lion",
+    "scale_by_param_block_rms",
+    "scale_by_radam",
+    "scale_by_rms",
+    "scale_by_rss",
+    "scale_by_schedule",
+    "scale_by_stddev",
+    "scale_by_trust_ratio",
+    "set_hyperparams",
+    "set_to_zero",
+    "sgd",
+    "sgdr_schedule",
+    "shared",
+    "skip",
+    "snapshot",
+    "staircase_schedule",
+    "to_config",
+    "trace",
+    "transform",
+    "treewise",
+    "tunable",
+    "warmup_constant_schedule",
+    "warmup_cosine_decay_schedule",
+    "warmup_exponential_decay_schedule",
+    "wrapper",
+    "wsd_schedule",
+    "zero_nans",
+]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gradchain.engine import Part, run
 from gradchain.foreign import as_transform
-from gradchain.leafwise import Leafwise, Part, run
+from gradchain.leafwise import Leafwise
 from gradchain.masks import Freeze, Frozen, Masked
 from gradchain.transform import Body, Context, Inside, Transform, example, transform
 

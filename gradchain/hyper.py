@@ -7,7 +7,7 @@ import math
 import numbers
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -43,10 +43,13 @@ class Range:
 Schedule = Callable[[Any], jax.Array]
 Value = float | jax.Array | np.ndarray | Schedule | Tunable
 
-Hyper = Annotated[Value, Range(0, math.inf)]
-Decay = Annotated[Value, Range(0, 1)]
-Signed = Annotated[Value, Range(-math.inf, math.inf)]
-Period = Annotated[Value, Range(1, math.inf, integer=True)]
+if TYPE_CHECKING:  # inside a factory a hyperparameter is a number or an array, outside any Value
+    Hyper = Decay = Signed = Period = Any
+else:
+    Hyper = Annotated[Value, Range(0, math.inf)]
+    Decay = Annotated[Value, Range(0, 1)]
+    Signed = Annotated[Value, Range(-math.inf, math.inf)]
+    Period = Annotated[Value, Range(1, math.inf, integer=True)]
 
 
 def find_range(hint) -> Range | None:
@@ -84,20 +87,18 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
             raise TypeError(f"{who}: {name} is an array of {value.dtype}; expected a floating-point number")
         if value.ndim:
             raise ValueError(
-                f"{who}: {name} has shape {value.shape}; expected a scalar. For many values at once, jax.vmap over them"
+                f"{who}: {name} has shape {value.shape}; expected a scalar. Many values at once: jax.vmap over them"
             )
         return value
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(
             f"{who}: {name} is {value!r}; expected a number, an array, a schedule or tunable(number)"
         )
     if math.isnan(value) or not allowed.low <= value <= allowed.high:
-        span = (
-            f"between {allowed.low:g} and {allowed.high:g}"
-            if math.isfinite(allowed.high)
-            else f">= {allowed.low:g}"
+        span = f"at least {allowed.low:g}" + (
+            f" and at most {allowed.high:g}" if allowed.high < math.inf else ""
         )
         span = "a number, not NaN" if allowed.low == -math.inf else span
         raise ValueError(f"{who}: {name} is {value!r}; expected {span}")

@@ -80,9 +80,8 @@ class Link(Body):
         # A scalar is placed where the parameters are: on every device of their mesh.
         home = dataclasses.replace(described[0], shape=()) if described else None
         picked = self.pick(params)
-        found: dict[str, Any] = {
-            f: dataclasses.replace(make(None), leaf=home) for f, make in self.globals.items()
-        }
+        at_home = functools.partial(dataclasses.replace, leaf=home)
+        found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
         for field, make in self.fields.items():
             found[field] = self.pack([make(p) for p in described], params, picked)
         if self.recipe.kept:

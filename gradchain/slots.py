@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.sharding import NamedSharding, PartitionSpec
 
 
@@ -122,7 +123,7 @@ class Slot:
             array = jnp.broadcast_to(self.fill.astype(self.dtype), self.shape)
             return (
                 array
-                if sharding is None or isinstance(array, jax.core.Tracer)
+                if sharding is None or isinstance(array, Tracer)
                 else jax.device_put(array, sharding)
             )
         return jnp.full(self.shape, self.fill, self.dtype, device=sharding)
@@ -132,7 +133,7 @@ class Slot:
         """Where the array is: split as its parameter along the axes they share; None if that says nothing."""
         param = None if self.leaf is None else self.leaf.array
         sharding = getattr(
-            jax.typeof(param) if isinstance(param, jax.core.Tracer) else param, "sharding", None
+            jax.typeof(param) if isinstance(param, Tracer) else param, "sharding", None
         )
         if not isinstance(sharding, NamedSharding) or sharding.mesh.empty:
             return None
@@ -223,9 +224,9 @@ def typed(slot: SlotMaker, dtype) -> SlotMaker:
 class Shared:
     """A slot of which a transform keeps one, not one for each leaf."""
 
-    slot: Callable[[Leaf | None], Slot]
+    slot: Callable[[Leaf | None], Slot | dict[str, Slot]]
 
 
-def shared(slot: Callable[[Leaf | None], Slot]) -> Shared:
-    """One slot for the whole tree: a norm, a counter, a history."""
+def shared(slot: Callable[[Leaf | None], Slot | dict[str, Slot]]) -> Shared:
+    """One slot for the whole tree, or a dict of them: a norm, a counter, a history."""
     return Shared(slot)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from gradchain import hyper
 
@@ -34,7 +35,7 @@ def key(value: Any) -> Any:
         return ("dict", tuple(sorted((str(k), key(v)) for k, v in value.items())))
     if isinstance(value, list | tuple):
         return ("list", tuple(key(v) for v in value))
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return ("tracer", id(value))
     if hyper.is_array(value):
         array = np.asarray(value)
@@ -62,7 +63,7 @@ def text(value: Any) -> str:
         )
     if (dtype := as_dtype(value)) is not None:
         return f"jnp.dtype({dtype.name!r})"
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return str(value)
     if hyper.is_array(value):
         return f"jnp.asarray({np.asarray(value).tolist()!r}, {str(value.dtype)!r})"

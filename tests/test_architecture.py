@@ -17,12 +17,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # Lowest first. A name is a module gradchain/<name>.py or a package gradchain/<name>/ with all it holds. It
 # imports from rows above its own and, if a package, from itself; names in one row are strangers.
 LAYERS = (
-    ("numerics", "slots", "hyper"),
+    ("numerics", "slots", "hyper", "control"),
     ("tree", "linalg", "values"),
     ("select", "recipe"),
     ("transform",),
     ("link",),
-    ("leafwise", "foreign"),
+    ("engine", "foreign"),
+    ("leafwise",),
     ("masks",),
     ("compose", "schedules", "losses"),
     ("rules",),

@@ -43,6 +43,6 @@ def proximal_l1(strength: Hyper = 0.0, mask: Selection = None):
 
 
 def optional_decay(weight_decay: Hyper, mask: Selection = None) -> tuple[Transform, ...]:
-    """`add_decayed_weights` for a chain, or no link where the decay is the number 0: it would read p for nothing."""
+    """`add_decayed_weights` for a chain, or no link for the number 0, which would read p for nothing."""
     absent = weight_decay is None or (isinstance(weight_decay, int | float) and weight_decay == 0)
     return () if absent else (add_decayed_weights(weight_decay, mask),)

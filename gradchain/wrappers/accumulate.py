@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from gradchain import tree
 from gradchain.foreign import as_transform
 from gradchain.hyper import Period
-from gradchain.numerics import increment, real_dtype
+from gradchain.numerics import increment
 from gradchain.rules.basic import identity
 from gradchain.slots import counter, shared, zeros
 from gradchain.transform import example, optimizer, wrapper
@@ -30,21 +30,17 @@ class AccumulateState(NamedTuple):
 
 
 @jax.jit
-def _add(total, g):
-    return total + g.astype(total.dtype)
-
-
-@jax.jit
-def _mean(total, g, n):
-    return (total + g.astype(total.dtype)) * (1 / n).astype(real_dtype(total))
+def _add(total, g, first, good):
+    # Overwritten by the first of a step rather than set to zero by the last: a write less, and no NaN lasts.
+    new = jnp.where(first, g.astype(total.dtype), total + g.astype(total.dtype))
+    return jnp.where(good, new, total)
 
 
 @wrapper(example=lambda: {"tx": example("adam"), "every": 2})
 def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str = "drop"):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
 
-    The inner optimizer runs under `lax.cond` only when due, so the other microbatches cost 12 bytes a
-    parameter with `tx.step`. `every` may be a schedule of the optimizer steps taken or tunable: the effective
+    The inner optimizer runs only when due, so the other microbatches cost 12 bytes a parameter with `tx.step`. `every` may be a schedule of the optimizer steps taken or tunable: the effective
     batch then changes without recompiling. A gradient that is not finite never reaches the optimizer:
     nonfinite="drop" looks when a step is due and drops that step, at no cost in between; "skip" leaves the
     microbatch itself out and waits for another, at 4 more bytes a parameter. Both count in `skipped`.
@@ -57,29 +53,17 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
     def step(inner, g, s, state, params):
         tree.same_structure({"the gradients": g, "the state's acc_grads": s.acc_grads}, "accumulate")
         good = tree.all_finite(g) if skip else jnp.array(True)
-        n = s.mini_step + good
-        due = good & (n >= jnp.round(every))
-
-        def collect(acc, state, params):
-            held = (
-                jax.tree.map(_add, acc, g)
-                if not skip
-                else lax.cond(good, lambda acc: jax.tree.map(_add, acc, g), lambda acc: acc, acc)
-            )
-            return *inner.idle(g, state, params), held, good
-
-        def finish(acc, state, params):
-            total = jax.tree.map(lambda a, x: _mean(a, x, n) if mean else _add(a, x), acc, g)
-            fine = good if skip else tree.all_finite(total)
-            out, state = lax.cond(fine, inner.run, inner.idle, total, state, params)
-            return out, state, jax.tree.map(jnp.zeros_like, acc), fine
-
-        out, state, acc, fine = lax.cond(due, finish, collect, s.acc_grads, state, params)
+        first, n = s.mini_step == 0, s.mini_step + good
+        total = jax.tree.map(lambda a, x: _add(a, x, first, good), s.acc_grads, g)
+        due = good & (n >= jnp.round(jnp.asarray(every)))
+        fine = good if skip else tree.all_finite(total)
+        out, state = inner.run_if(due & fine, total, state, params, 1 / n if mean else 1.0)
+        missed = ~good if skip else due & ~fine
         s = s._replace(
             mini_step=jnp.where(due, 0, n),
             gradient_step=jnp.where(due & fine, increment(s.gradient_step), s.gradient_step),
-            acc_grads=acc,
-            skipped=jnp.where(fine, s.skipped, increment(s.skipped)),
+            acc_grads=total,
+            skipped=jnp.where(missed, increment(s.skipped), s.skipped),
         )
         return out, s, state
 
@@ -88,10 +72,12 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
         as_transform(tx, "accumulate"),
         step,
         clock="gradient_step",
-        mini_step=shared(counter),
-        gradient_step=shared(counter),
-        acc_grads=zeros,
-        skipped=shared(counter),
+        fields={
+            "mini_step": shared(counter),
+            "gradient_step": shared(counter),
+            "acc_grads": zeros,
+            "skipped": shared(counter),
+        },
     )
 
 
@@ -103,5 +89,5 @@ def MultiSteps(opt: Any, every_k_schedule: Period, use_grad_mean: bool = True):
 
 @optimizer(example=lambda: {"k": 2})
 def apply_every(k: Period = 1):
-    """Add up k updates and let the sum through, zeros in between: Optax's name for `accumulate(identity(), k)`."""
+    """Let the sum of k updates through, zeros in between: Optax's name for `accumulate(identity(), k)`."""
     return accumulate(identity(), k, mean=False)

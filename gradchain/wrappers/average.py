@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from gradchain.compose import chain
+from gradchain.control import when
 from gradchain.foreign import as_transform
 from gradchain.hyper import Decay, Hyper, Period
 from gradchain.leafwise import leafwise
@@ -52,7 +53,7 @@ def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
 
 @optimizer(paper="arXiv:1803.05407", example=lambda: {"tx": example("adam")})
 def average(tx: Any, decay: Decay | None = 0.999, *, start: int = 0, every: int = 1):
-    """Train with `tx` and keep an average of the parameters: exponential, or with decay None arithmetic (SWA).
+    """Train with `tx` and keep an average of the parameters: exponential or, with decay None, arithmetic (SWA).
 
     `eval_params(tx, state, params)` reads it. See `average_params`, the link it adds.
     """
@@ -68,7 +69,7 @@ class LookaheadState(NamedTuple):
 
 @transform(paper="arXiv:1907.08610")
 def lookahead_sync(sync_period: Period = 6, slow_step_size: Hyper = 0.5):
-    """Every sync_period steps: slow = slow + slow_step_size * (p + u - slow), and the parameters become slow."""
+    """Every sync_period steps slow = slow + slow_step_size * (p + u - slow); the parameters become slow."""
 
     def step(g, s, p):
         due = s.count % jnp.round(sync_period).astype(s.count.dtype) == 0
@@ -91,9 +92,9 @@ def reset_every(tx: Any, period: Period):
         out, state = inner.run(g, state, params)
         due = count % jnp.round(period).astype(count.dtype) == 0
         fresh = inner.init(g if params is None else params)
-        return out, s._replace(count=count), lax.cond(due, lambda: fresh, lambda: state)
+        return out, s._replace(count=count), when(due, lambda state, fresh: fresh, state, fresh)
 
-    return wrap(ResetEveryState, as_transform(tx, "reset_every"), step, count=shared(counter))
+    return wrap(ResetEveryState, as_transform(tx, "reset_every"), step, fields={"count": shared(counter)})
 
 
 @optimizer(

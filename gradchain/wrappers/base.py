@@ -8,9 +8,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from gradchain.compose import unique
+from gradchain.control import when
 from gradchain.link import Link
+from gradchain.numerics import real_dtype
 from gradchain.slots import Shared, SlotMaker
 from gradchain.transform import Context, Inside, Recipe, Transform
 
@@ -35,12 +38,28 @@ class Inner:
         """A fresh state."""
         return self.tx.body.init(params, self.ctx.axes)
 
-    def idle(self, updates, state, params):
-        """What `run` returns when nothing is to be done: zero updates, or the parameters as they are."""
+    def run_if(self, due: Array, updates, state, params, scale: Array | float = 1.0):
+        """`run` on scale * updates where due; else zero updates (or the parameters) and the state as it is.
+
+        The scaling belongs inside: outside it would write the scaled updates in every step.
+        """
         if self.ctx.apply:
-            return params, state
-        shapes, _ = jax.eval_shape(self.run, updates, state, params)
-        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), state
+            carry, operands = (params, state), (updates, scale)
+        else:
+            shapes, _ = jax.eval_shape(self.run, updates, state, params)
+            carry = (jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), state)
+            operands = (updates, scale, params)
+
+        def run(carry, updates, scale, *params):
+            scaled = jax.tree.map(lambda g: _scaled(g, scale), updates)
+            return self.run(scaled, carry[1], params[0] if params else carry[0])
+
+        return when(due, run, carry, *operands)
+
+
+@jax.jit
+def _scaled(g, scale):
+    return g * jnp.asarray(scale, real_dtype(g))
 
 
 class Wrapper(Link):
@@ -94,12 +113,12 @@ def wrap(
     *,
     clock: str = "count",
     needs: frozenset[str] = frozenset(),
-    **fields: SlotMaker | Shared,
+    fields: Mapping[str, SlotMaker | Shared],
 ) -> Wrapper:
     """Make a wrapper of `tx` from fn(inner, updates, s, state, params) -> (out, s, state).
 
-    inner.run(updates, state, params) runs the wrapped transform, inner.idle(...) leaves everything as it is;
-    both return (out, state) and fit the branches of `lax.cond`. `clock` names the counter that schedules of
+    inner.run(updates, state, params) runs the wrapped transform, inner.run_if(due, ...) does where due; both
+    return (out, state). `clock` names the counter that schedules of
     the wrapper's hyperparameters read.
     """
     return Wrapper(State, tx, fn, clock, needs, fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from gradchain import tree
 from gradchain.foreign import as_transform
@@ -70,7 +70,7 @@ def skip(
                 jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)
             )
             s = s._replace(history=history, taken=jnp.where(ok, increment(s.taken), s.taken))
-        out, state = lax.cond(ok, inner.run, inner.idle, g, state, params)
+        out, state = inner.run_if(ok, g, state, params)
         s = s._replace(
             skipped=jnp.where(ok, s.skipped, increment(s.skipped)),
             consecutive=jnp.where(ok, 0, increment(s.consecutive)),
@@ -78,17 +78,24 @@ def skip(
         )
         return out, s, state
 
-    counts = {"skipped": shared(counter), "consecutive": shared(counter), "last_skipped": shared(flag)}
     needs = frozenset({"value"} if by == "value" else ())
-    inner = as_transform(tx, "skip")
-    if spikes is None:
-        return wrap(SkipState, inner, step, needs=needs, **counts)
-    history = shared(lambda p: stack(window, scalar(p)))
-    return wrap(SkipSpikesState, inner, step, needs=needs, **counts, taken=shared(counter), history=history)
+    history = {"taken": shared(counter), "history": shared(lambda p: stack(window, scalar(p)))}
+    return wrap(
+        SkipState if spikes is None else SkipSpikesState,
+        as_transform(tx, "skip"),
+        step,
+        needs=needs,
+        fields={
+            "skipped": shared(counter),
+            "consecutive": shared(counter),
+            "last_skipped": shared(flag),
+            **({} if spikes is None else history),
+        },
+    )
 
 
 @optimizer(example=lambda: {"inner": example("adam"), "max_consecutive_errors": 3})
 def apply_if_finite(inner: Any, max_consecutive_errors: Period):
-    """Optax's name for `skip(inner)`. An update that is not finite is never applied, however many came before."""
+    """Optax's name for `skip(inner)`; an update that is not finite is never applied, after however many."""
     del max_consecutive_errors
     return skip(inner)

@@ -1,0 +1,1 @@
+"""Reading an optimizer: the table of its state, its metrics, its hyperparameters."""

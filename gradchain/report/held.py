@@ -1,0 +1,42 @@
+"""States as frameworks hold them: inside optimizers and train states, with variables for arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from gradchain import tree
+
+
+def opt_state(holder: Any) -> Any:
+    """The optimizer's state of an nnx.Optimizer, a TrainState or the like; a state by itself as it is."""
+    return holder.opt_state if hasattr(holder, "opt_state") and hasattr(holder, "tx") else holder
+
+
+def value_of(leaf: Any) -> Any:
+    """The array that a variable holds; anything else as it is."""
+    return leaf.get_value() if tree.is_variable(leaf) else leaf
+
+
+def arrays(holder: Any) -> Any:
+    """The optimizer's state with bare arrays for variables, in the containers that it has."""
+    return jax.tree.map(value_of, opt_state(holder), is_leaf=tree.is_variable)
+
+
+def put(holder: Any, new: Mapping[str, Any]) -> Any:
+    """The holder with some arrays of its state replaced, by path; a mutable optimizer is changed in place."""
+    state = opt_state(holder)
+    leaves, treedef = jax.tree.flatten(state, is_leaf=tree.is_variable)
+    mutable = state is not holder and not hasattr(holder, "replace")
+    for i, path in enumerate(tree.paths(state)):
+        if path not in new:
+            continue
+        if tree.is_variable(leaves[i]) and mutable:
+            leaves[i].set_value(new[path])
+        else:
+            leaves[i] = leaves[i].replace(new[path]) if tree.is_variable(leaves[i]) else new[path]
+    if state is holder:
+        return treedef.unflatten(leaves)
+    return holder if mutable else holder.replace(opt_state=treedef.unflatten(leaves))

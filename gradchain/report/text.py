@@ -1,0 +1,53 @@
+"""Tables as aligned text and as HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+Cells = Sequence[str]
+
+
+def aligned(rows: Sequence[Cells], right: Sequence[bool]) -> str:
+    """Rows in columns, the first a heading, ruled off; the last is the total. Empty columns are left out."""
+    shown = [i for i in range(len(right)) if any(row[i] for row in rows[1:])]
+    width = {i: max(len(row[i]) for row in rows) for i in shown}
+    lines = [
+        "  ".join(row[i].rjust(width[i]) if right[i] else row[i].ljust(width[i]) for i in shown).rstrip()
+        for row in rows
+    ]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def as_html(rows: Sequence[Cells], right: Sequence[bool]) -> str:
+    """The same table as HTML."""
+    shown = [i for i in range(len(right)) if any(row[i] for row in rows[1:])]
+
+    def line(row: Cells, tag: str) -> str:
+        cells = (
+            f'<{tag} style="text-align: {"right" if right[i] else "left"}">{html.escape(row[i])}</{tag}>'
+            for i in shown
+        )
+        return f"<tr>{''.join(cells)}</tr>"
+
+    head, *body = rows
+    inside = "".join(line(row, "td") for row in body)
+    return f"<table><thead>{line(head, 'th')}</thead><tbody>{inside}</tbody></table>"
+
+
+def size(n: int) -> str:
+    """Bytes with a decimal unit: 999 B, 1.5 kB, 28.2 GB."""
+    if n < 1000:
+        return f"{n} B"
+    value = float(n)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        value /= 1000
+        if value < 999.95 or unit == "PB":
+            return f"{value:.1f} {unit}"
+    raise AssertionError
+
+
+def number(x: float) -> str:
+    """A number with what digits it needs, four at most."""
+    return f"{x:.4g}"
