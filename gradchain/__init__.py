@@ -37,7 +37,6 @@ from gradchain.rules.trust import lamb, lars, scale_by_lars, scale_by_trust_rati
 from gradchain.schedules import (
     SCHEDULES,
     Schedule,
-    constant,
     constant_schedule,
     cosine_decay_schedule,
     cosine_onecycle_schedule,
@@ -96,7 +95,6 @@ __all__ = [
     "clip",
     "clip_by_block_rms",
     "clip_by_global_norm",
-    "constant",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",

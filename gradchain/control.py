@@ -1,4 +1,4 @@
-"""Control flow that the compilers keep: work that is done in some steps only, in place and at no cost in others."""
+"""Control flow that the compilers keep: work that is done in some steps only, at no cost in the others."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _like(x, dtype):
 def _kernel(program: _Program) -> Callable:
     def kernel(g, p, columns, salt, scalars, operands, extra):
         dtype = numerics.compute_dtype(g, *(() if p is None else (p,)))
-        u, wide_p = g.astype(dtype), p if p is None else p.astype(dtype)
+        u, wide_p = g.astype(dtype), None if p is None else p.astype(dtype)
         kept = []
         for recipe, column, shared, values in zip(program.recipes, columns, scalars, operands, strict=True):
             link = recipe.build(values)
@@ -81,7 +81,7 @@ def _kernel(program: _Program) -> Callable:
                     f"{recipe.factory.name}: the update has shape {u.shape}, the gradient {g.shape}"
                 )
             u = u.astype(dtype)
-        return ((wide_p + u).astype(p.dtype) if program.apply else u), tuple(kept)
+        return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
 
     kernel.__name__ = kernel.__qualname__ = program.name
     return jax.jit(kernel)
@@ -172,7 +172,7 @@ def _subset(updates, picked):
 
 
 def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tuple[Any, dict]:
-    """Run adjacent leafwise links as one kernel per leaf. Returns the updates (or parameters), the new state."""
+    """Run adjacent leafwise links as one kernel per leaf: the updates (or parameters) and the new state."""
     leaves, treedef = jax.tree.flatten(updates)
     if params is None:
         for part in parts:
@@ -215,7 +215,7 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
             else:
                 made = _block(kernel)(rows, scalars, operands, extra)
         except (TypeError, ValueError) as error:
-            _explain(error, active, updates, first, leaves[first])
+            raise _explained(error, active, updates, first, leaves[first]) from error.__cause__
         for i, (u, kept) in zip(block, made, strict=True):
             out[i], columns = u, iter(kept)
             for result, pick in zip(results, picks, strict=True):
@@ -263,15 +263,16 @@ def _program(active: Sequence[_Live], leaf: Leaf | None, apply: bool) -> _Progra
     return _Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply)
 
 
-def _explain(error: Exception, active: Sequence[_Live], updates, i: int, g):
+def _explained(error: Exception, active: Sequence[_Live], updates, i: int, g) -> Exception:
+    """The error with the link and the leaf in it."""
     path, names = tree.paths(updates)[i], " + ".join(v.part.name for v in active)
     if isinstance(error, KernelError):
-        raise ValueError(
+        return ValueError(
             f"{error}, for the leaf {path!r} with a gradient of shape {list(g.shape)}; "
             "the state belongs to other parameters: make a new one with tx.init(params)"
-        ) from None
+        )
     error.add_note(f"in {names}, at the leaf {path!r} of shape {list(g.shape)} and dtype {g.dtype}")
-    raise error
+    return error
 
 
 def _pack(v: _Live, results: list, updates):

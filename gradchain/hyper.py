@@ -76,7 +76,7 @@ def is_dynamic(x) -> bool:
 
 
 def check(who: str, name: str, value, allowed: Range) -> Any:
-    """The value as it is kept; a clear error for what no step could use. Arrays are checked by shape alone."""
+    """The value as it is kept; a clear error for what no step could use. Arrays: checked by shape alone."""
     if value is None or is_schedule(value):
         return value
     if isinstance(value, Tunable):
@@ -87,7 +87,7 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
             raise TypeError(f"{who}: {name} is an array of {value.dtype}; expected a floating-point number")
         if value.ndim:
             raise ValueError(
-                f"{who}: {name} has shape {value.shape}; expected a scalar. Many values at once: jax.vmap over them"
+                f"{who}: {name} has shape {value.shape}; expected a scalar (for many at once: jax.vmap)"
             )
         return value
     if isinstance(value, np.generic):

@@ -73,7 +73,7 @@ def _by_tree(spec, paths: Sequence[str]) -> list:
 
 
 def values(spec: Selection, tree) -> list:
-    """What a selection says of each leaf of `tree`: a truth value, or a label where `spec` is a tree of them."""
+    """What a selection says of each leaf of `tree`: a truth value, or a label from a tree of them."""
     leaves, paths = jax.tree.leaves(tree), trees.paths(tree)
     if spec is None:
         return [True] * len(leaves)

@@ -121,20 +121,14 @@ class Slot:
         sharding = self.sharding
         if isinstance(self.fill, jax.Array):
             array = jnp.broadcast_to(self.fill.astype(self.dtype), self.shape)
-            return (
-                array
-                if sharding is None or isinstance(array, Tracer)
-                else jax.device_put(array, sharding)
-            )
+            return array if sharding is None or isinstance(array, Tracer) else jax.device_put(array, sharding)
         return jnp.full(self.shape, self.fill, self.dtype, device=sharding)
 
     @property
     def sharding(self) -> NamedSharding | None:
         """Where the array is: split as its parameter along the axes they share; None if that says nothing."""
         param = None if self.leaf is None else self.leaf.array
-        sharding = getattr(
-            jax.typeof(param) if isinstance(param, Tracer) else param, "sharding", None
-        )
+        sharding = getattr(jax.typeof(param) if isinstance(param, Tracer) else param, "sharding", None)
         if not isinstance(sharding, NamedSharding) or sharding.mesh.empty:
             return None
         spec = (

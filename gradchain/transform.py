@@ -171,7 +171,8 @@ def check_floating(params: PyTree, who: str) -> None:
             found = f"{dtype}{list(x.shape)}" if dtype is not None else repr(x)
             raise TypeError(
                 f"{who}: the parameter {path!r} is {found}; expected a floating-point array. "
-                f"Leave it out of the parameters, or wrap the optimizer: masked(tx, lambda path, leaf: path != {path!r})"
+                "Leave it out of the parameters, or wrap the optimizer: "
+                f"masked(tx, lambda path, leaf: path != {path!r})"
             )
 
 

@@ -77,7 +77,7 @@ def same_structure(trees: dict[str, PyTree], who: str) -> None:
         )
         more = len(gone) + len(new) - 1
         raise ValueError(
-            f"{who}: {first} ({len(here)} leaves) and {name} ({len(there)} leaves) are different trees: {found}"
+            f"{who}: {first} ({len(here)} leaves) and {name} ({len(there)} leaves) differ: {found}"
             + (f", and {more} more" if more > 0 else "")
             + "; initialise with the parameters that you take gradients of"
         )

@@ -24,10 +24,8 @@ def eval_params(tx: Transform, state: Any, params: PyTree) -> PyTree:
     """
     kept = _kept(tx.body.keys, held.arrays(state))
     leaves, treedef = jax.tree.flatten(params)
-    found = [
-        kept[p].astype(x.dtype) if p in kept else x for p, x in zip(tree.paths(params), leaves, strict=True)
-    ]
-    return treedef.unflatten(found)
+    rows = zip(tree.paths(params), leaves, strict=True)
+    return treedef.unflatten([kept[p].astype(x.dtype) if p in kept else x for p, x in rows])
 
 
 def _kept(keys, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,6 @@ class GlobalNormState(NamedTuple):
 
     metrics = (("grad_norm", "norm"), "clipped_norm")
 
-    metrics = (("grad_norm", "norm"), "clipped_norm")
-
 
 @transform(paper="arXiv:1211.5063", example=lambda: {"max_norm": 0.5})
 def clip_by_global_norm(max_norm: Hyper):

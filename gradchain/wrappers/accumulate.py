@@ -40,8 +40,9 @@ def _add(total, g, first, good):
 def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str = "drop"):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
 
-    The inner optimizer runs only when due, so the other microbatches cost 12 bytes a parameter with `tx.step`. `every` may be a schedule of the optimizer steps taken or tunable: the effective
-    batch then changes without recompiling. A gradient that is not finite never reaches the optimizer:
+    The inner optimizer runs only when due: with `tx.step` the other microbatches cost 12 bytes a parameter.
+    `every` may be a schedule of the optimizer steps taken, or tunable: the effective batch then changes
+    without recompiling. A gradient that is not finite never reaches the optimizer:
     nonfinite="drop" looks when a step is due and drops that step, at no cost in between; "skip" leaves the
     microbatch itself out and waits for another, at 4 more bytes a parameter. Both count in `skipped`.
     """

@@ -53,7 +53,7 @@ def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
 
 @optimizer(paper="arXiv:1803.05407", example=lambda: {"tx": example("adam")})
 def average(tx: Any, decay: Decay | None = 0.999, *, start: int = 0, every: int = 1):
-    """Train with `tx` and keep an average of the parameters: exponential or, with decay None, arithmetic (SWA).
+    """Train with `tx` and keep an average of the parameters: an EMA or, with decay None, the mean (SWA).
 
     `eval_params(tx, state, params)` reads it. See `average_params`, the link it adds.
     """
