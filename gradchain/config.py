@@ -69,6 +69,11 @@ def _write(value: Any, place: str) -> Json:
         return {"regex": value.pattern if plain else {"pattern": value.pattern, "flags": value.flags}}
     if (dtype := values.as_dtype(value)) is not None:
         return {"dtype": dtype.name}
+    if hasattr(value, "init") and hasattr(value, "update"):
+        _fail(
+            place,
+            f"a transformation of another library cannot be written as JSON: {values.text(value)[:200]}",
+        )
     if isinstance(value, list | tuple):
         return [_write(v, _at(place, i)) for i, v in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(k, str) for k in value):
@@ -261,7 +266,7 @@ def _read(value: Json, place: str) -> Any:
     except ConfigError:
         raise
     except (TypeError, ValueError, KeyError, re.error) as error:
-        _fail(here, str(error))
+        _fail(here, str(error).removeprefix(f"{name}: "))
 
 
 def _form(name: str, inside: Json) -> Any:

@@ -16,7 +16,7 @@ from gradchain.transform import Body, Context, Inside, Transform, example, trans
 
 
 def subtree(values, picked: Sequence[bool]) -> dict[str, Any]:
-    """The chosen leaves of a tree as a dict by path, whatever the containers: what a masked transform sees."""
+    """The chosen leaves of a tree as a dict by path: what a masked transform sees of any containers."""
     return {p: x for p, x, c in zip(tree.paths(values), jax.tree.leaves(values), picked, strict=True) if c}
 
 
@@ -144,7 +144,7 @@ class Partition(Body):
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(
-                    f"partition: the leaf {path!r} has the label {label!r}; the groups are {list(self.groups)}"
+                    f"partition: the leaf {path!r} has the label {label!r}; groups: {list(self.groups)}"
                 )
         return {group: tuple(label == group for label in found) for group in self.groups}
 

@@ -117,7 +117,7 @@ ADAM = {"adam": {"learning_rate": 0.1}}
     [
         ({"chain": [ADAM, {"adamw": {"learning_rat": 1}}]}, "chain[1].adamw.learning_rat: .*did you mean learning_rate"),
         ({"adamw": {"learning_rate": "x"}}, 'adamw.learning_rate: expected a number, .* found "x"'),
-        ({"adamw": {"learning_rate": -1}}, "adamw.learning_rate: learning_rate is -1; expected >= 0"),
+        ({"adamw": {"learning_rate": -1}}, "adamw.learning_rate: learning_rate is -1"),
         ({"adamw": {"learning_rate": True}}, "adamw.learning_rate: learning_rate is True"),
         ({"adamw": {"learning_rate": [0.1]}}, "adamw.learning_rate: expected a number"),
         ({"adamw": {}}, "adamw: adamw needs learning_rate"),
@@ -187,7 +187,7 @@ def test_what_has_no_form(tx, message):
 
 def test_foreign_transformations_have_no_form():
     optax = pytest.importorskip("optax")
-    with pytest.raises(ConfigError, match=r"chain\[0\].foreign.tx"):
+    with pytest.raises(ConfigError, match=r"chain\[0\]: a transformation of another library"):
         to_config(gc.chain(optax.scale_by_adam()))
 
 

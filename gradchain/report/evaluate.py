@@ -29,7 +29,7 @@ def eval_params(tx: Transform, state: Any, params: PyTree) -> PyTree:
 
 
 def _kept(keys, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays by path of the parameter, from the last entry that keeps any; groups of a partition side by side."""
+    """Arrays by path of the parameter, from the last entry that keeps any; all groups of a partition."""
     for key in reversed(list(keys)):
         entry = state[key]
         if isinstance(entry, Mapping) and (found := _kept(entry, entry)):

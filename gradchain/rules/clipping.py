@@ -45,7 +45,7 @@ def clip_by_global_norm(max_norm: Hyper):
 
     n = sqrt(sum over all leaves of |g|^2);  u = g * min(n, max_norm) / n, u = g where n is 0
     The state holds both norms of the last step. A NaN in any gradient makes every update NaN, and an infinite
-    one itself NaN and the others 0: nothing is hidden, `skip_not_finite` is the link that acts on it.
+    one itself NaN and the others 0: nothing is hidden; `skip` is the wrapper that acts on it.
     """
 
     def before(updates, s):

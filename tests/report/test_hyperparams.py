@@ -118,9 +118,9 @@ def test_the_tunable_one_of_a_name_is_meant():
     [
         ({"learning_rat": 0.1}, ValueError, "no hyperparameter 'learning_rat'.*'learning_rate'"),
         ({"b1": 0.8}, ValueError, r"scale_by_adam/b1 is 0.9, fixed .*b1=tunable\(...\).*tx.replace\(b1=...\)"),
-        ({"learning_rate": -0.1}, ValueError, "learning_rate is -0.1; expected >= 0"),
-        ({"b2": np.float32(1.5)}, ValueError, "b2 is 1.5; expected between 0 and 1"),
-        ({"b2": jnp.float32(1.5)}, ValueError, "b2 is 1.5; expected between 0 and 1"),
+        ({"learning_rate": -0.1}, ValueError, "learning_rate is -0.1; expected"),
+        ({"b2": np.float32(1.5)}, ValueError, "b2 is 1.5; expected"),
+        ({"b2": jnp.float32(1.5)}, ValueError, "b2 is 1.5; expected"),
         ({"b2": jnp.float32(jnp.nan)}, ValueError, "b2 is nan"),
         ({"b2": jnp.ones(2)}, ValueError, r"b2 has shape \(2,\); expected \(\)"),
         ({"b2": "0.9"}, TypeError, "b2 is '0.9'"),
