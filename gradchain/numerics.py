@@ -1,5 +1,7 @@
 """Arithmetic shared by kernels: safe at zero, exact for small steps, for real and complex arrays."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -18,6 +20,8 @@ def ema(average: Array, x: Array, decay) -> Array:
 def bias(decay, t: Array) -> Array:
     """1 - decay^t by expm1, exact where decay is near 1 (`1 - decay**t` is off by 1.7e-4 at 0.9999)."""
     dtype = jnp.result_type(float)
+    if isinstance(decay, int | float):  # rounded to float32, 0.9999 itself would be off by as much
+        return -jnp.expm1(t.astype(dtype) * (math.log(decay) if decay > 0 else -math.inf))
     decay = jnp.asarray(decay, dtype)
     positive = jnp.where(decay > 0, decay, 1)  # log of a decay of 0 would spoil its derivative
     return jnp.where(decay > 0, -jnp.expm1(t.astype(dtype) * jnp.log(positive)), 1)

@@ -43,6 +43,7 @@ def stable(shape):
 CASES = (
     Case(gs.constant_schedule(0.3), lambda t: 0.3 + 0 * t, (0, 0.3)),
     Case(gs.linear_schedule(0.7, 0.1, 30), lambda t: 0.7 - 0.6 * ramp(t, 30), (30, 0.1)),
+    Case(gs.linear_schedule(0.7, 0.0, 50), lambda t: 0.7 * (1 - ramp(t, 50)), (50, 0.0)),
     Case(gs.linear_schedule(0.0, 0.3, 7, 5), lambda t: 0.3 * ramp(t, 7, 5), (12, 0.3)),
     Case(
         gs.polynomial_schedule(0.7, 0.1, 2.5, 30), lambda t: 0.1 + 0.6 * (1 - ramp(t, 30)) ** 2.5, (30, 0.1)
@@ -102,6 +103,7 @@ CASES = (
         (43, 0.15),
     ),
     Case(gs.wsd_schedule(0.0, 0.4, 10, 15, 20, 0.04), stable(lambda d: 1 - np.sqrt(d)), (45, 0.04)),
+    Case(gs.wsd_schedule(0.4, 0.4, 0, 0, 50), lambda t: 0.4 * (1 - np.sqrt(ramp(t, 50))), (50, 0.0)),
     Case(gs.wsd_schedule(0.0, 0.4, 10, 15, 20, 0.04, "linear"), stable(lambda d: 1 - d), (45, 0.04)),
     Case(gs.wsd_schedule(0.0, 0.4, 10, 15, 20, 0.04, "cosine"), stable(half_cosine), (45, 0.04)),
     Case(

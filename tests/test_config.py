@@ -1,4 +1,4 @@
-"""to_config and from_config: there and back for everything registered, the form, and errors with their place."""
+"""to_config and from_config: there and back for all that is registered, the form, errors with their place."""
 
 import json
 import re
@@ -35,7 +35,12 @@ def test_everything_registered_comes_back_equal(name):
         (gc.adamw(0.001), {"adamw": {"learning_rate": 0.001}}),
         (
             gc.chain(gc.clip_by_global_norm(1.0), gc.adam(0.1, b1=0.8)),
-            {"chain": [{"clip_by_global_norm": {"max_norm": 1.0}}, {"adam": {"learning_rate": 0.1, "b1": 0.8}}]},
+            {
+                "chain": [
+                    {"clip_by_global_norm": {"max_norm": 1.0}},
+                    {"adam": {"learning_rate": 0.1, "b1": 0.8}},
+                ]
+            },
         ),
         (
             gc.sgd(schedules.cosine_decay_schedule(0.1, 100)),
@@ -43,7 +48,10 @@ def test_everything_registered_comes_back_equal(name):
         ),
         (gc.sgd(gc.tunable(0.001)), {"sgd": {"learning_rate": {"tunable": 0.001}}}),
         (gc.freeze(re.compile("^enc")), {"freeze": {"mask": {"regex": "^enc"}}}),
-        (gc.adam(0.1, mu_dtype=jnp.bfloat16), {"adam": {"learning_rate": 0.1, "mu_dtype": {"dtype": "bfloat16"}}}),
+        (
+            gc.adam(0.1, mu_dtype=jnp.bfloat16),
+            {"adam": {"learning_rate": 0.1, "mu_dtype": {"dtype": "bfloat16"}}},
+        ),
         (
             gc.partition({"a": gc.identity(), "b": gc.scale(2.0)}, {"**/bias": "a", "**": "b"}),
             {
@@ -115,7 +123,10 @@ ADAM = {"adam": {"learning_rate": 0.1}}
 @pytest.mark.parametrize(
     "config, message",
     [
-        ({"chain": [ADAM, {"adamw": {"learning_rat": 1}}]}, "chain[1].adamw.learning_rat: .*did you mean learning_rate"),
+        (
+            {"chain": [ADAM, {"adamw": {"learning_rat": 1}}]},
+            "chain[1].adamw.learning_rat: .*did you mean learning_rate",
+        ),
         ({"adamw": {"learning_rate": "x"}}, 'adamw.learning_rate: expected a number, .* found "x"'),
         ({"adamw": {"learning_rate": -1}}, "adamw.learning_rate: learning_rate is -1"),
         ({"adamw": {"learning_rate": True}}, "adamw.learning_rate: learning_rate is True"),
@@ -176,8 +187,14 @@ def test_errors_say_where(config, message):
     [
         (gc.sgd(lambda t: 0.1), "sgd.learning_rate: a function cannot be written"),
         (gc.sgd(jnp.float32(0.1)), "sgd.learning_rate: an array cannot be written.*tunable"),
-        (gc.chain(gc.identity(), gc.masked(gc.identity(), lambda path, x: True)), r"chain\[1\].masked.mask: a function"),
-        (gc.sgd(schedules.join_schedules([lambda t: 1.0], [])), r"sgd.learning_rate.join_schedules.schedules\[0\]: "),
+        (
+            gc.chain(gc.identity(), gc.masked(gc.identity(), lambda path, x: True)),
+            r"chain\[1\].masked.mask: a function",
+        ),
+        (
+            gc.sgd(schedules.join_schedules([lambda t: 1.0], [])),
+            r"sgd.learning_rate.join_schedules.schedules\[0\]: ",
+        ),
     ],
 )
 def test_what_has_no_form(tx, message):

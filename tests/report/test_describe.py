@@ -100,7 +100,8 @@ def test_shardings():
     mesh = jax.make_mesh((2, 4), ("data", "model"), axis_types=(AxisType.Auto,) * 2)
     rules = {1: PartitionSpec("model"), 2: PartitionSpec("data", "model")}
     params = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, rules[x.ndim])), ABSTRACT
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, rules[x.ndim])),
+        ABSTRACT,
     )
     found = gc.describe(gc.scale_by_adam(), params)
     by_slot = {row.slot: row for row in found.rows}
@@ -156,7 +157,14 @@ def test_html():
 
 @pytest.mark.parametrize(
     "n, shown",
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (28.2e9, "28.2 GB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (28.2e9, "28.2 GB"),
+    ],
 )
 def test_sizes(n, shown):
     assert text.size(int(n)) == shown

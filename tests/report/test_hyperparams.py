@@ -80,7 +80,9 @@ def test_placement_stays():
     tx = gc.adam(gc.tunable(0.5))
     state = tx.init(jax.device_put(PARAMS, place))
     old = state["scale_by_learning_rate"].hyperparams["learning_rate"]
-    new = gc.set_hyperparams(tx, state, learning_rate=0.1)["scale_by_learning_rate"].hyperparams["learning_rate"]
+    new = gc.set_hyperparams(tx, state, learning_rate=0.1)["scale_by_learning_rate"].hyperparams[
+        "learning_rate"
+    ]
     assert old.sharding == place and new.sharding == place and new.committed == old.committed
 
 
@@ -117,7 +119,11 @@ def test_the_tunable_one_of_a_name_is_meant():
     "given, error, match",
     [
         ({"learning_rat": 0.1}, ValueError, "no hyperparameter 'learning_rat'.*'learning_rate'"),
-        ({"b1": 0.8}, ValueError, r"scale_by_adam/b1 is 0.9, fixed .*b1=tunable\(...\).*tx.replace\(b1=...\)"),
+        (
+            {"b1": 0.8},
+            ValueError,
+            r"scale_by_adam/b1 is 0.9, fixed .*b1=tunable\(...\).*tx.replace\(b1=...\)",
+        ),
         ({"learning_rate": -0.1}, ValueError, "learning_rate is -0.1; expected"),
         ({"b2": np.float32(1.5)}, ValueError, "b2 is 1.5; expected"),
         ({"b2": jnp.float32(1.5)}, ValueError, "b2 is 1.5; expected"),
