@@ -13,7 +13,12 @@ from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.table import Description, describe
 from gradchain.rules.adadelta import adadelta, scale_by_adadelta
-from gradchain.rules.adafactor import adafactor, scale_by_factored_rms, scale_by_param_block_rms
+from gradchain.rules.adafactor import (
+    adafactor,
+    scale_by_adafactor,
+    scale_by_factored_rms,
+    scale_by_param_block_rms,
+)
 from gradchain.rules.adagrad import adagrad, scale_by_rss
 from gradchain.rules.adam import adam, adamw, amsgrad, nadam, scale_by_adam, scale_by_amsgrad
 from gradchain.rules.averaging import ema
@@ -135,6 +140,7 @@ __all__ = [
     "rmsprop",
     "scale",
     "scale_by_adadelta",
+    "scale_by_adafactor",
     "scale_by_adam",
     "scale_by_amsgrad",
     "scale_by_factored_rms",

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 
 def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
@@ -18,8 +19,16 @@ def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
     which do the work in every step (36 bytes a parameter for AdamW instead of none). For derivatives, which
     a loop has none of, it is the `lax.cond`.
     """
-    converted, hoisted = jax.closure_convert(f, carry, *operands)
-    return _when(lambda carry, *args: converted(carry, *args), due, carry, (*operands, *hoisted))
+    # What f closes over becomes an operand, integers and keys too, which jax.closure_convert leaves inside:
+    # a derivative of a jitted or scanned step would find them there as another trace's.
+    closed, shape = jax.make_jaxpr(f, return_shape=True)(carry, *operands)
+    treedef, n = jax.tree.structure(shape), len(operands)
+
+    def converted(carry, *args):
+        call = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, args[n:]))
+        return treedef.unflatten(call(*jax.tree.leaves((carry, args[:n]))))
+
+    return _when(converted, due, carry, (*operands, *closed.consts))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))

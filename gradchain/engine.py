@@ -143,7 +143,7 @@ def _prepare(part: Part, updates, treedef, state, params, ctx: Context) -> _Live
     for field in link.fields:
         value = getattr(s, field)
         if picked is None:
-            if jax.tree.structure(value) != treedef:
+            if jax.tree.structure(value) != treedef and tree.paths(value) != tree.paths(updates):
                 tree.same_structure({"the gradients": updates, f"the state's {field}": value}, part.name)
             for column, x in zip(columns, jax.tree.leaves(value), strict=True):
                 column[field] = x
@@ -215,7 +215,7 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
             else:
                 made = _block(kernel)(rows, scalars, operands, extra)
         except (TypeError, ValueError) as error:
-            raise _explained(error, active, updates, first, leaves[first]) from error.__cause__
+            raise _explained(error, active, updates, first, ctx) from error.__cause__
         for i, (u, kept) in zip(block, made, strict=True):
             out[i], columns = u, iter(kept)
             for result, pick in zip(results, picks, strict=True):
@@ -263,15 +263,22 @@ def _program(active: Sequence[_Live], leaf: Leaf | None, apply: bool) -> _Progra
     return _Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply)
 
 
-def _explained(error: Exception, active: Sequence[_Live], updates, i: int, g) -> Exception:
+def _explained(error: Exception, active: Sequence[_Live], updates, i: int, ctx: Context) -> Exception:
     """The error with the link and the leaf in it."""
-    path, names = tree.paths(updates)[i], " + ".join(v.part.name for v in active)
+    leaf, names = leaves_of(updates, ctx.axes)[i], " + ".join(v.part.name for v in active)
+    for v in reversed(active):  # the first that differs is named
+        for field, slot in reversed(v.part.link.fields.items()):
+            here, wanted = list(v.columns[i][field].shape), list(slot(leaf).shape)
+            if here != wanted:
+                error = KernelError(
+                    f"{v.part.name}: {field} has shape {here} in the state, {wanted} is needed"
+                )
     if isinstance(error, KernelError):
         return ValueError(
-            f"{error}, for the leaf {path!r} with a gradient of shape {list(g.shape)}; "
+            f"{error}, for the leaf {leaf.path!r} with a gradient of shape {list(leaf.shape)}; "
             "the state belongs to other parameters: make a new one with tx.init(params)"
         )
-    error.add_note(f"in {names}, at the leaf {path!r} of shape {list(g.shape)} and dtype {g.dtype}")
+    error.add_note(f"in {names}, at the leaf {leaf.path!r} of shape {list(leaf.shape)}, {leaf.dtype}")
     return error
 
 
@@ -279,5 +286,9 @@ def _pack(v: _Live, results: list, updates):
     s = v.state
     for field in v.part.link.fields:
         column = [None if r is None else r[field] for r in results]
-        s = s._replace(**{field: Link.pack(column, updates, v.picked)})
+        if v.picked is None:  # in the containers that the state has
+            packed = jax.tree.structure(getattr(s, field)).unflatten(column)
+        else:
+            packed = Link.pack(column, updates, v.picked)
+        s = s._replace(**{field: packed})
     return s._replace(hyperparams=v.kept) if v.kept else s

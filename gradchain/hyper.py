@@ -82,6 +82,8 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
     if isinstance(value, Tunable):
         check(who, name, value.value, allowed)
         return value
+    if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
+        value = value.item()
     if is_array(value):
         if not jnp.issubdtype(value.dtype, jnp.number):
             raise TypeError(f"{who}: {name} is an array of {value.dtype}; expected a floating-point number")
@@ -90,8 +92,6 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
                 f"{who}: {name} has shape {value.shape}; expected a scalar (for many at once: jax.vmap)"
             )
         return value
-    if isinstance(value, np.generic):
-        value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(
             f"{who}: {name} is {value!r}; expected a number, an array, a schedule or tunable(number)"

@@ -74,16 +74,17 @@ class Link(Body):
 
     def slots(self, params, axes) -> dict[str, Any]:
         """One NamedTuple of slots under the factory's name."""
+        picked = self.pick(params)  # a mask that matches nothing is an error here, not in the first step
         if not self.state_type:
             return {}
         described = leaves_of(params, axes)
         # A scalar is placed where the parameters are: on every device of their mesh.
         home = dataclasses.replace(described[0], shape=()) if described else None
-        picked = self.pick(params)
         at_home = functools.partial(dataclasses.replace, leaf=home)
         found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
         for field, make in self.fields.items():
-            found[field] = self.pack([make(p) for p in described], params, picked)
+            packed = self.pack([make(p) for p in described], params, picked)
+            found[field] = jax.tree.map(_without_variable, packed, is_leaf=tree.is_variable)
         if self.recipe.kept:
             found["hyperparams"] = {
                 k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
@@ -116,6 +117,14 @@ class Link(Body):
     def counted(self, state):
         """The state with its `count` taken one step on."""
         return state._replace(count=numerics.increment(state.count)) if "count" in state._fields else state
+
+
+def _without_variable(node):
+    """A slot that is not like its parameter, out of the parameter's Variable: its axis names do not fit."""
+    if not tree.is_variable(node):
+        return node
+    (slot,) = jax.tree.leaves(node)
+    return node if slot.axes == tuple(range(len(slot.leaf.shape))) else slot
 
 
 def leaves_of(params, axes: slots.AxesRule) -> list[Leaf]:

@@ -144,7 +144,8 @@ class Partition(Body):
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(
-                    f"partition: the leaf {path!r} has the label {label!r}; groups: {list(self.groups)}"
+                    f"partition: the leaf {path!r} has the label {label!r}; "
+                    f"expected one of {list(self.groups)}"
                 )
         return {group: tuple(label == group for label in found) for group in self.groups}
 

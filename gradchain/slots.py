@@ -199,7 +199,7 @@ def counter(p: Leaf | None = None) -> Slot:
 
 def absent(p: Leaf) -> Slot:
     """A leaf that keeps nothing in this field: a scalar holds its place (never an empty container)."""
-    return Slot((), jnp.float32, leaf=p)
+    return Slot((), _real(_wide(p.dtype)), leaf=p)
 
 
 def filled(slot: SlotMaker, value) -> SlotMaker:

@@ -1,23 +1,17 @@
-"""The optimizer inside Flax: nnx.Optimizer under nnx.jit, and Linen's TrainState; states read in both."""
+"""The optimizer in Flax NNX: nnx.Optimizer under nnx.jit, and its state read and set there."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax_cases import OPTIMIZERS, RATE, VALUES, X, adam
+from jax.sharding import AxisType, PartitionSpec
 
 import gradchain as gc
-from gradchain import schedules
 from gradchain.tree import paths
 
 pytest.importorskip("flax")
-import flax.linen as nn
-import optax
 from flax import nnx
-from flax.core import freeze
-from flax.training.train_state import TrainState
-
-X = jnp.linspace(-1.0, 1.0, 12).reshape(4, 3)
-RATE = 0.125
 
 
 class Model(nnx.Module):
@@ -33,32 +27,6 @@ class Model(nnx.Module):
         return self.dec(self.norm(self.enc(x)))
 
 
-class LinenModel(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(1, name="dec")(nn.tanh(nn.Dense(4, name="enc")(x)))
-
-
-def adam():
-    return gc.monitored(gc.chain(gc.clip_by_global_norm(1.0), gc.adam(gc.tunable(RATE))))
-
-
-def groups():
-    rate = schedules.linear_schedule(RATE, 0.0, 10)
-    return gc.partition({"a": gc.adam(rate), "b": gc.sgd(0.1, momentum=0.9)}, {"**/bias": "b", "**": "a"})
-
-
-OPTIMIZERS = {
-    "adam": adam,
-    "masked": lambda: gc.masked(gc.adam(RATE), "**/kernel"),
-    "frozen": lambda: gc.chain(gc.freeze("enc/**"), gc.adamw(RATE, mask="**/kernel")),
-    "groups": groups,
-    "empty": gc.chain,
-    "around optax": lambda: gc.chain(optax.scale_by_adam(), gc.scale_by_learning_rate(RATE)),
-}
-VALUES = {
-    k: v for k, v in OPTIMIZERS.items() if k != "around optax"
-}  # Optax's functions equal only themselves
 every = pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
 
 
@@ -223,53 +191,47 @@ def test_nnx_describe_takes_abstract_state():
     assert "enc/kernel" in shown
 
 
-def train_state(make, wrap=lambda p: p):
-    model = LinenModel()
-    return TrainState.create(
-        apply_fn=model.apply, params=wrap(model.init(jax.random.key(0), X)["params"]), tx=make()
-    )
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_nnx_sharding_annotations_do_not_reach_factored_state(kind):
+    def named(init, *names):
+        return nnx.with_partitioning(init, names)
 
+    class Sharded(nnx.Module):
+        def __init__(self):
+            kernel, bias = nnx.initializers.ones_init(), nnx.initializers.zeros_init()
+            self.dense = nnx.Linear(
+                8,
+                16,
+                rngs=nnx.Rngs(0),
+                kernel_init=named(kernel, "data", "model"),
+                bias_init=named(bias, "model"),
+            )
 
-def linen_trainer():
-    traces = []
+    @nnx.jit
+    def step(model, optimizer):
+        def f(m):
+            return jnp.mean(jnp.square(m.dense.kernel[...] - 2.0)) + jnp.mean(
+                jnp.square(m.dense.bias[...] - 2.0)
+            )
 
-    @jax.jit
-    def step(state, x):
-        traces.append(None)
-        grads = jax.grad(lambda p: jnp.mean(jnp.square(state.apply_fn({"params": p}, x) - 1.0)))(state.params)
-        state = state.apply_gradients(grads=grads)
-        return state, gc.metrics(state)
+        optimizer.update(model, nnx.grad(f)(model))
 
-    return step, traces
-
-
-@pytest.mark.parametrize("wrap", [lambda p: p, freeze], ids=["dict", "FrozenDict"])
-@pytest.mark.parametrize("make", VALUES.values(), ids=VALUES)
-def test_linen_traces_once(make, wrap):
-    # One module: apply_fn is a bound method, and those of two modules are different static fields.
-    first = train_state(make, wrap)
-    step, traces = linen_trainer()
-    state = first
-    for _ in range(3):
-        state, shown = step(state, X)
-    again = first.replace(tx=make(), opt_state=make().init(first.params))
-    step(again, X)
-    assert len(traces) == 1 and state.step == 3
-    assert jax.tree.structure(first) == jax.tree.structure(state)
-    jax.tree.map(np.testing.assert_array_equal, gc.metrics(state), shown)
-    moved = [
-        not np.array_equal(a, b)
-        for a, b in zip(*map(jax.tree.leaves, (first.params, state.params)), strict=True)
-    ]
-    assert any(moved) or make is gc.chain
-
-
-def test_linen_set_hyperparams():
-    state = train_state(adam)
-    new = gc.set_hyperparams(state.tx, state, learning_rate=0.25)
-    assert isinstance(new, TrainState) and gc.metrics(state)["learning_rate"] == RATE
-    step, traces = linen_trainer()
-    step(state, X)
-    assert step(new, X)[1]["learning_rate"] == 0.25 and len(traces) == 1
-    inner = gc.set_hyperparams(state.tx, state.opt_state, learning_rate=0.5)
-    assert gc.metrics(inner)["learning_rate"] == 0.5
+    with jax.set_mesh(jax.make_mesh((2, 4), ("data", "model"), axis_types=(kind,) * 2)):
+        model = Sharded()
+        tx = gc.chain(
+            gc.scale_by_factored_rms(min_dim_size_to_factor=2),
+            gc.scale_by_adam(),
+            gc.scale_by_learning_rate(RATE),
+        )
+        optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
+        rows = optimizer.opt_state["scale_by_factored_rms"].v_row["dense"]["kernel"]
+        assert type(rows) is nnx.OptArray and rows.get_value().sharding.spec == PartitionSpec("data")
+        mu = optimizer.opt_state["scale_by_adam"].mu["dense"]["kernel"]
+        assert type(mu) is nnx.OptVariable and mu.get_value().sharding.spec == PartitionSpec("data", "model")
+        structure = jax.tree.structure(optimizer.opt_state)
+        for _ in range(2):
+            step(model, optimizer)
+        assert jax.tree.structure(optimizer.opt_state) == structure
+        assert gc.metrics(optimizer)["step"] == 2 and not np.array_equal(
+            model.dense.kernel[...], jnp.ones((8, 16))
+        )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -15,12 +18,12 @@ from gradchain.slots import squares, zeros
 from gradchain.transform import optimizer, transform
 
 
-def _langevin(y: Array) -> Array:
-    """coth(y) - 1/y for y >= 0, by its series where the two terms would cancel."""
+def _remainder(y) -> Array:
+    """1 + 1/y - coth(y) for y >= 0, by its series where the terms would cancel."""
     q, large = y * y, y > 0.1
-    series = y * (1 / 3 - q * (1 / 45 - q * (2 / 945 - q * (1 / 4725 - q * 2 / 93555))))
+    series = 1 - y * (1 / 3 - q * (1 / 45 - q * (2 / 945 - q * (1 / 4725 - q * 2 / 93555))))
     y = jnp.where(large, y, 1)
-    return jnp.where(large, 1 / jnp.tanh(y) - 1 / y, series)
+    return jnp.where(large, 1 / y + 2 * jnp.exp(-2 * y) / jnp.expm1(-2 * y), series)
 
 
 def rectification(b2, t: Array) -> tuple[Array, Array]:
@@ -32,9 +35,12 @@ def rectification(b2, t: Array) -> tuple[Array, Array]:
     miss the threshold. With rho_inf = coth(x/2), x = -log(b2), the large parts cancel on paper instead.
     """
     t = t.astype(jnp.result_type(float))
-    b2 = jnp.asarray(b2, t.dtype)
-    x = -jnp.log(jnp.maximum(b2, jnp.finfo(t.dtype).tiny))
-    rho = t + _langevin(x / 2) - t * _langevin(t * x / 2)
+    if isinstance(b2, int | float):  # in double precision, as in numerics.bias
+        x = -math.log(max(b2, sys.float_info.min))
+    else:
+        b2 = jnp.asarray(b2, t.dtype)
+        x = -jnp.log(jnp.maximum(b2, jnp.finfo(t.dtype).tiny))
+    rho = 1 - _remainder(x / 2) + t * _remainder(t * x / 2)
     q = (1 - b2) / (1 + b2)  # 1 / rho_inf
     square = safe_divide((rho - 4) * (rho - 2) * q, (1 - 4 * q) * (1 - 2 * q) * rho)
     return rho, safe_sqrt(jnp.maximum(square, 0))

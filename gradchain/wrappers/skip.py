@@ -43,7 +43,7 @@ def skip(
     by: str = "norm",
     max_consecutive: Period | None = None,
 ):
-    """Leave out an update whose gradient is not finite: parameters and inner state stay, the skip is counted.
+    """Leave out an update whose gradient has no finite norm: parameters and inner state stay, it is counted.
 
     With `spikes` also one whose measure is above mean + spikes * std of the last `window` updates that were
     let through, once there are that many (6 is usual). by="norm": the measure is the gradient's global norm;

@@ -1,0 +1,142 @@
+"""The price of tracing: a kernel is traced once per shape, and what is kept of it holds no tracers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.extend.core import jaxprs_in_params
+
+import gradchain as gc
+from gradchain import engine
+
+
+def equations(jaxpr, seen=None) -> int:
+    """Equations at the top level and in every distinct program that it calls."""
+    seen = set() if seen is None else seen
+    count = len(jaxpr.eqns)
+    for eqn in jaxpr.eqns:
+        for inner in jaxprs_in_params(eqn.params):
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                count += equations(inner, seen)
+    return count
+
+
+def layers(n: int, leaves_each=3):
+    """n leaves of three shapes, as a network's layers have them."""
+    shapes = {"kernel": (8, 4), "bias": (4,), "scale": (8,)}
+    return {f"layer{i:03}": {k: jnp.ones(s) for k, s in shapes.items()} for i in range(n // leaves_each)}
+
+
+def traced(tx, params) -> int:
+    def step(grads, state, params):
+        updates, state = tx.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    state = jax.eval_shape(tx.init, params)
+    return equations(jax.make_jaxpr(step)(params, state, params).jaxpr)
+
+
+@pytest.mark.parametrize(
+    "ours, theirs",
+    [
+        (gc.adam(0.1), optax.adam(0.1)),
+        (gc.adamw(0.1), optax.adamw(0.1)),
+        (gc.chain(gc.masked(gc.adam(0.1), "**/kernel")), optax.adam(0.1)),
+    ],
+    ids=["adam", "adamw", "masked"],
+)
+def test_equations_for_300_leaves(ours, theirs):
+    """Deterministic, unlike a time: under a fifth of the equations that Optax traces and lowers."""
+    params = layers(300)
+
+    def step(grads, state, params):
+        return ours.step(grads, state, params)
+
+    state = jax.eval_shape(ours.init, params)
+    mine = equations(jax.make_jaxpr(step)(params, state, params).jaxpr)
+    assert 5 * mine < traced(theirs, params), (mine, traced(theirs, params))
+
+
+def test_the_count_sees_a_loop_over_leaves():
+    params = layers(30)
+    assert traced(optax.adam(0.1), params) > 2 * traced(optax.adam(0.1), layers(12))
+
+
+def counted(calls):
+    def scale_by_counted(factor: gc.Hyper = 2.0):
+        def step(g):
+            calls.append(g.shape)
+            return factor * g
+
+        return gc.leafwise(None, step)
+
+    return scale_by_counted
+
+
+@pytest.fixture
+def scale_by_counted():
+    """A factory whose kernel notes each trace, known to the registry within one test."""
+    calls: list[tuple[int, ...]] = []
+    engine.clear_caches()
+    factory = gc.transform()(counted(calls))
+    yield factory, calls
+    del gc.REGISTRY["scale_by_counted"]
+    engine.clear_caches()
+
+
+def test_one_trace_per_shape(scale_by_counted):
+    factory, calls = scale_by_counted
+    params = layers(300)
+    tx = factory()
+    jax.make_jaxpr(lambda g: tx.update(g, {}))(params)
+    assert sorted(calls) == [(4,), (8,), (8, 4)]
+    tx.update(params, {})  # eager, after a trace: nothing is traced again
+    factory().update(params, {})  # nor for an equal transform
+    assert len(calls) == 3
+
+
+def test_values_of_operands_trace_nothing_anew(scale_by_counted):
+    factory, calls = scale_by_counted
+    params = {"a": jnp.ones(3)}
+    for value in (1.0, 2.0, 3.0):
+        updates, _ = factory(jnp.float32(value)).update(params, {})
+        np.testing.assert_array_equal(updates["a"], [value] * 3)
+    assert len(calls) == 1
+
+
+def test_values_of_constants_do(scale_by_counted):
+    factory, calls = scale_by_counted
+    params = {"a": jnp.ones(3)}
+    for value in (1, 1.0, 2.0):  # 1 and 1.0 are different programs
+        updates, _ = factory(value).update(params, {})
+        np.testing.assert_array_equal(updates["a"], [value] * 3)
+    assert len(calls) == 3
+
+
+def test_caches_hold_no_tracers():
+    """A learning rate that is a tracer must not live on in the kernel's cache."""
+    params = {"a": jnp.ones(3), "b": jnp.ones(3)}
+    engine.clear_caches()
+
+    def train(rate, decay, grads):
+        tx = gc.adamw(rate, b1=decay)
+        state = tx.init(params)
+        return tx.step(grads, state, params)
+
+    with jax.checking_leaks():
+        found, _ = jax.jit(train)(0.1, 0.9, params)
+        jax.jit(lambda r: train(r, 0.5, params))(0.2)  # the kernel comes from the cache
+        jax.vmap(lambda r: train(r, r, params))(jnp.asarray([0.1, 0.2]))
+        jax.grad(lambda r: train(r, r, params)[0]["a"].sum())(0.1)
+    expected, _ = gc.adamw(0.1).step(params, gc.adamw(0.1).init(params), params)
+    np.testing.assert_allclose(found["a"], expected["a"], rtol=1e-5)
+
+
+def test_a_kernel_traced_under_jit_serves_eager_calls():
+    engine.clear_caches()
+    tx, params = gc.adam(0.1), {"a": jnp.ones(3)}
+    jitted, _ = jax.jit(tx.update)(params, tx.init(params))
+    eager, _ = tx.update(params, tx.init(params))
+    np.testing.assert_array_equal(jitted["a"], eager["a"])

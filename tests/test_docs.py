@@ -1,0 +1,100 @@
+"""Every python block of README.md and docs/ runs, what stands printed after it is what it prints.
+
+The blocks of a page share their names. A `text` block right after a python block is the block's output;
+`<!-- no test -->` before a block leaves it out.
+"""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+import gradchain as gc
+from benchmarks.docs import render
+from gradchain.glossary import GLOSSARY
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(
+    r"^(?P<skip><!-- no test -->\n+)?```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<printed>.*?)^```\n)?",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def run_page(text: str, name: str) -> int:
+    """Run a page's blocks in one namespace; how many there were."""
+    names, count = {"__name__": "__docs__"}, 0
+    for block in BLOCK.finditer(text):
+        if block["skip"]:
+            continue
+        line = text[: block.start("code")].count("\n")
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile("\n" * line + block["code"], name, "exec"), names)
+        if block["printed"] is not None:
+            found = "\n".join(s.rstrip() for s in out.getvalue().splitlines())
+            assert found == block["printed"].rstrip("\n"), f"{name}: line {line} prints\n{found}"
+        count += 1
+    return count
+
+
+@pytest.fixture
+def registry():
+    """The registry as it was, after a page that enters its own algorithms."""
+    before = dict(gc.REGISTRY)
+    yield
+    gc.REGISTRY.clear()
+    gc.REGISTRY.update(before)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_page_runs(page, registry):
+    text = page.read_text()
+    assert run_page(text, page.name) == text.count("```python\n") - text.count("<!-- no test -->")
+
+
+def test_runner_sees_what_is_wrong():
+    with pytest.raises(ZeroDivisionError):
+        run_page("```python\nx = 1\n```\n\ntext\n\n```python\nx / 0\n```\n", "page")
+    with pytest.raises(AssertionError):
+        run_page("```python\nprint(1)\n```\n\n```text\n2\n```\n", "page")
+    assert run_page("<!-- no test -->\n```python\n1 / 0\n```\n", "page") == 0
+
+
+def test_reference_has_every_public_name_once():
+    listed = re.findall(r"^::: gradchain\.(\w+)$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE)
+    modules = {"REGISTRY", "SCHEDULES"}  # data, named in the text
+    assert sorted(listed) == sorted(set(gc.__all__) - modules)
+
+
+def test_glossary_has_the_arguments_of_two_or_more_factories():
+    used: dict[str, int] = {}
+    for factory in gc.REGISTRY.values():
+        for name in factory.signature.parameters if factory.fn.__module__.startswith("gradchain.") else ():
+            used[name] = used.get(name, 0) + 1
+    assert sorted(GLOSSARY) == sorted(name for name, n in used.items() if n >= 2)
+
+
+def test_help_joins_the_glossary():
+    doc = gc.adamw.__doc__ or ""
+    assert GLOSSARY["mask"] in doc and "arXiv:1711.05101" in doc and "decoupled=True" in doc
+    assert GLOSSARY["eps"] not in (gc.identity.__doc__ or "")
+
+
+def test_benchmarks_page_shows_the_results():
+    page = (ROOT / "docs/benchmarks.md").read_text()
+    assert render(page) == page, "run: python -m benchmarks.docs"
+
+
+def test_benchmarks_page_takes_every_result(tmp_path):
+    (tmp_path / "step_cpu.csv").write_text("name,ms,n\nadam|w,1.23456,10\n")
+    (tmp_path / "step_cpu.png").write_bytes(b"")
+    (tmp_path / "odd.csv").write_text("a\n1\n")
+    page = "<!-- results: step | ms name -->\n<!-- end -->\n<!-- results: * -->\n<!-- end -->\n"
+    filled = render(page, tmp_path)
+    step, rest = filled.split("<!-- results: * -->")
+    assert "| 1.235 | adam\\|w |\n" in step and "step_cpu.png)" in step
+    assert "**odd**" in rest and "**odd**" not in step
+    assert render(filled, tmp_path) == filled and render(filled, tmp_path / "none") != filled
