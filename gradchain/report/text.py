@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Sequence
 
 Cells = Sequence[str]
+WRAP = 56  # characters of the last column
 
 
 def aligned(rows: Sequence[Cells], right: Sequence[bool]) -> str:
-    """Rows in columns, the first a heading, ruled off; the last is the total. Empty columns are left out."""
+    """Rows in columns, the first a heading, ruled off; the last is the total. Empty columns are left out.
+
+    A long text in the last column goes on in the next line.
+    """
+    head, *body, total = rows
+    rows = [head, *(line for row in body for line in _wrapped(row)), total]
     shown = [i for i in range(len(right)) if any(row[i] for row in rows[1:])]
     width = {i: max(len(row[i]) for row in rows) for i in shown}
     lines = [
@@ -18,6 +25,11 @@ def aligned(rows: Sequence[Cells], right: Sequence[bool]) -> str:
     ]
     rule = "-" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _wrapped(row: Cells) -> list[Cells]:
+    first, *others = textwrap.wrap(row[-1], WRAP, break_long_words=False) or [""]
+    return [[*row[:-1], first], *([*[""] * (len(row) - 1), other] for other in others)]
 
 
 def as_html(rows: Sequence[Cells], right: Sequence[bool]) -> str:

@@ -73,7 +73,7 @@ def _means_jvp(axes, arrays, tangents):
 
 
 def _inverse_root(v: Array) -> Array:
-    """1 / sqrt(v), finite at 0; not lax.rsqrt, whose derivative overflows float32 below 1e-26 (eps is 1e-30)."""
+    """1 / sqrt(v), finite at 0; the derivative of lax.rsqrt overflows float32 at 1e-30, which eps is."""
     return 1 / jnp.sqrt(jnp.maximum(v, jnp.finfo(v.dtype).tiny))
 
 
