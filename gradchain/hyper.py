@@ -38,6 +38,7 @@ class Range:
     low: float
     high: float
     integer: bool = False
+    optional: bool = False  # None is a value too
 
 
 Schedule = Callable[[Any], jax.Array]
@@ -57,7 +58,9 @@ def find_range(hint) -> Range | None:
     for m in getattr(hint, "__metadata__", ()):
         if isinstance(m, Range):
             return m
-    return next((r for a in typing.get_args(hint) if (r := find_range(a))), None)
+    inside = typing.get_args(hint)
+    found = next((r for a in inside if (r := find_range(a))), None)
+    return dataclasses.replace(found, optional=True) if found and type(None) in inside else found
 
 
 def is_array(x) -> bool:
@@ -77,7 +80,7 @@ def is_dynamic(x) -> bool:
 
 def check(who: str, name: str, value, allowed: Range) -> Any:
     """The value as it is kept; a clear error for what no step could use. Arrays: checked by shape alone."""
-    if value is None or is_schedule(value):
+    if is_schedule(value) or (value is None and allowed.optional):
         return value
     if isinstance(value, Tunable):
         check(who, name, value.value, allowed)

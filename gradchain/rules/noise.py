@@ -28,6 +28,8 @@ def add_noise(eta: Hyper, gamma: Hyper, seed: int = 0):
 
     The noise is a function of (seed, step, path, element) alone: the same eager, jitted, scanned and sharded.
     """
+    if not isinstance(seed, int):
+        raise TypeError(f"add_noise: seed is {seed!r}; expected a whole number (a JAX key is not a value)")
 
     def step(g, s, *, salt):
         variance = eta * jnp.float_power(s.count, -gamma)  # count = 1 + t

@@ -16,7 +16,7 @@ def test_momentum(nesterov):
         for u, g in zip(found.updates, grads, strict=True):
             v = g[name] + 0.9 * v
             close(u[name], -0.1 * (g[name] + 0.9 * v if nesterov else v))
-    close(found.state["trace"].trace["bias"], v if name == "bias" else found.state["trace"].trace["bias"])
+        close(found.state["trace"].trace[name], v)
 
 
 def test_without_momentum_nothing_is_kept():
