@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from flax import nnx
+
+import gradchain as gc
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 import train_lm  # noqa: E402
-from lm import UserError, data  # noqa: E402
+from lm import UserError, data, flags, optimizers, training  # noqa: E402
 from lm.checkpoint import RunFolder  # noqa: E402
 
 SMALL = ("--layers=1", "--width=16", "--heads=1", "--seq-len=16", "--batch=4")
@@ -83,21 +87,22 @@ def test_a_run_learns_and_leaves_metrics_curves_and_checkpoints(finished):
 
 
 def test_the_report_tells_the_optimizer_the_losses_and_where_the_curves_are(text, tmp_path, capsys):
-    argv = [*SMALL, "--steps=2", f"--text={text}", f"--out={tmp_path}", "--optimizer=sgd", "--lr=0.1"]
-    assert train_lm.main(argv) == 0
+    assert train_lm.main([*RUN, f"--text={text}", f"--out={tmp_path}"]) == 0
     shown = capsys.readouterr().out
-    for part in ("sgd(", "parameters", "validation loss", "bits per byte", "tokens/s", "wall time"):
+    for part in ("adamw(", "parameters", "validation loss", "bits per byte", "tokens/s", "wall time"):
         assert part in shown
     assert str(tmp_path / "curves.png") in shown.replace("\n", "")
 
 
 def test_quiet_prints_only_where_the_results_are(text, tmp_path, capsys):
-    assert train_lm.main([*SMALL, "--steps=2", f"--text={text}", f"--out={tmp_path}", "--quiet"]) == 0
+    assert train_lm.main([*RUN, f"--text={text}", f"--out={tmp_path}", "--quiet"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["validation", "curves", "metrics", "checkpoint"]
 
 
-@pytest.mark.parametrize("more", [(), ("--accumulate=2", "--ema=0.5", "--skip", "--optimizer=lion")])
+@pytest.mark.parametrize(
+    "more", [(), ("--accumulate=2", "--ema=0.999", "--skip", "--optimizer=lion", "--lr=0.01")]
+)
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bits(more, text, finished, tmp_path, monkeypatch):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     argv = [*RUN, *more, f"--text={text}"]
@@ -123,26 +128,23 @@ def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bits(more, text, fin
     assert one.keys() == two.keys()
     for name in one:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+    if more:  # the average, which lags behind by 1000 steps, is what is validated
+        assert rows(whole)[-1]["validation_loss"] > rows(whole)[-1]["loss"] + 0.5
     for a, b in zip(rows(whole), rows(halves), strict=True):
         for name in ("step", "loss", "learning_rate", "grad_norm", "validation_loss"):
             assert a.get(name) == b.get(name), (a["step"], name)
 
 
-def test_the_average_is_what_is_validated(text, finished, tmp_path):
-    argv = [*RUN, f"--text={text}", f"--out={tmp_path}", "--ema=0.999"]
-    assert train_lm.main(argv) == 0
-    plain, averaged = rows(finished), rows(tmp_path)
-    assert [row["loss"] for row in averaged] == [row["loss"] for row in plain]
-    assert (
-        averaged[-1]["validation_loss"] > plain[-1]["validation_loss"] + 0.1
-    )  # it lags behind by 1000 steps
+def test_steps_with_a_gradient_that_is_not_finite_can_be_skipped(text, tmp_path):
+    argv = [*RUN, f"--text={text}", f"--out={tmp_path}", "--skip"]
+    assert train_lm.main([*argv, "--optimizer=sgd", "--lr=3e38", "--schedule=constant"]) == 0
+    assert rows(tmp_path)[-1]["skipped"] > 0
 
 
-def test_steps_with_a_gradient_that_is_not_finite_can_be_skipped(text, tmp_path, capsys):
-    argv = [*RUN, f"--text={text}", "--optimizer=sgd", "--lr=1e30", "--schedule=constant"]
-    assert "--skip" in complaint(capsys, [*argv, f"--out={tmp_path / 'not'}"])
-    assert train_lm.main([*argv, f"--out={tmp_path / 'skipped'}", "--skip"]) == 0
-    assert rows(tmp_path / "skipped")[-1]["skipped"] > 0
+def test_a_loss_that_is_not_finite_ends_the_run(text, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "train_step", nnx.jit(lambda *_: {"loss": np.float32("nan")}))
+    assert "--skip" in complaint(capsys, [*RUN, f"--text={text}", f"--out={tmp_path}"])
+    assert not RunFolder(tmp_path).steps()
 
 
 def test_a_config_file_says_all_about_the_optimizer_and_is_remembered(text, tmp_path, capsys):
@@ -157,12 +159,33 @@ def test_a_config_file_says_all_about_the_optimizer_and_is_remembered(text, tmp_
     assert train_lm.main(["--resume", f"--out={out}"]) == 0  # it was finished: it reports again
 
 
-def test_any_argument_of_the_optimizer_can_be_set(text, tmp_path):
-    more = ("--set", "b2=0.9", "--set", "nesterov=true", "--weight-decay=0.1", "--schedule=wsd")
-    assert train_lm.main([*SMALL, "--steps=2", f"--text={text}", f"--out={tmp_path}", *more]) == 0
-    found = json.dumps(json.loads((tmp_path / "config.json").read_text())["optimizer"])
-    for part in ('"b2": 0.9', '"nesterov": true', '"weight_decay": 0.1', "wsd_schedule", "**/kernel"):
-        assert part in found
+def test_flags_become_the_config_of_an_optimizer():
+    given = "--lr=0.5 --set b2=0.9 --set nesterov=true --weight-decay=0.1 --clip=2 --schedule=cosine"
+    args = flags.complete(flags.parse([*given.split(), "--steps=9", "--accumulate=3"]), {})
+    tx = gc.accumulate(
+        gc.monitored(
+            gc.chain(
+                gc.clip_by_global_norm(2.0),
+                gc.adamw(
+                    gc.cosine_decay_schedule(0.5, 9),
+                    b2=0.9,
+                    weight_decay=0.1,
+                    mask="**/kernel",
+                    nesterov=True,
+                ),
+            )
+        ),
+        every=3,
+    )
+    assert optimizers.build(optimizers.config(args)) == tx
+
+
+@pytest.mark.parametrize("name", sorted(optimizers.optimizers()))
+def test_every_listed_optimizer_can_be_built_for_every_schedule(name):
+    for schedule in optimizers.SCHEDULES:
+        for steps in (1, 2, 1000):
+            argv = [f"--optimizer={name}", f"--steps={steps}", f"--schedule={schedule}"]
+            optimizers.build(optimizers.config(flags.complete(flags.parse(argv), {})))
 
 
 def test_the_optimizers_are_listed_with_their_papers(capsys):
@@ -177,7 +200,7 @@ def test_the_optimizers_are_listed_with_their_papers(capsys):
     ("flags", "expected"),
     [
         (["--text=/no/such/path"], "no such path"),
-        (["--optimizer=adamv"], "did you mean adamw"),
+        (["--optimizer=adamwt"], "did you mean adamw"),
         (["--optimizer=scale_by_adam"], "not a whole optimizer"),
         (["--set", "b3=0.9"], "b3"),
         (["--set", "b2"], "NAME=VALUE"),
@@ -190,6 +213,7 @@ def test_the_optimizers_are_listed_with_their_papers(capsys):
         (["--heads=3"], "--width 16"),
         (["--config=/no/such.json"], "cannot read"),
         (["--resume"], "--out"),
+        ([f"--out={__file__}"], "cannot write there"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(flags, expected, text, tmp_path, monkeypatch, capsys):
@@ -221,14 +245,14 @@ def test_a_config_that_is_wrong_is_one_line(content, expected, text, tmp_path, c
 
 
 def test_a_checkpoint_is_replaced_only_on_demand(text, tmp_path, capsys):
-    argv = [*SMALL, "--steps=2", f"--text={text}", f"--out={tmp_path}"]
+    argv = [*RUN, f"--text={text}", f"--out={tmp_path}"]
     assert train_lm.main(argv) == 0
-    before = arrays(tmp_path, 2)
+    before = arrays(tmp_path, 20)
     assert "--overwrite" in complaint(capsys, [*argv, "--seed=1"])
-    after = arrays(tmp_path, 2)
+    after = arrays(tmp_path, 20)
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert train_lm.main([*argv, "--seed=1", "--overwrite"]) == 0
-    assert any(not np.array_equal(x, before[name]) for name, x in arrays(tmp_path, 2).items())
+    assert any(not np.array_equal(x, before[name]) for name, x in arrays(tmp_path, 20).items())
 
 
 @pytest.mark.parametrize(
@@ -236,7 +260,7 @@ def test_a_checkpoint_is_replaced_only_on_demand(text, tmp_path, capsys):
     [
         ("--width=32", "model.width is 16 there and 32 here"),
         ("--optimizer=lion", "another optimizer"),
-        ("--lr=0.5", "peak_value is 0.01 there and 0.5 here"),
+        ("--lr=0.5", "init_value is 0.005 there and 0.25 here"),
         ("--steps=30", "decay_steps is 20 there and 30 here"),
         ("--ema=0.9", "is monitored there and average here"),
         ("--seed=1", "order.seed is 0 there and 1 here"),
@@ -249,32 +273,29 @@ def test_a_run_that_would_go_on_differently_is_not_resumed(flag, expected, finis
     assert sorted(p.name for p in finished.rglob("*")) == before
 
 
-def test_there_must_be_a_readable_checkpoint_to_resume(text, finished, tmp_path, capsys):
+def test_there_must_be_a_readable_checkpoint_to_resume(finished, tmp_path, capsys):
     assert "no checkpoint" in complaint(capsys, ["--resume", f"--out={tmp_path}"])
-    argv = [*SMALL, "--steps=2", f"--text={text}", f"--out={tmp_path}"]
-    assert train_lm.main(argv) == 0
-    for file in (tmp_path / "checkpoints" / "2" / "default").rglob("*"):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    for file in (tmp_path / "checkpoints" / "20" / "default").rglob("*"):
         if file.is_file():
             file.write_bytes(b"not a checkpoint")
-    assert "checkpoints/2" in complaint(capsys, ["--resume", f"--out={tmp_path}"])
+    assert "checkpoints/20" in complaint(capsys, ["--resume", f"--out={tmp_path}"])
 
 
 def test_ctrl_c_saves_and_tells_how_to_go_on(text, tmp_path):
     argv = [*SMALL, "--steps=100000", f"--text={text}", f"--out={tmp_path}"]
     command = [sys.executable, str(EXAMPLES / "train_lm.py"), *argv]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        limit = time.monotonic() + 120
-        while (
-            not (tmp_path / "metrics.jsonl").exists() and process.poll() is None and time.monotonic() < limit
-        ):
+    environment = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        limit = time.monotonic() + 300
+        while process.poll() is None and not (tmp_path / "metrics.jsonl").exists():
+            assert time.monotonic() < limit
             time.sleep(0.05)
-        os.kill(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
     assert process.returncode == 130, err
-    assert "Traceback" not in err
+    assert err.split() == ["stopping", "after", "this", "step;", "once", "more", "to", "stop", "at", "once"]
     assert f"--resume --out {tmp_path}" in out.replace("\n", "")
     assert RunFolder(tmp_path).steps()[-1] == rows(tmp_path)[-1]["step"]
 
@@ -284,13 +305,9 @@ def test_whole_files_are_held_out_always_the_same(text):
     kept, held = corpus.files
     assert kept + held == 10 and held >= 1
     assert corpus.fingerprint == again.fingerprint
-    validation = corpus.validation.tobytes()
-    assert sum((text / f"part{i}.py").read_bytes() in validation for i in range(10)) == held
-    assert not any(
-        (text / f"part{i}.py").read_bytes() in corpus.train.tobytes() + validation[:0]
-        for i in range(10)
-        if (text / f"part{i}.py").read_bytes() in validation
-    )
+    texts = [(text / f"part{i}.py").read_bytes() for i in range(10)]
+    found = [(t in corpus.train.tobytes(), t in corpus.validation.tobytes()) for t in texts]
+    assert sorted(found) == [(False, True)] * held + [(True, False)] * kept
 
 
 def test_of_one_file_the_end_is_held_out(tmp_path):

@@ -1,0 +1,46 @@
+"""What is compiled: every registered optimizer of gradchain, and a few of Optax's for comparison."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import gradchain as gc
+from gradchain.transform import example
+
+Make = Callable[[], Any]
+EVERY = 8  # micro-steps to a step, where gradients are accumulated
+PERIODS = {f"accumulate(adamw, {EVERY})": EVERY}  # of rows in which not every step is alike
+
+# Rows that Optax's are compared with; the others are the registry's, at their examples' arguments.
+GRADCHAIN: dict[str, Make] = {
+    "adamw": lambda: gc.adamw(1e-3),
+    "clip+adamw": lambda: gc.chain(gc.clip_by_global_norm(1.0), gc.adamw(1e-3)),
+    "lion": lambda: gc.lion(1e-3),
+    "adafactor": lambda: gc.adafactor(1e-3),
+    f"accumulate(adamw, {EVERY})": lambda: gc.accumulate(gc.adamw(1e-3), EVERY),
+}
+
+
+def registered() -> dict[str, Make]:
+    """Every factory of gradchain registered as an optimizer, at the arguments of its example."""
+    names = sorted(name for name, factory in gc.REGISTRY.items() if factory.kind == "optimizer")
+    return GRADCHAIN | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN}
+
+
+@functools.cache
+def optax_rows() -> dict[str, Make]:
+    """Optax's twins of the rows of GRADCHAIN, and its Muon."""
+    import optax
+
+    return {
+        "adamw": lambda: optax.adamw(1e-3),
+        "clip+adamw": lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3)),
+        "lion": lambda: optax.lion(1e-3),
+        "adafactor": lambda: optax.adafactor(1e-3),
+        f"accumulate(adamw, {EVERY})": lambda: optax.MultiSteps(
+            optax.adamw(1e-3), EVERY
+        ).gradient_transformation(),
+        "muon": lambda: optax.contrib.muon(1e-3),
+    }

@@ -1,0 +1,96 @@
+"""Bytes and kernels of every optimizer's step on one target: `python -m benchmarks.aot tpu`."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from benchmarks import plot, results
+from benchmarks.aot import shapes
+from benchmarks.aot.measure import measure
+from benchmarks.aot.optimizers import PERIODS, optax_rows, registered
+from benchmarks.aot.targets import TARGETS, MissingCompiler
+
+
+def collect(
+    target_name: str, shapes_name: str, only: str, libraries: Sequence[str]
+) -> tuple[list[dict], list[str]]:
+    """A row for each optimizer whose name matches the pattern, and what could not be compiled and why."""
+    target, tree = TARGETS[target_name], shapes.SHAPES[shapes_name]
+    makes = {"gradchain": registered, "optax": optax_rows}
+    rows, failed = [], []
+    for library in libraries:
+        for name, make in makes[library]().items():
+            if not any(fnmatch.fnmatch(name, pattern) for pattern in only.split(",")):
+                continue
+            try:
+                figures = measure(target, make, tree)
+            except (TypeError, ValueError, NotImplementedError) as error:
+                failed.append(f"{library} {name}: {type(error).__name__}: {str(error).splitlines()[0]}")
+                continue
+            row = {"name": name, "library": library, "average": figures.average(PERIODS.get(name, 1))}
+            rows.append({**row, **figures._asdict(), "jax": jax.__version__})
+            print(
+                f"{library:>9} {name:24} {figures.bytes:7.2f} B/parameter (floor {figures.floor:.2f}) "
+                f"{figures.kernels:5} kernels {figures.copies:4} copies, "
+                f"compiled in {figures.compile_seconds:.1f} s",
+                flush=True,
+            )
+    return rows, failed
+
+
+def draw(name: str) -> Path:
+    """Draw the table aot_<target>_<shapes>."""
+    rows = results.read(name)
+    _, target_name, shapes_name = name.split("_", 2)
+    for row in rows:
+        row["note"] = f"{row['kernels']} kernels" + (f", {row['copies']} copies" if row["copies"] > 9 else "")
+        if row["name"] in PERIODS and row["least"] < 0.99 * row["bytes"]:
+            row["note"] += f"; {row['least']:.3g} in most steps, {row['bytes']:.3g} when due"
+    return plot.bars(
+        rows,
+        "average",
+        results.RESULTS / f"{name}.png",
+        label="bytes of HBM traffic for each parameter and step",
+        title=f"Compiled for {TARGETS[target_name].title}, {shapes_name}, float32",
+        floor="floor",
+        note="note",
+        limit=min(
+            max(r["average"] for r in rows) * 1.02, 4 * sorted(r["average"] for r in rows)[len(rows) // 2]
+        ),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Compile, print, and write results/aot_<target>_<shapes>.csv and .png."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.aot", description=__doc__)
+    parser.add_argument("target", choices=list(TARGETS))
+    parser.add_argument("--shapes", choices=list(shapes.SHAPES), default="gpt2")
+    parser.add_argument("--only", default="*", help="names or patterns of optimizers, separated by commas")
+    parser.add_argument(
+        "--libraries", nargs="+", choices=("gradchain", "optax"), default=("gradchain", "optax")
+    )
+    parser.add_argument("--no-save", action="store_true", help="print only")
+    args = parser.parse_args(argv)
+    try:
+        rows, failed = collect(args.target, args.shapes, args.only, args.libraries)
+    except MissingCompiler as error:
+        sys.exit(str(error))
+    for line in failed:
+        print(f"not compiled: {line}")
+    if not rows:
+        sys.exit("nothing was compiled")
+    if not args.no_save:
+        name = f"aot_{args.target}_{args.shapes}"
+        order = list(dict.fromkeys(row["name"] for row in rows))
+        rows.sort(key=lambda row: (order.index(row["name"]), row["library"]))
+        print(results.write(name, rows), draw(name), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

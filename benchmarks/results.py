@@ -1,0 +1,51 @@
+"""Tables of measurements as CSV files beside this module, in results/."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def write(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) -> Path:
+    """Write rows with the same keys to <name>.csv, numbers to six digits."""
+    rows = list(rows)
+    if not rows:
+        raise ValueError(f"{name}: nothing was measured")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: _text(v) for k, v in row.items()} for row in rows)
+    return path
+
+
+def read(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
+    """The rows of <name>.csv, numbers as numbers."""
+    with (folder / f"{name}.csv").open(newline="") as file:
+        return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as aligned text."""
+    rows = [{k: _text(v) for k, v in row.items()} for row in rows]
+    width = {k: max(len(k), *(len(row[k]) for row in rows)) for k in rows[0]}
+    lines = ["  ".join(k.rjust(width[k]) for k in rows[0])]
+    return "\n".join([*lines, *("  ".join(row[k].rjust(width[k]) for k in row) for row in rows)])

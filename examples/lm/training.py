@@ -1,0 +1,187 @@
+"""The compiled steps and the loop around them."""
+
+import dataclasses
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+import gradchain as gc
+from lm import UserError
+from lm.checkpoint import RunFolder
+from lm.data import Corpus
+from lm.model import Transformer
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How long to train, and on how much at once."""
+
+    steps: int  # of the optimizer
+    batch: int  # windows per gradient
+    seq_len: int  # bytes predicted per window
+    accumulate: int  # gradients per step
+    seed: int
+    eval_every: int
+    skip: bool  # a loss that is not finite is left to the optimizer
+
+    @property
+    def step_tokens(self) -> int:
+        """Bytes predicted in one step."""
+        return self.batch * self.seq_len * self.accumulate
+
+
+def loss_fn(model: Transformer, windows: jax.Array) -> jax.Array:
+    """Mean cross-entropy of the next byte in nats; windows: [batch, length + 1] int32."""
+    logits = model(windows[:, :-1])
+    right = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]
+    return jnp.mean(jax.nn.logsumexp(logits, -1) - right)
+
+
+@nnx.jit(donate_argnums=(0, 1))
+def train_step(model: Transformer, optimizer: nnx.Optimizer, windows: jax.Array) -> dict[str, jax.Array]:
+    """One gradient and one update, in the memory of the old parameters and state."""
+    graph, _, rest = nnx.split(model, nnx.Param, ...)
+    loss, grads = nnx.value_and_grad(loss_fn)(model, windows)
+    optimizer.update(
+        model,
+        grads,
+        value=loss,  # these three are for the optimizers that ask for them, as line searches do
+        grad=grads,
+        value_fn=lambda params: loss_fn(nnx.merge(graph, params, rest), windows),
+    )
+    return {"loss": loss, **gc.metrics(optimizer.opt_state)}
+
+
+eval_step = nnx.jit(loss_fn)
+
+
+def eval_model(model: Transformer, optimizer: nnx.Optimizer) -> Transformer:
+    """The model with the parameters to judge and to use: the averaged ones where there are any."""
+    graph, params, rest = nnx.split(model, nnx.Param, ...)
+    return nnx.merge(graph, gc.eval_params(optimizer.tx, optimizer.opt_state, params), rest)
+
+
+def evaluate(model: Transformer, optimizer: nnx.Optimizer, held_out: list[np.ndarray]) -> float:
+    """The mean loss over the held-out windows."""
+    judged = eval_model(model, optimizer)
+    return float(np.mean([eval_step(judged, windows) for windows in held_out]))
+
+
+class StopSignal:
+    """While entered, the first Ctrl-C or SIGTERM asks to stop after the step, the second stops at once."""
+
+    def __enter__(self) -> "StopSignal":
+        self.asked = False
+        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, number, frame) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        os.write(2, b"\nstopping after this step; once more to stop at once\n")
+
+    def __exit__(self, *error) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def fit(
+    model: Transformer,
+    optimizer: nnx.Optimizer,
+    corpus: Corpus,
+    plan: Plan,
+    folder: RunFolder,
+    start: int,
+    show: Callable[[dict[str, Any]], None],
+) -> int:
+    """Train from step `start`, record each step, save at each evaluation; the steps done in the end."""
+    clock = Clock(folder.rows[-1]["seconds"] if folder.rows else 0.0)
+    held_out = corpus.held_out(plan.batch, plan.seq_len)
+    update = nnx.cached_partial(train_step, model, optimizer)  # looks at their structure once, not every step
+    with StopSignal() as stop:
+        for step in range(start + 1, plan.steps + 1):
+            row = {"step": step, **one_step(update, corpus, plan, step - 1)}
+            if not (math.isfinite(row["loss"]) or plan.skip):
+                raise UserError(
+                    f"the loss is {row['loss']} at step {step}: lower --lr, or leave such steps out: --skip"
+                )
+            row |= clock.tick(plan.step_tokens)
+            due = step % plan.eval_every == 0 or step == plan.steps
+            if due:
+                row["validation_loss"] = evaluate(model, optimizer, held_out)
+                clock.pause()
+            folder.record(row)
+            show(row)
+            if due or stop.asked:
+                folder.save(step, nnx.state((model, optimizer)))
+            if stop.asked:
+                return step
+    return plan.steps
+
+
+def one_step(update, corpus: Corpus, plan: Plan, step: int) -> dict[str, float]:
+    """One step of the optimizer from as many gradients as it accumulates; its metrics, with the mean loss."""
+    losses, metrics = [], {}
+    for i in range(step * plan.accumulate, (step + 1) * plan.accumulate):
+        windows = corpus.batch(plan.seed, i, plan.batch, plan.seq_len)
+        metrics = update(jnp.asarray(windows))
+        losses.append(metrics.pop("loss"))
+    found = {name: np.asarray(value).item() for name, value in metrics.items() if name != "step"}
+    return {"loss": float(np.mean(jax.device_get(losses))), **found}
+
+
+class Clock:
+    """Seconds of the whole run and bytes per second; compiling and evaluating are not training."""
+
+    def __init__(self, before: float):
+        self.began = self.last = time.perf_counter()
+        self.before, self.steps = before, 0
+
+    def tick(self, tokens: int) -> dict[str, float]:
+        """After a step: seconds so far, and from the second step on the bytes per second of this one."""
+        now = time.perf_counter()
+        took, self.last, self.steps = now - self.last, now, self.steps + 1
+        speed = {"tokens_per_second": round(tokens / took, 1)} if self.steps > 1 else {}
+        return {"seconds": round(self.before + now - self.began, 3), **speed}
+
+    def pause(self) -> None:
+        """Leave out what was done since the step."""
+        self.last = time.perf_counter()
+
+
+@nnx.jit(static_argnames="length")
+def continue_text(
+    model: Transformer, window: jax.Array, key: jax.Array, length: int, temperature: float
+) -> jax.Array:
+    """Draw `length` bytes one after another; window: [seq_len] int32, its last byte the last one written."""
+
+    def draw(window, key):
+        logits = model(window[None])[0, -1]
+        byte = jax.random.categorical(key, logits / temperature)
+        return jnp.append(window[1:], byte), byte
+
+    return jax.lax.scan(draw, window, jax.random.split(key, length))[1]
+
+
+def generate(
+    model: Transformer, corpus: Corpus, plan: Plan, length: int = 320, temperature: float = 0.6
+) -> tuple[str, str]:
+    """A line of held-out text, and how the model goes on from there."""
+    text = corpus.validation.tobytes()
+    at = text.find(b"\n    def ", plan.seq_len) + len(
+        b"\n    def "
+    )  # a place where code goes on, or anywhere
+    prompt = text[max(0, at - plan.seq_len) :][: plan.seq_len]
+    window = jnp.asarray(np.frombuffer(prompt, np.uint8).astype(np.int32))
+    drawn = continue_text(model, window, jax.random.key(plan.seed), length, temperature)
+    shown = prompt[prompt.rfind(b"\n") + 1 :], np.asarray(drawn).astype(np.uint8).tobytes()
+    return tuple(part.decode("utf-8", "replace") for part in shown)

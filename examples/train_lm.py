@@ -1,0 +1,98 @@
+"""Train a byte-level transformer on Python's own source code, with any optimizer of gradchain.
+
+python examples/train_lm.py                                   # AdamW, about two minutes on two CPU cores
+python examples/train_lm.py --optimizer muon --ema 0.98       # another optimizer, averaged parameters
+python examples/train_lm.py --resume --out runs/lm-1          # go on after Ctrl-C, bit for bit
+"""
+
+import dataclasses
+import sys
+from typing import Any
+
+from flax import nnx
+from lm import UserError, data, flags, optimizers, plot, report, training
+from lm.checkpoint import RunFolder, check_same
+from lm.model import ModelConfig, Transformer
+
+import gradchain as gc
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        given = flags.parse(argv)
+        if given.get("list_optimizers"):
+            return list_optimizers()
+        return run(given)
+    except UserError as error:
+        print(f"{flags.PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{flags.PROGRAM}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{flags.PROGRAM}: stopped at once; what was saved before is kept", file=sys.stderr)
+        return 130
+
+
+def run(given: dict[str, Any]) -> int:
+    """Train from the beginning or from a checkpoint, then report."""
+    folder = RunFolder(given["out"]) if "out" in given else RunFolder.fresh()
+    stored = folder.read_config() if given.get("resume") else {}
+    args = flags.complete(given, stored.get("flags", {}))
+    sizes = ModelConfig(args.layers, args.width, args.heads)
+    tx = optimizers.build(optimizers.config(args))
+    corpus = data.load(args.text)
+    corpus.check(args.batch, args.seq_len)
+    config = {
+        "flags": flags.to_remember(args),
+        "model": dataclasses.asdict(sizes),
+        "optimizer": gc.to_config(tx),
+        "text": corpus.fingerprint,
+        "order": {name: getattr(args, name) for name in ("seed", "batch", "seq_len", "accumulate")},
+    }
+    if stored:
+        check_same(stored, config, folder.path)
+    model = Transformer(sizes, nnx.Rngs(args.seed))
+    optimizer = optimizers.attach(model, tx)
+    if not stored:
+        folder.start(config, args.overwrite)
+    start = folder.restore(nnx.state((model, optimizer))) if stored else 0
+    return train(model, optimizer, corpus, args, folder, start)
+
+
+def train(model, optimizer, corpus: data.Corpus, args, folder: RunFolder, start: int) -> int:
+    """Train, then show what came of it; the exit code."""
+    plan = training.Plan(
+        args.steps, args.batch, args.seq_len, args.accumulate, args.seed, args.eval_every, args.skip
+    )
+    screen = report.Screen(plan.steps, start, args.quiet)
+    screen.begin(corpus, model, optimizer.tx, folder.path)
+    try:
+        with screen.progress:
+            done = training.fit(model, optimizer, corpus, plan, folder, start, screen.show)
+    finally:
+        folder.close()
+    if done < plan.steps:
+        print(f"stopped and saved after step {done:,} of {plan.steps:,}; go on with")
+        print(f"  {flags.again(folder.path)}")
+        return 130
+    judged = training.eval_model(model, optimizer)
+    screen.console.print(report.sample_panel(*training.generate(judged, corpus, plan)))
+    screen.console.print(report.summary(model, optimizer, folder.rows, plan))
+    plot.curves(folder.rows, folder.curves, repr(optimizer.tx))
+    if args.quiet:
+        print(f"validation  {report.both_units(report.recent(folder.rows, 'validation_loss', 1))}")
+    for name in ("curves", "metrics", "checkpoint"):
+        print(f"{name:<11} {getattr(folder, name)}")
+    return 0
+
+
+def list_optimizers() -> int:
+    """Print the optimizers that go by name, each with a line and its source."""
+    report.list_optimizers(optimizers.optimizers())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
