@@ -87,7 +87,7 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
         return value
     if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
         value = value.item()
-    if is_array(value):
+    if isinstance(value, jax.Array | np.ndarray):
         if not jnp.issubdtype(value.dtype, jnp.number):
             raise TypeError(f"{who}: {name} is an array of {value.dtype}; expected a floating-point number")
         if value.ndim:
