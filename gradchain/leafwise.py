@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gradchain.engine import Part, run
-from gradchain.link import Link
+from gradchain.link import Link, asked_for
 from gradchain.slots import Shared, SlotMaker
 from gradchain.transform import Context
 
@@ -16,10 +16,8 @@ class Leafwise(Link):
     def __init__(self, State, step: Callable, before: Callable | None, where, fields: Mapping):
         super().__init__(State, fields, where=where)
         self.step, self.before = step, before
-        code = step.__code__
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        self.asks = frozenset(names[code.co_argcount :])
-        self.uses_params = code.co_argcount > (1 if State is None else 2)
+        self.asks = asked_for(step)
+        self.uses_params = step.__code__.co_argcount > (1 if State is None else 2)
         self.needs = self.asks - {"leaf", "salt"}
 
     def run(self, updates, state, params, ctx: Context):

@@ -141,6 +141,13 @@ def need_params(who: str, params) -> None:
         raise ValueError(f"{who} needs the parameters: call tx.update(grads, state, params)")
 
 
+def asked_for(f: Callable) -> frozenset[str]:
+    """The names of the keyword-only arguments that a function cannot do without."""
+    code = f.__code__
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return frozenset(names) - set(f.__kwdefaults__ or ())
+
+
 class Treewise(Link):
     """A link that works on whole trees: update(updates, s, params, **extra) -> (updates, s)."""
 
@@ -149,9 +156,7 @@ class Treewise(Link):
     ):
         super().__init__(State, fields)
         self.fn, self.uses_params = update, params
-        code = update.__code__
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        self.needs = frozenset(names[code.co_argcount :])
+        self.needs = asked_for(update)
 
     def run(self, updates, state, params, ctx: Context):
         """Run the update on the trees; with ctx.apply, add the result to the parameters."""
