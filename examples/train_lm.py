@@ -1,7 +1,7 @@
 """Train a byte-level transformer on Python's own source code, with any optimizer of gradchain.
 
 python examples/train_lm.py                                   # AdamW, about two minutes on two CPU cores
-python examples/train_lm.py --optimizer muon --ema 0.98       # another optimizer, averaged parameters
+python examples/train_lm.py --optimizer sgd --ema 0.98        # another optimizer, averaged parameters
 python examples/train_lm.py --resume --out runs/lm-1          # go on after Ctrl-C, bit for bit
 """
 
@@ -41,7 +41,8 @@ def run(given: dict[str, Any]) -> int:
     stored = folder.read_config() if given.get("resume") else {}
     args = flags.complete(given, stored.get("flags", {}))
     sizes = ModelConfig(args.layers, args.width, args.heads)
-    tx = optimizers.build(optimizers.config(args))
+    kept = stored and not given.keys() & flags.OPTIMIZER
+    tx = optimizers.build(stored["optimizer"] if kept else optimizers.config(args))
     corpus = data.load(args.text)
     corpus.check(args.batch, args.seq_len)
     config = {
@@ -52,12 +53,12 @@ def run(given: dict[str, Any]) -> int:
         "order": {name: getattr(args, name) for name in ("seed", "batch", "seq_len", "accumulate")},
     }
     if stored:
-        check_same(stored, config, folder.path)
+        check_same(stored, config, folder.path, flags.remembered(given))
     model = Transformer(sizes, nnx.Rngs(args.seed))
     optimizer = optimizers.attach(model, tx)
     if not stored:
         folder.start(config, args.overwrite)
-    start = folder.restore(nnx.state((model, optimizer))) if stored else 0
+    start = folder.restore(model, optimizer) if stored else 0
     return train(model, optimizer, corpus, args, folder, start)
 
 
@@ -67,7 +68,7 @@ def train(model, optimizer, corpus: data.Corpus, args, folder: RunFolder, start:
         args.steps, args.batch, args.seq_len, args.accumulate, args.seed, args.eval_every, args.skip
     )
     screen = report.Screen(plan.steps, start, args.quiet)
-    screen.begin(corpus, model, optimizer.tx, folder.path)
+    screen.begin(corpus, model, optimizer.tx, folder.path, start)
     try:
         with screen.progress:
             done = training.fit(model, optimizer, corpus, plan, folder, start, screen.show)

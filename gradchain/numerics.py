@@ -4,7 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 
 def abs2(x: Array) -> Array:
@@ -21,7 +21,7 @@ def bias(decay, t: Array) -> Array:
     """1 - decay^t by expm1, exact where decay is near 1 (`1 - decay**t` is off by 1.7e-4 at 0.9999)."""
     dtype = jnp.result_type(float)
     if isinstance(decay, int | float):  # rounded to float32, 0.9999 itself would be off by as much
-        return -jnp.expm1(t.astype(dtype) * (math.log(decay) if decay > 0 else -math.inf))
+        return -lax.expm1(t.astype(dtype) * (math.log(decay) if decay > 0 else -math.inf))
     decay = jnp.asarray(decay, dtype)
     positive = jnp.where(decay > 0, decay, 1)  # log of a decay of 0 would spoil its derivative
     return jnp.where(decay > 0, -jnp.expm1(t.astype(dtype) * jnp.log(positive)), 1)
@@ -30,21 +30,50 @@ def bias(decay, t: Array) -> Array:
 def debias(average: Array, decay, t: Array) -> Array:
     """average / (1 - decay^t): undo the pull to zero of an average that started there, t >= 1 steps ago.
 
-    One reciprocal of a scalar and a multiplication: a division per element costs 40 % more on CPU.
+    One reciprocal of a scalar and a multiplication: a division per element costs more on CPUs.
     """
     return average * (1 / bias(decay, t)).astype(real_dtype(average))
+
+
+def _choose(condition: Array, x, y: Array) -> Array:
+    """jnp.where for a number and an array: two equations, where jnp.where traces a function of its own."""
+    return lax.select(condition, lax.full_like(y, x), y)
 
 
 def safe_sqrt(x: Array) -> Array:
     """sqrt(x) with derivative 0, not infinity, at x = 0; NaN stays NaN."""
     zero = x == 0
-    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
+    return _choose(zero, 0, lax.sqrt(_choose(zero, 1, x)))
 
 
-def safe_divide(x: Array, y: Array, otherwise=0) -> Array:
+def safe_divide(x, y: Array, otherwise=0) -> Array:
     """x / y, and `otherwise` where y is 0; the derivative there is 0 as well."""
+    y = jnp.asarray(y)
     zero = y == 0
-    return jnp.where(zero, otherwise, x / jnp.where(zero, 1, y))
+    quotient = x / _choose(zero, 1, y)
+    if quotient.shape != zero.shape:
+        return jnp.where(zero, otherwise, quotient)
+    return _choose(zero, otherwise, quotient)
+
+
+def over_root(m: Array, v: Array, eps, eps_root=0.0) -> Array:
+    """m / (sqrt(v + eps_root) + eps) for v >= 0, and 0 for 0 / 0; derivatives at v = 0 are finite.
+
+    Constants that keep the root or the sum from 0 spare the checks, constants of 0 the additions.
+    """
+    inside = v if _constant(eps_root) == 0 else v + eps_root
+    root = lax.sqrt(inside) if _constant(eps_root) > TINY else safe_sqrt(inside)
+    below = root if _constant(eps) == 0 else root + eps
+    safe = _constant(eps) > TINY or _constant(eps_root) > TINY
+    return m / below if safe else safe_divide(m, below)
+
+
+TINY = 1e-37  # float32 can add it
+
+
+def _constant(x) -> float:
+    """The value of a Python number; NaN, which compares with nothing, for an array or a tracer."""
+    return float(x) if isinstance(x, int | float) else math.nan
 
 
 def norm(x: Array, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Array:

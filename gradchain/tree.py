@@ -127,7 +127,7 @@ def _squares(xs: list[Array]) -> Array:
 
 @jax.jit
 def _flat(xs: list[Array]) -> Array:
-    return jnp.concatenate([numerics.abs2(wide(x)).ravel() for x in xs])
+    return jnp.concatenate([wide(x).ravel() for x in xs])
 
 
 def _sum_plainly(leaves: list[Array]) -> Array:
@@ -135,7 +135,8 @@ def _sum_plainly(leaves: list[Array]) -> Array:
 
 
 def _sum_flat(leaves: list[Array]) -> Array:
-    return jnp.sum(jnp.concatenate(_by_block(_flat, leaves)))
+    # Squared after the concatenation: of a concatenation of squares XLA makes a sum for each leaf again.
+    return jnp.sum(numerics.abs2(jnp.concatenate(_by_block(_flat, leaves))))
 
 
 SMALL = 2**14  # elements

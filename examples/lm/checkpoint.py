@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import orbax.checkpoint as ocp
 from flax import nnx
 
@@ -25,6 +24,7 @@ CONFIG, METRICS, TABLE, CURVES, CHECKPOINTS = (
     "curves.png",
     "checkpoints",
 )
+SECTIONS = ("flags", "model", "optimizer", "text", "order")  # of the config; all but the flags must agree
 
 
 class RunFolder:
@@ -81,25 +81,27 @@ class RunFolder:
         if not self.steps():
             raise UserError(f"--resume: there is no checkpoint in {self.path}")
         try:
-            return json.loads((self.path / CONFIG).read_text())
-        except (OSError, ValueError) as error:
+            found = json.loads((self.path / CONFIG).read_text())
+            return {section: dict(found[section]) for section in SECTIONS}
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"--resume: cannot read {self.path / CONFIG}: {first_line(error)}") from None
 
-    def save(self, step: int, state: nnx.State) -> None:
+    def save(self, step: int, model: nnx.Module, optimizer: nnx.Optimizer) -> None:
         """Write a checkpoint; the two newest are kept."""
-        self._manager().save(step, args=ocp.args.StandardSave(named(state)))
+        arrays = {name: variable.get_value() for name, variable in variables(model, optimizer).items()}
+        self._manager().save(step, args=ocp.args.StandardSave(arrays))
 
-    def restore(self, state: nnx.State) -> int:
-        """Fill the state with the newest checkpoint; the step it was taken after."""
-        step, wanted = self.steps()[-1], jax.tree.map(ocp.utils.to_shape_dtype_struct, named(state))
+    def restore(self, model: nnx.Module, optimizer: nnx.Optimizer) -> int:
+        """Fill the model and the optimizer with the newest checkpoint; the step it was taken after."""
+        step, kept = self.steps()[-1], variables(model, optimizer)
+        wanted = {name: ocp.utils.to_shape_dtype_struct(v.get_value()) for name, v in kept.items()}
         try:
+            check_shapes(self._manager().item_metadata(step).tree, wanted)  # Orbax's own check is many lines
             found = self._manager().restore(step, args=ocp.args.StandardRestore(wanted))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise UserError(
-                f"--resume: {self.checkpoint} does not hold this model and optimizer: {first_line(error)}"
-            ) from None
-        for path, variable in nnx.to_flat_state(state):
-            variable.set_value(found[joined(path)])
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise UserError(f"--resume: cannot go on from {self.checkpoint}: {first_line(error)}") from None
+        for name, variable in kept.items():
+            variable.set_value(found[name])
         self._read_rows(step)
         return step
 
@@ -134,7 +136,11 @@ class RunFolder:
         if self.manager is None:
             # Not in the background: the next step is computed in the memory that is being written out.
             options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
-            self.manager = ocp.CheckpointManager((self.path / CHECKPOINTS).absolute(), options=options)
+            self.manager = ocp.CheckpointManager(
+                (self.path / CHECKPOINTS).absolute(),
+                options=options,
+                item_handlers=ocp.StandardCheckpointHandler(),
+            )
         return self.manager
 
 
@@ -151,23 +157,35 @@ def from_line(line: str) -> dict[str, Any]:
         return {}
 
 
-def joined(path: tuple) -> str:
-    """One name for a path: model/blocks/0/up/kernel."""
-    return "/".join(map(str, path))
+def variables(model: nnx.Module, optimizer: nnx.Optimizer) -> dict[str, nnx.Variable]:
+    """All that training changes, by name: model/blocks/0/up/kernel, optimizer/opt_state/..."""
+    parts = {"model": nnx.state(model), "optimizer": nnx.state(optimizer)}
+    return {
+        "/".join(map(str, (part, *path))): variable
+        for part, state in parts.items()
+        for path, variable in nnx.to_flat_state(state)
+    }
 
 
-def named(state: nnx.State) -> dict[str, jax.Array]:
-    """The arrays of a state by name."""
-    return {joined(path): variable.get_value() for path, variable in nnx.to_flat_state(state)}
+def check_shapes(found: Any, wanted: dict[str, Any]) -> None:
+    """Raise where the arrays of a checkpoint are not those that are wanted, naming the first."""
+    for name in sorted({*found, *wanted}):
+        there, here = (
+            f"{x[name].dtype}{list(x[name].shape)}" if name in x else "absent" for x in (found, wanted)
+        )
+        if there != here:
+            raise ValueError(f"{name} is {there} there and {here} here")
 
 
-def check_same(stored: dict, current: dict, folder: Path) -> None:
-    """Raise where a run would not go on as it began, naming the first thing that differs."""
-    for section in ("model", "optimizer", "text", "order"):
-        for path, was, now in differences(stored.get(section), current[section], section):
+def check_same(stored: dict, current: dict, folder: Path, given: str) -> None:
+    """Raise where a run would not go on as it began, naming the first difference; `given` are its flags."""
+    for section in SECTIONS[1:]:
+        for path, was, now in differences(stored[section], current[section], section):
             raise UserError(
-                f"--resume: the checkpoint in {folder} has another {section}: {path} is {brief(was)} "
-                f"there and {brief(now)} here; leave out what differs, or start anew in another --out"
+                f"--resume: the checkpoint in {folder} has another {section}: {path} is {brief(was)} there "
+                f"and {brief(now)} here; "
+                + (f"leave out {given}, or " if given else "")
+                + "start anew in another --out"
             )
 
 

@@ -95,8 +95,8 @@ FLAGS: dict[str, list[tuple[str, Any, Any, str]]] = {
         ("skip", False, bool, "leave out steps whose gradient is not finite"),
     ],
     "run": [
-        ("steps", 2000, whole(1), "steps of the optimizer"),
-        ("eval-every", 250, whole(1), "steps between validations, each of which saves a checkpoint"),
+        ("steps", 1600, whole(1), "steps of the optimizer"),
+        ("eval-every", 200, whole(1), "steps between validations, each of which saves a checkpoint"),
         ("out", None, Path, "folder for checkpoints, metrics and curves (default: runs/lm-1, lm-2, ...)"),
         ("resume", False, bool, "go on from the checkpoint in --out; the other flags are remembered"),
         ("overwrite", False, bool, "replace the run in --out"),
@@ -105,6 +105,8 @@ FLAGS: dict[str, list[tuple[str, Any, Any, str]]] = {
     ],
 }
 NOT_REMEMBERED = ("out", "resume", "overwrite", "quiet", "list_optimizers")
+# These make another optimizer, so that a resumed run with any of them builds and compares it.
+OPTIMIZER = {name.replace("-", "_") for name, *_ in FLAGS["optimizer"]} | {"steps"}
 BY_NAME = ("optimizer", "lr", "schedule", "warmup", "weight_decay", "set", "clip")
 
 
@@ -183,6 +185,13 @@ def to_remember(flags: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(flags).items() if name not in NOT_REMEMBERED}
 
 
+def remembered(given: dict[str, Any]) -> str:
+    """The flags on the command line that a resumed run need not be given."""
+    return " ".join(f"--{name.replace('_', '-')}" for name in given if name not in NOT_REMEMBERED)
+
+
 def again(folder: Path) -> str:
     """The command that goes on with the run in a folder."""
-    return shlex.join(["python", sys.argv[0], "--resume", "--out", str(folder)])
+    python = Path(sys.executable)
+    python = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else "python"
+    return shlex.join([str(python), sys.argv[0], "--resume", "--out", str(folder)])

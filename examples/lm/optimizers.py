@@ -3,7 +3,6 @@
 import difflib
 import inspect
 import json
-from collections.abc import Callable
 from typing import Any
 
 from flax import nnx
@@ -11,13 +10,14 @@ from flax import nnx
 import gradchain as gc
 from lm import UserError
 
-EXTRA = {"value", "grad", "value_fn"}  # what the training step passes on beside the gradients
+EXTRA = ("value", "grad", "value_fn")  # what the training step passes on beside the gradients
 DECAYED = "**/kernel"  # matrices, but neither embeddings nor the scales of normalisation
 # What suits this model, found by trial; an optimizer that is not here has its own defaults.
 SUITS: dict[str, dict[str, Any]] = {
     "adamw": {"learning_rate": 6e-3, "b2": 0.95, "weight_decay": 0.1, "mask": DECAYED},
     "adam": {"learning_rate": 6e-3, "b2": 0.95},
-    "lion": {"learning_rate": 3e-4},
+    "adafactor": {"learning_rate": 0.05},
+    "lion": {"learning_rate": 3e-3},
     "sgd": {"learning_rate": 0.3, "momentum": 0.9},
 }
 PEAK = 3e-3  # the learning rate where neither says one
@@ -115,7 +115,7 @@ def build(found: dict) -> gc.Transform:
         tx = gc.from_config(found)
     except (TypeError, ValueError) as error:
         raise UserError(f"optimizer: {first_line(error)}") from None
-    if missing := sorted(tx.body.needs - EXTRA):
+    if missing := sorted(tx.body.needs.difference(EXTRA)):
         raise UserError(
             f"optimizer: it needs {', '.join(missing)}, and this example passes {', '.join(EXTRA)} alone"
         )
@@ -140,12 +140,7 @@ def setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ValueError(text)
-    return name.strip(), or_text(json.loads, value)
-
-
-def or_text(read: Callable[[str], Any], value: str) -> Any:
-    """What `read` makes of it, or the text itself."""
     try:
-        return read(value)
+        return name, json.loads(value)
     except ValueError:
-        return value
+        return name, value

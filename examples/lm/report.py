@@ -41,7 +41,7 @@ class Screen:
         unknown = dict.fromkeys(("loss", "learning_rate", "grad_norm", "tokens_per_second"), math.nan)
         self.task = self.progress.add_task("", total=steps, completed=start, **unknown)
 
-    def begin(self, corpus: Corpus, model: Transformer, tx: gc.Transform, folder: Path) -> None:
+    def begin(self, corpus: Corpus, model: Transformer, tx: gc.Transform, folder: Path, start: int) -> None:
         """What is about to be trained, on what."""
         kept, held = corpus.files
         files = f"{kept:,} files, {held:,} held out" if kept + held > 2 else "the end of the file held out"
@@ -50,7 +50,8 @@ class Screen:
             f"learns      {corpus.name}: {train:.2f} + {validation:.2f} MB, {files}", soft_wrap=True
         )
         self.console.print(f"model       {parameter_count(model):,} parameters")
-        self.console.print(f"run         {folder}\n", soft_wrap=True)
+        resumed = f", going on after step {start:,}" if start else ""
+        self.console.print(f"run         {folder}{resumed}\n", soft_wrap=True)
         print_lines(self.console, str(gc.describe(tx, nnx.state(model, nnx.Param))))
         self.console.print()
 

@@ -122,7 +122,7 @@ def fit(
             folder.record(row)
             show(row)
             if due or stop.asked:
-                folder.save(step, nnx.state((model, optimizer)))
+                folder.save(step, model, optimizer)
             if stop.asked:
                 return step
     return plan.steps

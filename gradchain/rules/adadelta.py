@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gradchain.compose import chain
 from gradchain.hyper import Decay, Hyper
 from gradchain.leafwise import leafwise
-from gradchain.numerics import abs2, ema, safe_divide, safe_sqrt
+from gradchain.numerics import abs2, ema, over_root, safe_sqrt
 from gradchain.rules.basic import scale_by_learning_rate
 from gradchain.rules.decay import optional_decay
 from gradchain.select import Selection
@@ -31,7 +31,7 @@ def scale_by_adadelta(rho: Decay = 0.9, eps: Hyper = 1e-6):
 
     def step(g, s):
         v = ema(s.e_g, abs2(g), rho)
-        u = g * safe_divide(safe_sqrt(s.e_x + eps), safe_sqrt(v + eps))
+        u = over_root(g * safe_sqrt(s.e_x + eps), v, 0, eps)
         return u, ScaleByAdaDeltaState(v, ema(s.e_x, abs2(u), rho))
 
     return leafwise(ScaleByAdaDeltaState, step, e_g=squares, e_x=squares)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gradchain.compose import chain
 from gradchain.hyper import Hyper
 from gradchain.leafwise import leafwise
-from gradchain.numerics import abs2, safe_divide, safe_sqrt
+from gradchain.numerics import abs2, over_root
 from gradchain.rules.basic import scale_by_learning_rate
 from gradchain.slots import filled, squares
 from gradchain.transform import optimizer, transform
@@ -31,7 +31,7 @@ def scale_by_rss(initial_accumulator_value: Hyper = 0.1, eps: Hyper = 1e-7):
 
     def step(g, s):
         n = s.sum_of_squares + abs2(g)
-        return safe_divide(g, safe_sqrt(n + eps)), ScaleByRssState(n)
+        return over_root(g, n, 0, eps), ScaleByRssState(n)
 
     return leafwise(ScaleByRssState, step, sum_of_squares=filled(squares, initial_accumulator_value))
 

@@ -10,7 +10,7 @@ from jax import Array
 from gradchain.compose import chain
 from gradchain.hyper import Decay, Hyper
 from gradchain.leafwise import leafwise
-from gradchain.numerics import abs2, debias, ema, safe_divide, safe_sqrt
+from gradchain.numerics import abs2, debias, ema, over_root
 from gradchain.rules.basic import scale, scale_by_learning_rate
 from gradchain.rules.decay import add_decayed_weights
 from gradchain.select import Selection
@@ -53,7 +53,7 @@ def scale_by_adam(
             m, v = b1 * debias(mu, b1, t + 1) + (1 - b1) * debias(g, b1, t), debias(nu, b2, t)
         else:
             m, v = debias(mu, b1, t), debias(nu, b2, t)
-        return safe_divide(m, safe_sqrt(v + eps_root) + eps), ScaleByAdamState(t, mu, nu)
+        return over_root(m, v, eps, eps_root), ScaleByAdamState(t, mu, nu)
 
     return leafwise(ScaleByAdamState, step, mu=typed(zeros, mu_dtype), nu=squares)
 
@@ -150,7 +150,7 @@ def scale_by_amsgrad(
         nu_max = jnp.maximum(s.nu_max, nu)
         m = debias(mu, b1, t) if bias_correction_mu else mu
         w = debias(nu_max, b2, t) if bias_correction_nu else nu_max
-        return safe_divide(m, safe_sqrt(w + eps_root) + eps), ScaleByAmsgradState(t, mu, nu, nu_max)
+        return over_root(m, w, eps, eps_root), ScaleByAmsgradState(t, mu, nu, nu_max)
 
     return leafwise(ScaleByAmsgradState, step, mu=typed(zeros, mu_dtype), nu=squares, nu_max=squares)
 

@@ -11,7 +11,7 @@ from jax import Array
 from gradchain.compose import chain
 from gradchain.hyper import Decay, Hyper
 from gradchain.leafwise import leafwise
-from gradchain.numerics import abs2, debias, ema, safe_divide, safe_sqrt
+from gradchain.numerics import abs2, debias, ema, over_root, safe_divide, safe_sqrt
 from gradchain.rules.adam import ScaleByAdamState
 from gradchain.rules.basic import scale_by_learning_rate
 from gradchain.slots import squares, zeros
@@ -66,7 +66,7 @@ def scale_by_radam(
         t, mu, nu = s.count, ema(s.mu, g, b1), ema(s.nu, abs2(g), b2)
         m = b1 * debias(mu, b1, t + 1) + (1 - b1) * debias(g, b1, t) if nesterov else debias(mu, b1, t)
         rho, r = rectification(b2, t)
-        rectified = r * safe_divide(m, safe_sqrt(debias(nu, b2, t) + eps_root) + eps)
+        rectified = r * over_root(m, debias(nu, b2, t), eps, eps_root)
         return jnp.where((rho >= threshold) & (rho > 4), rectified, m), ScaleByAdamState(t, mu, nu)
 
     return leafwise(ScaleByAdamState, step, mu=zeros, nu=squares)

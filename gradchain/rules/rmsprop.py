@@ -10,7 +10,7 @@ from jax import Array
 from gradchain.compose import chain
 from gradchain.hyper import Decay, Hyper
 from gradchain.leafwise import leafwise
-from gradchain.numerics import abs2, debias, ema, safe_divide, safe_sqrt
+from gradchain.numerics import abs2, debias, ema, over_root
 from gradchain.rules.basic import scale_by_learning_rate
 from gradchain.rules.sgd import trace
 from gradchain.slots import filled, squares, zeros
@@ -28,8 +28,8 @@ class ScaleByRmsWithCountState(NamedTuple):
     nu: PyTree  # like params, E[|g|^2]
 
 
-def _root(v: Array, eps, eps_in_sqrt: bool) -> Array:
-    return safe_sqrt(v + eps) if eps_in_sqrt else safe_sqrt(v) + eps
+def _scaled(g: Array, v: Array, eps, eps_in_sqrt: bool) -> Array:
+    return over_root(g, v, 0, eps) if eps_in_sqrt else over_root(g, v, eps)
 
 
 @transform(paper="Tieleman & Hinton 2012, lecture 6.5")
@@ -50,7 +50,7 @@ def scale_by_rms(
     def step(g, s):
         nu = ema(s.nu, abs2(g), decay)
         v = debias(nu, decay, s.count) if bias_correction else nu
-        return safe_divide(g, _root(v, eps, eps_in_sqrt)), s._replace(nu=nu)
+        return _scaled(g, v, eps, eps_in_sqrt), s._replace(nu=nu)
 
     State = ScaleByRmsWithCountState if bias_correction else ScaleByRmsState
     return leafwise(State, step, nu=filled(squares, initial_scale))
@@ -86,7 +86,7 @@ def scale_by_stddev(
         mu, nu = ema(s.mu, g, decay), ema(s.nu, abs2(g), decay)
         m, v = (debias(mu, decay, s.count), debias(nu, decay, s.count)) if bias_correction else (mu, nu)
         variance = jnp.maximum(v - abs2(m), 0)
-        return safe_divide(g, _root(variance, eps, eps_in_sqrt)), s._replace(mu=mu, nu=nu)
+        return _scaled(g, variance, eps, eps_in_sqrt), s._replace(mu=mu, nu=nu)
 
     State = ScaleByRStdDevWithCountState if bias_correction else ScaleByRStdDevState
     return leafwise(State, step, mu=zeros, nu=filled(squares, initial_scale))

@@ -1,0 +1,27 @@
+"""A text that can be learned, and a finished run on it."""
+
+import random
+from pathlib import Path
+
+import pytest
+from lm_cases import RUN, train_lm
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory) -> Path:
+    """A folder of ten files."""
+    folder, chance = tmp_path_factory.mktemp("text"), random.Random(0)
+    for i in range(10):
+        lines = [
+            f"def f{chance.randrange(9)}(x):\n    return x + {chance.randrange(9)}\n\n" for _ in range(20)
+        ]
+        (folder / f"part{i}.py").write_text("".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(text, tmp_path_factory) -> Path:
+    """A run of 20 steps; tests read it and do not change it."""
+    out = tmp_path_factory.mktemp("finished")
+    assert train_lm.main([*RUN, f"--text={text}", f"--out={out}"]) == 0
+    return out
