@@ -80,10 +80,10 @@ endef
 
 # The compilers for hardware this machine need not have, each apart from the others and from the tests.
 # ALLOW_MULTIPLE_LIBTPU_LOAD: two processes would otherwise meet at one lock file.
-TPU_ENV := JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1 TPU_ACCELERATOR_TYPE=v5litepod-8 \
+TPU_ENV := AOT_TARGET=tpu JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1 TPU_ACCELERATOR_TYPE=v5litepod-8 \
   TPU_WORKER_HOSTNAMES=localhost TPU_WORKER_ID=0 ALLOW_MULTIPLE_LIBTPU_LOAD=1
 
-H100_ENV := JAX_PLATFORMS=cpu
+H100_ENV := AOT_TARGET=h100 JAX_PLATFORMS=cpu
 
 JAX_VERSION = $$($(@D)/bin/python -c 'from importlib.metadata import version; print(version("jax"))')
 
