@@ -37,23 +37,26 @@ def bars(
 
     names = list(dict.fromkeys(row["name"] for row in rows))
     libraries = [x for x in COLOURS if any(row["library"] == x for row in rows)]
-    height = 0.8 / len(libraries)
-    figure, axes = plt.subplots(figsize=(8.5, 1.3 + len(names) * (0.18 + 0.2 * len(libraries))))
+    height, gap = 1.0, 0.6
+    ordered = sorted(rows, key=lambda row: (names.index(row["name"]), libraries.index(row["library"])))
+    figure, axes = plt.subplots(figsize=(8.5, 1.3 + 0.2 * (len(rows) + gap * len(names))))
     top = limit or 1.02 * max(row[value] for row in rows)
-    for row in rows:
-        y = names.index(row["name"]) + (libraries.index(row["library"]) - (len(libraries) - 1) / 2) * height
+    at_name: dict[str, list[float]] = {}
+    for i, row in enumerate(ordered):
+        y = i * height + names.index(row["name"]) * gap
+        at_name.setdefault(row["name"], []).append(y)
         axes.barh(y, min(row[value], top), height * 0.9, color=COLOURS[row["library"]])
         if error and row[value] <= top:
             axes.plot([row[c] for c in error], [y, y], color="black", linewidth=0.8)
         if floor:
             axes.plot([row[floor]] * 2, [y - height * 0.48, y + height * 0.48], color="black", linewidth=1.6)
-        text = f"{row[value]:.3g}" + (f"   {row[note]}" if note else "")
+        text = ("… " if row[value] > top else "") + f"{row[value]:.3g}" + (f"   {row[note]}" if note else "")
         at = max(
             [min(row[value], top), *([row[floor]] if floor else []), *([row[error[1]]] if error else [])]
         )
         axes.text(min(at, top) + 0.01 * top, y, text, va="center", fontsize=7.5, color="#333333")
-    axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.invert_yaxis()
+    axes.set_yticks([sum(at) / len(at) for at in at_name.values()], names, fontsize=9)
+    axes.set_ylim(len(rows) * height + (len(names) - 1) * gap - 0.2, -0.8)
     axes.set_xlim(0, top * (1.45 if note else 1.12))
     axes.set_xlabel(label)
     axes.set_title(title, loc="left", fontsize=11)

@@ -35,14 +35,15 @@ def timed(f: Callable[[], object]) -> float:
 def rounds(
     contestants: Mapping[str, Callable[[], float]], repeats: int, warm: int = 0, pause: float = 0.0
 ) -> dict[str, list[float]]:
-    """Seconds of each contestant in each round; who begins changes from round to round.
+    """Seconds of each contestant in each round; who begins and who follows whom changes from round to round.
 
     A contestant returns its own seconds. `pause` lets the threads of the one before come to rest.
     """
     names, found = list(contestants), {name: [] for name in contestants}
     for i in range(-warm, repeats):
-        first = i % len(names)
-        for name in names[first:] + names[:first]:
+        first = i // 2 % len(names)
+        order = names[first:] + names[:first]
+        for name in reversed(order) if i % 2 else order:
             gc.collect()
             time.sleep(pause)
             seconds = contestants[name]()

@@ -37,7 +37,7 @@ def test_contestants_take_turns_and_warm_rounds_do_not_count():
     calls = []
     contestants = {name: lambda name=name: calls.append(name) or float(len(calls)) for name in "ab"}
     found = rounds(contestants, repeats=2, warm=1)
-    assert "".join(calls) == "ba" + "ab" + "ba"
+    assert "".join(calls) == "ab" + "ab" + "ba"
     assert found == {"a": [3.0, 6.0], "b": [4.0, 5.0]}
 
 

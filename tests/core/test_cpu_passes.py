@@ -1,4 +1,4 @@
-"""What XLA makes of AdamW on a CPU: three loops over the parameters, which no order of the operations changes."""
+"""What XLA makes of AdamW on a CPU: three loops over the parameters, for any order of the operations."""
 
 import re
 
