@@ -19,12 +19,16 @@ def ema(average: Array, x: Array, decay) -> Array:
 
 def bias(decay, t: Array) -> Array:
     """1 - decay^t by expm1, exact where decay is near 1 (`1 - decay**t` is off by 1.7e-4 at 0.9999)."""
+    return -_minus_bias(decay, t)
+
+
+def _minus_bias(decay, t: Array) -> Array:
     dtype = jnp.result_type(float)
     if isinstance(decay, int | float):  # rounded to float32, 0.9999 itself would be off by as much
-        return -lax.expm1(t.astype(dtype) * (math.log(decay) if decay > 0 else -math.inf))
+        return lax.expm1(t.astype(dtype) * (math.log(decay) if decay > 0 else -math.inf))
     decay = jnp.asarray(decay, dtype)
     positive = jnp.where(decay > 0, decay, 1)  # log of a decay of 0 would spoil its derivative
-    return jnp.where(decay > 0, -jnp.expm1(t.astype(dtype) * jnp.log(positive)), 1)
+    return jnp.where(decay > 0, jnp.expm1(t.astype(dtype) * jnp.log(positive)), -1)
 
 
 def debias(average: Array, decay, t: Array) -> Array:
@@ -32,7 +36,7 @@ def debias(average: Array, decay, t: Array) -> Array:
 
     One reciprocal of a scalar and a multiplication: a division per element costs more on CPUs.
     """
-    return average * (1 / bias(decay, t)).astype(real_dtype(average))
+    return average * (-1 / _minus_bias(decay, t)).astype(real_dtype(average))
 
 
 def _choose(condition: Array, x, y: Array) -> Array:
@@ -40,10 +44,16 @@ def _choose(condition: Array, x, y: Array) -> Array:
     return lax.select(condition, lax.full_like(y, x), y)
 
 
+@jax.custom_jvp
 def safe_sqrt(x: Array) -> Array:
     """sqrt(x) with derivative 0, not infinity, at x = 0; NaN stays NaN."""
-    zero = x == 0
-    return _choose(zero, 0, lax.sqrt(_choose(zero, 1, x)))
+    return lax.sqrt(x)
+
+
+@safe_sqrt.defjvp
+def _(primals, tangents):
+    root = safe_sqrt(*primals)
+    return root, safe_divide(tangents[0], 2 * root)
 
 
 def safe_divide(x, y: Array, otherwise=0) -> Array:
