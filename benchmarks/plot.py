@@ -40,7 +40,7 @@ def bars(
     height, gap = 1.0, 0.6
     ordered = sorted(rows, key=lambda row: (names.index(row["name"]), libraries.index(row["library"])))
     figure, axes = plt.subplots(figsize=(8.5, 1.3 + 0.2 * (len(rows) + gap * len(names))))
-    top = limit or 1.02 * max(row[value] for row in rows)
+    top = limit or 1.02 * max(row[error[1]] if error else row[value] for row in rows)
     at_name: dict[str, list[float]] = {}
     for i, row in enumerate(ordered):
         y = i * height + names.index(row["name"]) * gap
