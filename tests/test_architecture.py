@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Lowest first. A name is a module gradchain/<name>.py or a package gradchain/<name>/ with all it holds. It
 # imports from rows above its own and, if a package, from itself; names in one row are strangers.
 LAYERS = (
-    ("numerics", "slots", "hyper", "control", "glossary"),
+    ("numerics", "rounding", "slots", "hyper", "control", "glossary"),
     ("tree", "linalg", "values"),
     ("select", "recipe"),
     ("transform",),
