@@ -63,6 +63,8 @@ from gradchain.schedules import (
 from gradchain.slots import Axes, shared
 from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.tree import apply_updates, global_norm
+from gradchain.storage import codecs
+from gradchain.storage.stored import stored
 from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
 from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
 from gradchain.wrappers.skip import apply_if_finite, skip
@@ -101,6 +103,7 @@ __all__ = [
     "clip_by_block_rms",
     "clip_by_global_norm",
     "constant_schedule",
+    "codecs",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
     "describe",
@@ -162,6 +165,7 @@ __all__ = [
     "skip",
     "snapshot",
     "staircase_schedule",
+    "stored",
     "to_config",
     "trace",
     "transform",

@@ -87,13 +87,13 @@ class Chain(Body):
             )
         return found
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """All links' slots in one dict."""
-        return self._gather(lambda body: body.slots(params, axes))
+        return self._gather(lambda body: body.slots(params, plan))
 
-    def init(self, params, axes) -> dict[str, Any]:
+    def init(self, params, plan) -> dict[str, Any]:
         """All links' states in one dict."""
-        return self._gather(lambda body: body.init(params, axes))
+        return self._gather(lambda body: body.init(params, plan))
 
     def _gather(self, of) -> dict[str, Any]:
         found = {}
@@ -107,7 +107,7 @@ class Chain(Body):
         new: dict[str, Any] = {}
         steps = self.steps or [[]]
         for i, step in enumerate(steps):
-            here = Context(ctx.extra, ctx.apply and i == len(steps) - 1, ctx.axes)
+            here = Context(ctx.extra, ctx.apply and i == len(steps) - 1, ctx.plan)
             if isinstance(step, list):
                 updates, found = run(step, updates, state, params, here)
                 new |= found

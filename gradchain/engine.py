@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from gradchain import numerics, select, tree
-from gradchain.link import Link, leaves_of, need_params
-from gradchain.recipe import Recipe
+from gradchain import rounding, select, tree
+from gradchain.codec import Codec, field_of, kept
+from gradchain.kernel import KernelError, Program, kernel_of
+from gradchain.link import Link, flat, leaves_of, need_params, parts_of
 from gradchain.slots import Leaf
 from gradchain.transform import Context
 
@@ -32,81 +31,13 @@ class Part:
         return self.link.recipe.factory.name
 
 
-@dataclasses.dataclass(frozen=True)
-class _Program:
-    """The kernel of a run for one leaf; equal keys share one compiled function. It must hold no tracers."""
-
-    key: tuple
-    recipes: tuple[Recipe, ...] = dataclasses.field(compare=False)
-    leaf: Leaf | None
-    apply: bool
-
-    @functools.cached_property
-    def name(self) -> str:
-        return "_".join(r.factory.name for r in self.recipes) or "apply_updates"
-
-
-class KernelError(ValueError):
-    """A kernel that could not run on a leaf."""
-
-
-def _like(x, dtype):
-    """An array of state in the dtype that the kernel computes in; integers and flags stay."""
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        return x
-    wide = jnp.promote_types(x.dtype, jnp.finfo(dtype).dtype)
-    return x.astype(wide)
-
-
-@functools.lru_cache(maxsize=4096)
-def _kernel(program: _Program) -> Callable:
-    def kernel(g, p, columns, salt, scalars, operands, extra):
-        dtype = numerics.compute_dtype(g, *(() if p is None else (p,)))
-        u, wide_p = g.astype(dtype), None if p is None else p.astype(dtype)
-        kept = []
-        for recipe, column, shared, values in zip(program.recipes, columns, scalars, operands, strict=True):
-            link = recipe.build(values)
-            given = {"leaf": program.leaf, "salt": salt, **extra}
-            asked = {k: given[k] for k in link.asks}
-            args = (wide_p,) if link.uses_params else ()
-            if link.State is None:
-                u = link.step(u, *args, **asked)
-                kept.append(())
-            else:
-                local = link.State(**shared, **{f: _like(x, dtype) for f, x in column.items()})
-                u, s = link.step(u, local, *args, **asked)
-                kept.append({f: _store(getattr(s, f), x, recipe.factory.name, f) for f, x in column.items()})
-            if u.shape != g.shape:
-                raise KernelError(
-                    f"{recipe.factory.name}: the update has shape {u.shape}, the gradient {g.shape}"
-                )
-            u = u.astype(dtype)
-        return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
-
-    kernel.__name__ = kernel.__qualname__ = program.name
-    return jax.jit(kernel)
-
-
-def _store(new, old, name: str, field: str):
-    if new.shape != old.shape:
-        raise KernelError(
-            f"{name}: {field} has shape {list(old.shape)} in the state, {list(new.shape)} is needed"
-        )
-    return new.astype(old.dtype)
-
-
 def _store_shared(new, old):
     return jnp.asarray(new, old.dtype)
 
 
-@functools.lru_cache(maxsize=65536)
-def _salt(path: str) -> np.uint32:
-    return np.uint32(zlib.crc32(path.encode()))
-
-
 def clear_caches() -> None:
     """Forget every traced kernel."""
-    _kernel.cache_clear()
+    kernel_of.cache_clear()
     _block.cache_clear()
 
 
@@ -120,10 +51,12 @@ class _Live:
     operands: dict[str, Any]
     kept: dict[str, Any]
     scalars: dict[str, Any]
-    columns: list[dict[str, Any]]  # per leaf: field -> array
+    columns: list[dict[str, Any]]  # per leaf: field -> array, or the arrays that a codec keeps
+    arrays: dict[str, dict[str, list]]  # field -> part -> its array for each leaf
+    codecs: list[dict[str, Codec]]  # per leaf: field -> codec, where it has one
 
 
-def _prepare(part: Part, updates, treedef, state, params, ctx: Context) -> _Live:
+def _prepare(part: Part, updates, treedef, state, params, described, ctx: Context) -> _Live:
     link = part.link
     picked = _picked(part, params if params is not None else updates)
     s = None if part.key is None else link.counted(state[part.key])
@@ -139,23 +72,22 @@ def _prepare(part: Part, updates, treedef, state, params, ctx: Context) -> _Live
         if s is None
         else {f: getattr(s, f) for f in link.globals if f in getattr(link.State, "_fields", ())}
     )
+    found = link.codecs(described, picked, ctx.plan)
+    codecs: list[dict[str, Codec]] = [{} for _ in range(treedef.num_leaves)]
     columns: list[dict[str, Any]] = [{} for _ in range(treedef.num_leaves)]
+    arrays = {}
     for field in link.fields:
-        value = getattr(s, field)
-        if picked is None:
-            if jax.tree.structure(value) != treedef and tree.paths(value) != tree.paths(updates):
-                tree.same_structure({"the gradients": updates, f"the state's {field}": value}, part.name)
-            for column, x in zip(columns, jax.tree.leaves(value), strict=True):
-                column[field] = x
-        else:
-            for column, path, chosen in zip(columns, tree.paths(updates), picked, strict=True):
-                if chosen:
-                    if path not in value:
-                        raise ValueError(
-                            f"{part.name}: the state's {field} has no {path!r}, which its mask selects now"
-                        )
-                    column[field] = value[path]
-    return _Live(part, picked, s, operands, kept, scalars, columns)
+        of = found.get(field) or [None] * len(columns)
+        arrays[field] = {p: flat(s, field_of(field, p), updates, picked, part.name) for p in parts_of(of)}
+        for i, column in enumerate(columns):
+            if picked is None or picked[i]:
+                codec = of[i]
+                if codec is None:
+                    column[field] = arrays[field][""][i]
+                else:
+                    codecs[i][field] = codec
+                    column[field] = tuple(arrays[field][p][i] for p in codec.parts)
+    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs)
 
 
 def _picked(part: Part, params) -> tuple[bool, ...] | None:
@@ -185,12 +117,14 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
         )
         weights = jax.tree.leaves(params)
         _same_shapes(parts[0].name if parts else "step", updates, leaves, weights)
-    live = [_prepare(part, updates, treedef, state, params, ctx) for part in parts]
     asks = frozenset().union(*(part.link.asks for part in parts))
-    described: list[Leaf | None] = [None] * len(leaves)
-    if "leaf" in asks:
-        described = [dataclasses.replace(leaf, path="", array=None) for leaf in leaves_of(updates, ctx.axes)]
-    salts = [_salt(path) for path in tree.paths(updates)] if "salt" in asks else [None] * len(leaves)
+    seen: list[Any] = [None] * len(leaves)
+    if "leaf" in asks or ctx.plan.codec is not None:
+        seen = leaves_of(updates if params is None else params, ctx.plan.axes)
+    live = [_prepare(part, updates, treedef, state, params, seen, ctx) for part in parts]
+    described = [dataclasses.replace(p, path="", array=None) if "leaf" in asks else None for p in seen]
+    noisy = ctx.plan.key is not None or "salt" in asks
+    salts = [rounding.word(path) if noisy else None for path in tree.paths(updates)]
     extra = {k: ctx.extra[k] for part in parts for k in part.link.needs}
 
     out: list[Any] = list(leaves)
@@ -203,7 +137,7 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
         if not active and not ctx.apply:
             continue
         use_p = ctx.apply or any(v.part.link.uses_params for v in active)
-        kernel = _kernel(_program(active, described[first], ctx.apply))
+        kernel = kernel_of(_program(active, first, described[first], ctx.apply))
         scalars, operands = tuple([v.scalars for v in active]), tuple([v.operands for v in active])
         rows = [
             (leaves[i], weights[i] if use_p else None, tuple([v.columns[i] for v in active]), salts[i])
@@ -211,9 +145,9 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
         ]
         try:
             if len(rows) == 1:
-                made = [kernel(*rows[0], scalars, operands, extra)]
+                made = [kernel(*rows[0], scalars, operands, extra, ctx.plan.key)]
             else:
-                made = _block(kernel)(rows, scalars, operands, extra)
+                made = _block(kernel)(rows, scalars, operands, extra, ctx.plan.key)
         except (TypeError, ValueError) as error:
             raise _explained(error, active, updates, first, ctx) from error.__cause__
         for i, (u, kept) in zip(block, made, strict=True):
@@ -244,6 +178,7 @@ def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
             g.dtype,
             None if p is None else p.dtype,
             leaf,
+            tuple([tuple(v.codecs[i].items()) for v in live]),
         )
         for i, (g, p, leaf) in enumerate(zip(leaves, weights, described, strict=True))
     ]
@@ -251,16 +186,17 @@ def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
 
 @functools.lru_cache(maxsize=4096)
 def _block(kernel: Callable) -> Callable:
-    def block(rows, scalars, operands, extra):
-        return [kernel(*row, scalars, operands, extra) for row in rows]
+    def block(rows, scalars, operands, extra, key):
+        return [kernel(*row, scalars, operands, extra, key) for row in rows]
 
     block.__name__ = block.__qualname__ = f"{kernel.__name__}_block"
     return jax.jit(block)
 
 
-def _program(active: Sequence[_Live], leaf: Leaf | None, apply: bool) -> _Program:
+def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) -> Program:
     recipes = tuple(v.part.link.recipe.static for v in active)
-    return _Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply)
+    codecs = tuple(tuple(v.codecs[i].items()) for v in active)
+    return Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply, codecs)
 
 
 def _explained(error: Exception, active: Sequence[_Live], updates, i: int, ctx: Context) -> Exception:
@@ -268,11 +204,14 @@ def _explained(error: Exception, active: Sequence[_Live], updates, i: int, ctx: 
     leaf, names = leaves_of(updates, ctx.axes)[i], " + ".join(v.part.name for v in active)
     for v in reversed(active):  # the first that differs is named
         for field, slot in reversed(v.part.link.fields.items()):
-            here, wanted = list(v.columns[i][field].shape), list(slot(leaf).shape)
-            if here != wanted:
-                error = KernelError(
-                    f"{v.part.name}: {field} has shape {here} in the state, {wanted} is needed"
-                )
+            found = v.columns[i][field]
+            wanted = kept(v.codecs[i].get(field), slot(leaf))
+            for x, (end, w) in zip(found if isinstance(found, tuple) else [found], wanted.items(), strict=True):
+                if x.shape != w.shape:
+                    error = KernelError(
+                        f"{v.part.name}: {field_of(field, end)} has shape {list(x.shape)} in the state, "
+                        f"{list(w.shape)} is needed"
+                    )
     if isinstance(error, KernelError):
         return ValueError(
             f"{error}, for the leaf {leaf.path!r} with a gradient of shape {list(leaf.shape)}; "
@@ -284,11 +223,23 @@ def _explained(error: Exception, active: Sequence[_Live], updates, i: int, ctx: 
 
 def _pack(v: _Live, results: list, updates):
     s = v.state
-    for field in v.part.link.fields:
-        column = [None if r is None else r[field] for r in results]
-        if v.picked is None:  # in the containers that the state has
-            packed = jax.tree.structure(getattr(s, field)).unflatten(column)
-        else:
-            packed = Link.pack(column, updates, v.picked)
-        s = s._replace(**{field: packed})
+    for field, arrays in v.arrays.items():
+        for end, column in arrays.items():
+            new = [_part(x, r, field, end, c) for x, r, c in zip(column, results, v.codecs, strict=True)]
+            name = field_of(field, end)
+            if v.picked is None:  # in the containers that the state has
+                packed = jax.tree.structure(getattr(s, name)).unflatten(new)
+            else:
+                packed = Link.pack(new, updates, v.picked)
+            s = s._replace(**{name: packed})
     return s._replace(hyperparams=v.kept) if v.kept else s
+
+
+def _part(old, result, field: str, end: str, codecs: Mapping[str, Codec]):
+    """The new array of one part of a field; a place holder stays."""
+    if result is None:
+        return old
+    codec = codecs.get(field)
+    if codec is None:
+        return result[field] if not end else old
+    return result[field][codec.parts.index(end)] if end in codec.parts else old

@@ -21,13 +21,13 @@ class Foreign(Body):
         self.extra = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self.stateless = False
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """The shapes of its state; along which axes they run is unknown."""
         abstract = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), params)
         shapes = jax.eval_shape(self.tx.init, abstract)
         return {self.keys[0]: jax.tree.map(lambda x: Slot(x.shape, x.dtype, (None,) * len(x.shape)), shapes)}
 
-    def init(self, params, axes) -> dict[str, Any]:
+    def init(self, params, plan) -> dict[str, Any]:
         """Its own init."""
         return {self.keys[0]: self.tx.init(params)}
 

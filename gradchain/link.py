@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gradchain import hyper, numerics, select, slots, tree
+from gradchain import codec, hyper, numerics, rounding, select, slots, tree
+from gradchain.codec import Codec, Plan, field_of
 from gradchain.slots import Leaf, Shared, SlotMaker
 from gradchain.transform import Body, Context, Recipe
 
@@ -68,29 +69,80 @@ class Link(Body):
             extra, self.globals = ("count",), {**self.globals, "count": slots.counter}
         if recipe.kept:
             extra = (*extra, "hyperparams")
+        self.extra = extra
         self.state_type = extended(self.State, extra) if self.State or extra else None
         self.keys = (recipe.factory.name,) if self.state_type else ()
         return self
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """One NamedTuple of slots under the factory's name."""
         picked = self.pick(params)  # a mask that matches nothing is an error here, not in the first step
         if not self.state_type:
             return {}
-        described = leaves_of(params, axes)
+        described = leaves_of(params, plan.axes)
         # A scalar is placed where the parameters are: on every device of their mesh.
         home = dataclasses.replace(described[0], shape=()) if described else None
         at_home = functools.partial(dataclasses.replace, leaf=home)
         found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
+        codecs = self.codecs(described, picked, plan)
+        more = []
         for field, make in self.fields.items():
-            packed = self.pack([make(p) for p in described], params, picked)
-            found[field] = jax.tree.map(_without_variable, packed, is_leaf=tree.is_variable)
+            of = codecs.get(field) or [None] * len(described)
+            rows = [codec.kept(c, make(p)) for c, p in zip(of, described, strict=True)]
+            for part in parts_of(of):
+                name = field_of(field, part)
+                more += [name] if part else []
+                column = [row.get(part) or slots.absent(p) for row, p in zip(rows, described, strict=True)]
+                packed = self.pack(column, params, picked)
+                found[name] = jax.tree.map(_without_variable, packed, is_leaf=tree.is_variable)
         if self.recipe.kept:
             found["hyperparams"] = {
                 k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
                 for k in self.recipe.kept
             }
-        return {self.keys[0]: self.state_type(**{f: found[f] for f in self.state_type._fields})}  # pyright: ignore
+        made: Any = extended(self.State, (*self.extra, *more))
+        return {self.keys[0]: made(**{f: found[f] for f in made._fields})}
+
+    def codecs(self, described, picked, plan: Plan) -> dict[str, list[Codec | None]]:
+        """The codec of each leaf, for the fields that are kept by any."""
+        if plan.codec is None:
+            return {}
+        chosen = picked or (True,) * len(described)
+        found = {
+            field: [
+                plan.codec(self.recipe.factory.name, field, make(p)) if on else None
+                for p, on in zip(described, chosen, strict=True)
+            ]
+            for field, make in self.fields.items()
+        }
+        return {field: of for field, of in found.items() if any(of)}
+
+    def opened(self, s, updates, codecs: Mapping[str, list[Codec | None]]):
+        """The state with the values of what codecs keep: for links that work on whole trees."""
+        for field, of in codecs.items():
+            arrays = {p: flat(s, field_of(field, p), updates, None, self.recipe.factory.name) for p in parts_of(of)}
+            values = [
+                x if c is None else _decode(c, [arrays[p][i] for p in c.parts])
+                for i, (c, x) in enumerate(zip(of, arrays[""], strict=True))
+            ]
+            s = s._replace(**{field: jax.tree.structure(getattr(s, field)).unflatten(values)})
+        return s
+
+    def closed(self, new, old, updates, codecs: Mapping[str, list[Codec | None]], plan: Plan):
+        """The state with its values as codecs keep them, the other way round."""
+        for field, of in codecs.items():
+            name, values = self.recipe.factory.name, jax.tree.leaves(getattr(new, field))
+            arrays = {p: flat(old, field_of(field, p), updates, None, name) for p in parts_of(of)}
+            arrays[""] = values
+            for i, (c, path) in enumerate(zip(of, tree.paths(updates), strict=True)):
+                if c is not None:
+                    made = _encode(c, values[i], plan.key, rounding.word(path), f"{name}/{field}")
+                    for part, x in zip(c.parts, made, strict=True):
+                        arrays[part][i] = x
+            for part, xs in arrays.items():
+                here = field_of(field, part)
+                new = new._replace(**{here: jax.tree.structure(getattr(old, here)).unflatten(xs)})
+        return new
 
     def pick(self, params) -> tuple[bool, ...] | None:
         """Which leaves the link acts on; None for all."""
@@ -117,6 +169,35 @@ class Link(Body):
     def counted(self, state):
         """The state with its `count` taken one step on."""
         return state._replace(count=numerics.increment(state.count)) if "count" in state._fields else state
+
+
+def parts_of(codecs: Iterable[Codec | None]) -> tuple[str, ...]:
+    """The parts that the leaves of a field are kept in, the field itself first."""
+    return tuple(dict.fromkeys(("", *(part for c in codecs if c is not None for part in c.parts))))
+
+
+def flat(s, field: str, updates, picked, who: str) -> list:
+    """A field of the state as one array for each leaf of the updates; None where a mask leaves it out."""
+    value = getattr(s, field)
+    if picked is None:
+        if jax.tree.structure(value) != jax.tree.structure(updates) and tree.paths(value) != tree.paths(updates):
+            tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who)
+        return jax.tree.leaves(value)
+    paths = tree.paths(updates)
+    for path, chosen in zip(paths, picked, strict=True):
+        if chosen and path not in value:
+            raise ValueError(f"{who}: the state's {field} has no {path!r}, which its mask selects now")
+    return [value[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _decode(found: Codec, arrays: list):
+    return found.decode(*arrays)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 4))
+def _encode(found: Codec, x, key, salt, name: str):
+    return codec.encode(found, x, key, salt, name)
 
 
 def _without_variable(node):
@@ -165,6 +246,7 @@ class Treewise(Link):
             need_params(name, params)
             tree.same_structure({"updates": updates, "params": params}, name)
         old = state[self.keys[0]] if self.keys else None
+        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan.axes), None, ctx.plan)
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
         extra = {k: ctx.extra[k] for k in self.needs}
@@ -172,8 +254,9 @@ class Treewise(Link):
             updates = body.fn(updates, params, **extra)
             new = {}
         else:
-            updates, s = body.fn(updates, self.counted(old), params, **extra)
-            new = {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
+            out, s = body.fn(updates, self.opened(self.counted(old), updates, found), params, **extra)
+            s = self.closed(s, old, updates, found, ctx.plan)
+            updates, new = out, {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
         return (tree.apply_updates(params, updates) if ctx.apply else updates), new
 
 

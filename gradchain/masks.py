@@ -42,13 +42,13 @@ class Masked(Body):
         """The inner transform, on the chosen leaves."""
         return [dataclasses.replace(inside, picked=self.picked) for inside in super().inside()]
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """The inner slots of the chosen leaves."""
-        return self.inner.body.slots(subtree(params, self.picked(params)), axes)
+        return self.inner.body.slots(subtree(params, self.picked(params)), plan)
 
-    def init(self, params, axes) -> dict[str, Any]:
+    def init(self, params, plan) -> dict[str, Any]:
         """The inner state of the chosen leaves."""
-        return self.inner.body.init(subtree(params, self.picked(params)), axes)
+        return self.inner.body.init(subtree(params, self.picked(params)), plan)
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on a dict of the chosen leaves."""
@@ -78,7 +78,7 @@ class Freeze(Body):
     def __init__(self, mask: Selection):
         self.mask = mask
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """Nothing is kept."""
         return {}
 
@@ -163,13 +163,13 @@ class Partition(Body):
             for group, tx in self.groups.items()
         ]
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """The slots of each group under its label."""
-        return self._gather(params, lambda tx, part: tx.body.slots(part, axes))
+        return self._gather(params, lambda tx, part: tx.body.slots(part, plan))
 
-    def init(self, params, axes) -> dict[str, Any]:
+    def init(self, params, plan) -> dict[str, Any]:
         """The state of each group under its label."""
-        return self._gather(params, lambda tx, part: tx.body.init(part, axes))
+        return self._gather(params, lambda tx, part: tx.body.init(part, plan))
 
     def _gather(self, params, of) -> dict[str, Any]:
         picked = self.picked(params)

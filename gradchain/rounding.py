@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import zlib
 
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +25,12 @@ def _mix(x: Array, word: Array | None = None) -> Array:
 
 def _word(x):
     return jnp.asarray(np.uint32(x & 0xFFFFFFFF) if isinstance(x, int) else x).astype(jnp.uint32)
+
+
+@functools.lru_cache(maxsize=65536)
+def word(name: str) -> np.uint32:
+    """A number for a name: the salt of a leaf's path."""
+    return np.uint32(zlib.crc32(name.encode()))
 
 
 def fold(*words) -> Array:

@@ -101,6 +101,7 @@ class Slot:
     fill: Any = 0  # a number, a scalar array, or "param": the parameter's own values
     positive: bool = False  # a running square: may never be rounded to zero
     leaf: Leaf | None = dataclasses.field(default=None, compare=False, repr=False)
+    exact: bool = False  # no codec, unless the user names this slot: a copy of parameters, a sum of gradients
 
     @property
     def nbytes(self) -> int:
@@ -162,7 +163,12 @@ def squares(p: Leaf) -> Slot:
 
 def copy(p: Leaf) -> Slot:
     """A copy of the parameter's values, at least float32."""
-    return dataclasses.replace(zeros(p), fill="param")
+    return dataclasses.replace(zeros(p), fill="param", exact=True)
+
+
+def sums(p: Leaf) -> Slot:
+    """Like the parameter, a sum of gradients: every bit counts."""
+    return dataclasses.replace(zeros(p), exact=True)
 
 
 def drop(p: Leaf, axes: tuple[int, ...]) -> Slot:
@@ -174,7 +180,7 @@ def drop(p: Leaf, axes: tuple[int, ...]) -> Slot:
 def gram(p: Leaf, axis: int) -> Slot:
     """A square matrix over one axis of the parameter: a Kronecker factor. Its columns are a new axis."""
     n = p.shape[axis]
-    return Slot((n, n), _wide(p.dtype), (axis, None), leaf=p)
+    return Slot((n, n), _wide(p.dtype), (axis, None), leaf=p, exact=True)
 
 
 def stack(n: int, slot: Slot) -> Slot:

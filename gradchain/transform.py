@@ -11,7 +11,8 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain import glossary, hyper, slots, tree
+from gradchain import glossary, hyper, tree
+from gradchain.codec import Plan
 from gradchain.recipe import REGISTRY, Factory, Recipe
 
 PyTree = Any
@@ -20,11 +21,11 @@ P = ParamSpec("P")
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What goes along with an update: extra arguments, whether to apply it, and how leaves are read."""
+    """What goes along with an update: extra arguments, whether to apply it, how leaves are read and kept."""
 
     extra: Mapping[str, Any]
     apply: bool = False
-    axes: slots.AxesRule = slots.default_axes
+    plan: Plan = Plan()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +51,13 @@ class Body:
         self.recipe = recipe
         return self
 
-    def slots(self, params: PyTree, axes: slots.AxesRule) -> dict[str, Any]:
+    def slots(self, params: PyTree, plan: Plan) -> dict[str, Any]:
         """The state as slots, by name."""
         raise NotImplementedError
 
-    def init(self, params: PyTree, axes: slots.AxesRule) -> dict[str, Any]:
+    def init(self, params: PyTree, plan: Plan) -> dict[str, Any]:
         """The state to start with: by default the slots, made."""
-        return jax.tree.map(lambda s: s.make(), self.slots(params, axes))
+        return jax.tree.map(lambda s: s.make(), self.slots(params, plan))
 
     def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
         """The updates, or with ctx.apply the new parameters, and the new state."""
@@ -81,12 +82,12 @@ class Transform:
     def init(self, params: PyTree) -> dict[str, Any]:
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
         check_floating(params, self.name)
-        return self.body.init(params, slots.default_axes)
+        return self.body.init(params, Plan())
 
     def slots(self, params: PyTree) -> dict[str, Any]:
         """The state as slots; `params` may be abstract."""
         check_floating(params, self.name)
-        return self.body.slots(params, slots.default_axes)
+        return self.body.slots(params, Plan())
 
     def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
         """Updates to add to the parameters, and the new state."""

@@ -18,16 +18,18 @@ ROOT = Path(__file__).resolve().parent.parent
 # imports from rows above its own and, if a package, from itself; names in one row are strangers.
 LAYERS = (
     ("numerics", "rounding", "slots", "hyper", "control", "glossary"),
-    ("tree", "linalg", "values"),
+    ("codec", "tree", "linalg", "values"),
     ("select", "recipe"),
     ("transform",),
     ("link",),
+    ("kernel",),
     ("engine", "foreign"),
     ("leafwise",),
     ("masks",),
     ("compose", "schedules", "losses"),
     ("rules",),
-    ("wrappers", "storage", "sharding"),
+    ("wrappers",),
+    ("storage", "sharding"),
     ("config", "report", "interop"),
     ("__init__",),
 )

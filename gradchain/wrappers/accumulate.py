@@ -13,7 +13,7 @@ from gradchain.foreign import as_transform
 from gradchain.hyper import Period
 from gradchain.numerics import increment
 from gradchain.rules.basic import identity
-from gradchain.slots import counter, shared, zeros
+from gradchain.slots import counter, shared, sums
 from gradchain.transform import example, optimizer, wrapper
 from gradchain.wrappers.base import wrap
 
@@ -77,7 +77,7 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
         fields={
             "mini_step": shared(counter),
             "gradient_step": shared(counter),
-            "acc_grads": zeros,
+            "acc_grads": sums,
             "skipped": shared(counter),
         },
     )

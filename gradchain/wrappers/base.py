@@ -12,7 +12,7 @@ from jax import Array
 
 from gradchain.compose import unique
 from gradchain.control import when
-from gradchain.link import Link
+from gradchain.link import Link, leaves_of
 from gradchain.numerics import real_dtype
 from gradchain.slots import Shared, SlotMaker
 from gradchain.transform import Context, Inside, Recipe, Transform
@@ -36,7 +36,7 @@ class Inner:
 
     def init(self, params):
         """A fresh state."""
-        return self.tx.body.init(params, self.ctx.axes)
+        return self.tx.body.init(params, self.ctx.plan)
 
     def run_if(self, due: Array, updates, state, params, scale: Array | float = 1.0):
         """`run` on scale * updates where due; else zero updates (or the parameters) and the state as it is.
@@ -78,14 +78,14 @@ class Wrapper(Link):
         self.keys = (self.own, *self.inner_keys)
         return self
 
-    def slots(self, params, axes) -> dict[str, Any]:
+    def slots(self, params, plan) -> dict[str, Any]:
         """Its own slots and the inner ones."""
-        return super().slots(params, axes) | self._outer(self.tx.body.slots(params, axes))
+        return super().slots(params, plan) | self._outer(self.tx.body.slots(params, plan))
 
-    def init(self, params, axes) -> dict[str, Any]:
+    def init(self, params, plan) -> dict[str, Any]:
         """Its own state and the inner one."""
-        own = jax.tree.map(lambda s: s.make(), super().slots(params, axes))
-        return own | self._outer(self.tx.body.init(params, axes))
+        own = jax.tree.map(lambda s: s.make(), super().slots(params, plan))
+        return own | self._outer(self.tx.body.init(params, plan))
 
     def inside(self) -> list[Inside]:
         """The wrapped transform."""
@@ -102,7 +102,9 @@ class Wrapper(Link):
         inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
         operands, kept = self.live(own)
         body = self.recipe.build(operands) if operands else self
-        out, own, inner = body.fn(Inner(self.tx, ctx), updates, own, inner, params)
+        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan.axes), None, ctx.plan)
+        out, new, inner = body.fn(Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params)
+        own = self.closed(new, own, updates, found, ctx.plan)
         return out, {self.own: own._replace(hyperparams=kept) if kept else own, **self._outer(inner)}
 
 

@@ -1,0 +1,31 @@
+"""The codecs by name: gradchain.codecs.log8(low=-30); another is any subclass of Codec."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+from gradchain.codec import Codec, CodecError
+from gradchain.storage.cast import bfloat16, float16, float32
+from gradchain.storage.log import log8
+
+CODECS: dict[str, Callable[..., Codec]] = {c.name: c for c in (float32, bfloat16, float16, log8)}
+SHORT: dict[str, Codec] = {"bfloat16_stochastic": bfloat16(stochastic=True)}
+
+__all__ = ["CODECS", "Codec", "CodecError", "bfloat16", "codec_of", "float16", "float32", "log8"]
+
+
+def codec_of(codec: str | Codec) -> Codec:
+    """The codec that a name or a value means."""
+    if isinstance(codec, Codec):
+        return codec
+    if isinstance(codec, str):
+        if codec in SHORT:
+            return SHORT[codec]
+        if codec in CODECS:
+            return CODECS[codec]()
+        known = [*CODECS, *SHORT]
+        near = difflib.get_close_matches(codec, known, 3, 0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known)}"
+        raise ValueError(f"stored: there is no codec {codec!r}; {hint}")
+    raise TypeError(f"stored: {codec!r} is not a codec; expected a name, a value of codecs, or {{pattern: codec}}")
