@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
-import operator
 import zlib
 
 import jax.numpy as jnp
@@ -12,6 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 MANTISSA = 23  # bits of a float32's mantissa
+MAGIC = np.float32(1.5 * 2.0**MANTISSA).view(np.int32).item()
 GOLDEN = np.uint32(0x9E3779B9)
 
 
@@ -38,18 +37,28 @@ def fold(*words) -> Array:
     return functools.reduce(lambda key, word: _mix(key ^ _mix(_word(word))) + GOLDEN, words, jnp.uint32(0))
 
 
+def _index(shape: tuple[int, ...]) -> Array:
+    """A number for each element, no two alike below 2^32; rows are padded to an odd length.
+
+    j + stride * i is written (j - i) a + (j + i) b: arithmetic on the index of one axis alone would become
+    an array, and a kernel, of its own.
+    """
+    if not shape:
+        return jnp.zeros(shape, jnp.uint32)
+    *others, last = (lax.broadcasted_iota(jnp.uint32, shape, i) for i in range(len(shape)))
+    index, stride = last, shape[-1] | 1
+    for along, size in zip(reversed(others), reversed(shape[:-1]), strict=True):
+        a, b = (np.uint32(x % 2**32) for x in ((1 - stride) // 2, (1 + stride) // 2))
+        index, stride = (index - along) * a + (index + along) * b, stride * size | 1
+    return index
+
+
 def random_bits(key: Array, shape: tuple[int, ...]) -> Array:
     """Uniform uint32 noise from the key and each element's index, whatever part of the array a device holds.
 
-    A counter hash: no state, no array in memory, an integer multiplication or two for each element.
+    A counter hash: no state, no array in memory, a few integer operations for each element.
     """
-    strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-    parts = [
-        lax.broadcasted_iota(jnp.uint32, shape, i) * np.uint32(stride & 0xFFFFFFFF)
-        for i, stride in enumerate(strides)
-    ]
-    index = functools.reduce(operator.add, parts) if parts else jnp.zeros(shape, jnp.uint32)
-    return _mix(index ^ key, _mix(~key))
+    return _mix(_index(shape) ^ key, key * GOLDEN)
 
 
 def bits_of(x: Array) -> Array:
@@ -62,7 +71,21 @@ def from_bits(bits: Array) -> Array:
     return lax.bitcast_convert_type(bits.astype(jnp.int32), jnp.float32)
 
 
-def _drop(x: Array, dropped: int, bits: Array) -> Array:
+def small_float(n: Array) -> Array:
+    """Integers below 2^22 as float32, by their bits.
+
+    The TPU compiler makes one kernel of what computes codes and parameters if the codes are converted from
+    floats; with a conversion from int32 to int8 it makes two, which read everything twice.
+    """
+    return from_bits(n + MAGIC) - np.float32(1.5 * 2.0**MANTISSA)
+
+
+def uniform(bits: Array) -> Array:
+    """Numbers of [0, 1) from uniform bits, a multiple of 2^-24 each."""
+    return (bits >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+
+
+def drop_bits(x: Array, dropped: int, bits: Array) -> Array:
     """x without its last mantissa bits, one step further from zero with the probability that they say.
 
     A carry runs into the exponent, as it should: the next number up. NaN and infinity stay.
@@ -82,17 +105,24 @@ def round_to(x: Array, dtype, bits: Array | None = None) -> Array:
         return x
     x = x.astype(jnp.float32)
     if bits is None:
-        return lax.reduce_precision(x, info.nexp, info.nmant)
-    rounded = _drop(x, MANTISSA - info.nmant, bits)
+        rounded = lax.reduce_precision(x, info.nexp, info.nmant)
+    else:
+        rounded = drop_bits(x, MANTISSA - info.nmant, bits)
     if info.nexp < 8:  # below the smallest normal number float16 is a fixed grid; above the largest, infinity
         grid = 2.0 ** (info.minexp - info.nmant)
-        steps = jnp.floor(x / grid + (bits >> 8).astype(jnp.float32) * 2.0**-24)
+        steps = jnp.round(x / grid) if bits is None else jnp.floor(x / grid + uniform(bits))
         rounded = jnp.where(jnp.abs(x) < float(info.tiny), steps * grid, rounded)
         largest = float(info.max)
         rounded = jnp.where(jnp.abs(rounded) > largest, jnp.sign(x) * jnp.inf, rounded)
     return rounded
 
 
-def uniform(bits: Array) -> Array:
-    """Numbers of [0, 1) from uniform bits, a multiple of 2^-24 each."""
-    return (bits >> 8).astype(jnp.float32) * jnp.float32(2.0**-24)
+def subkey(key: Array, name: str, salt) -> Array:
+    """The key of one array from that of a step: `name` says which slot, `salt` which leaf."""
+    return _mix(key ^ word(name) ^ salt)
+
+
+def check_seed(who: str, seed) -> None:
+    """Raise for a seed that is not a whole number: a JAX key is not a value."""
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise TypeError(f"{who}: seed is {seed!r}; expected a whole number")

@@ -1,4 +1,4 @@
-"""log8: a logarithm in 8 bits, for values of any size, without blocks or scales."""
+"""log8: eight bits for values of any size, without blocks or scales."""
 
 from __future__ import annotations
 
@@ -9,58 +9,59 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.codec import Bits, Codec, CodecError
-from gradchain.rounding import MANTISSA, bits_of, from_bits, uniform
+from gradchain.rounding import MANTISSA, bits_of, from_bits, small_float
 from gradchain.slots import Slot
 from gradchain.storage.base import real
 
-INF = 0xFF << MANTISSA  # the bits of infinity
 BIAS = 127  # of a float32's exponent
+INF = 0xFF << MANTISSA  # the bits of infinity
 NAN = INF | 1 << MANTISSA - 1
+LEVELS = {2: 1, 4: 2, 8: 3}  # bits of mantissa for each number of levels
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class log8(Codec):
-    """One byte: the exponent and `levels` steps in each octave, rounded stochastically.
+    """One byte: an exponent and `levels` steps in each octave, rounded stochastically.
 
-    code 1 + levels * (e - low) + j stands for 2^e * (1 + j / levels), 0 for zero; squares use 8 bits from
-    2^(2 low - 2) on, signed values a sign and 7 bits from 2^low on. The neighbour above is taken with the
-    probability (x - below) / (above - below): the mean over the noise is x, so that a slow average does not
-    stall. Beyond the range a value becomes infinity, a square below it the smallest code, never zero; NaN
-    and infinity have codes of their own. `positive` is found from the slot.
+    Code n = levels * (e - low + 1) + j stands for 2^e (1 + j / levels), the first `levels` codes for
+    2^low n / levels: zero is 0. Squares have 8 bits, from 2^(2 low - 2) on; signed values a sign and 7 bits.
+    The neighbour above is taken with the probability (x - below) / (above - below), so that the mean over
+    the noise is x and a slow average does not stall. A square below the range keeps the smallest code, never
+    zero; what lies above it becomes infinity. NaN and infinity have codes of their own.
 
-    With 3 levels: 2^-32 to 2^9 signed, 2^-66 to 2^18 squared, steps of 20 to 33 percent; integers only, so
-    that every bit is the same on every device.
+    By default means lie between 7e-9 and 45, their squares between 6e-17 and 1200, in steps of 12 to 25
+    percent; two levels double the octaves. Integer arithmetic: every bit is the same on every device.
     """
 
-    low: int = -32
-    levels: int = 3
-    positive: bool | None = None
+    low: int = -25
+    levels: int = 4
+    positive: bool | None = None  # found from the slot
 
     name: ClassVar[str] = "log8"
 
     def __post_init__(self):
-        if not isinstance(self.levels, int) or not 2 <= self.levels <= 32:
-            raise ValueError(f"log8: levels is {self.levels!r}; expected a whole number from 2 to 32")
+        if self.levels not in LEVELS:
+            raise ValueError(f"log8: levels is {self.levels!r}; expected 2, 4 or 8")
         for positive in (False, True):
-            low, high = self._range(positive)
-            if low < -126 or high > 127:
+            low, high = self.exponents(positive)
+            if not isinstance(self.low, int) or low < -125 or high > 127:
                 raise ValueError(
-                    f"log8: low={self.low} with {self.levels} levels spans the exponents {low} to {high}; float32 has "
-                    "-126 to 127"
+                    f"log8: low is {self.low!r}; with {self.levels} levels, {'squares' if positive else 'means'} "
+                    f"would have exponents from {low} to {high}, and float32 has -125 to 127"
                 )
 
-    def _range(self, positive: bool) -> tuple[int, int]:
-        """The exponents of the smallest and the largest code."""
+    def exponents(self, positive: bool) -> tuple[int, int]:
+        """Of the first code in even steps, and of the last."""
         low = 2 * self.low - 2 if positive else self.low
-        return low, low + (self._top(positive) - 1) // self.levels
+        return low, low + self._top(positive) // self.levels - 1
 
     @staticmethod
     def _top(positive: bool) -> int:
-        """The largest finite code; one above it is infinity."""
+        """The last finite code; the next is infinity."""
         return 253 if positive else 126
 
     def fit(self, slot: Slot) -> log8:
-        """The codec of 8 bits for squares, of a sign and 7 bits for anything else."""
+        """8 bits for squares, a sign and 7 bits for anything else."""
         real(self, slot)
         if self.positive and not slot.positive:
             raise CodecError("holds squares, and the slot is signed")
@@ -72,49 +73,32 @@ class log8(Codec):
 
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
         """The code of each value, the neighbour above it where the noise says so."""
-        positive, top, noise = bool(self.positive), self._top(bool(self.positive)), bits()
-        low, _ = self._range(positive)
+        positive, low, rest, start = self._numbers()
         found = bits_of(x)
         size = found & 0x7FFFFFFF
-        exponent = (size >> MANTISSA) - BIAS
-        scaled = (size & (1 << MANTISSA) - 1) * self.levels
-        part = (scaled & (1 << MANTISSA) - 1) - self._slack  # of the way to the next level, in 2^-23
-        draw = lax.shift_right_logical(noise, jnp.uint32(9)).astype(jnp.int32)
-        code = (exponent - low) * self.levels + (scaled >> MANTISSA) + 1 + (draw < part)
+        # Below 2^low the steps are even: 2^low is added, and its exponent taken away again.
+        even = bits_of(jnp.abs(x) + jnp.float32(2.0**low)) - (1 << MANTISSA)
+        noise = lax.shift_right_logical(bits(), jnp.uint32(32 - rest)).astype(jnp.int32)
+        code = (jnp.where(size < low + BIAS << MANTISSA, even, size) + noise >> rest) - start
+        code = jnp.minimum(small_float(code), self._top(positive) + 1)
         if positive:
-            below = (size > 0).astype(jnp.int32)
-        else:
-            below = (uniform(noise) < from_bits(size) * jnp.float32(2.0**-low)).astype(jnp.int32)
-        code = jnp.where(exponent < low, below, jnp.minimum(code, top + 1))
-        if positive:
-            code = jnp.where((size > INF) | ((found < 0) & (size > 0)), top + 2, code)
-            return (code.astype(jnp.uint8),)
-        code = jnp.where(size > INF, top + 2, code)
-        return (jnp.where(found < 0, -code, jnp.where(code > 127, -128, code)).astype(jnp.int8),)
+            code = jnp.where(size > 0, jnp.maximum(code, 1), 0)
+            return (jnp.where((size > INF) | ((found < 0) & (size > 0)), 255, code).astype(jnp.uint8),)
+        return (jnp.where(size > INF, -128, jnp.where(found < 0, -code, code)).astype(jnp.int8),)
 
     def decode(self, code: Array) -> Array:
         """The value of each code."""
-        positive, top = bool(self.positive), self._top(bool(self.positive))
-        low, _ = self._range(positive)
+        positive, low, rest, start = self._numbers()
         found = code.astype(jnp.int32)
         size = jnp.abs(found)
-        k = size - 1
-        octave = (k * self._inverse) >> 16  # k // levels
-        value = ((octave + (low + BIAS)) << MANTISSA) + (k - octave * self.levels) * self._level
-        value = jnp.where(size == 0, 0, jnp.where(size > top, jnp.where(size > top + 1, NAN, INF), value))
-        return from_bits(jnp.where(found < 0, value | jnp.int32(-(2**31)), value))
+        even = size.astype(jnp.float32) * jnp.float32(2.0**low / self.levels)
+        value = jnp.where(size < self.levels, even, from_bits(size + start << rest))
+        top = self._top(positive)
+        value = jnp.where(size > top, jnp.where(size > top + 1, jnp.nan, jnp.inf), value)
+        return value if positive else jnp.where(found < 0, -value, value)
 
-    @property
-    def _level(self) -> int:
-        """The mantissa of the first level above a power of two, rounded up."""
-        return -(-(1 << MANTISSA) // self.levels)
-
-    @property
-    def _slack(self) -> int:
-        """By how much levels that are rounded up may seem to lie above themselves."""
-        return (self.levels - 1) * (self.levels * self._level - (1 << MANTISSA))
-
-    @property
-    def _inverse(self) -> int:
-        """k * inverse >> 16 is k // levels for all k of 8 bits."""
-        return (1 << 16) // self.levels + 1
+    def _numbers(self) -> tuple[bool, int, int, int]:
+        """(squares, the exponent of the first even code, bits that are rounded off, start of the codes)."""
+        positive = bool(self.positive)
+        low, rest = self.exponents(positive)[0], MANTISSA - LEVELS[self.levels]
+        return positive, low, rest, (low + BIAS - 1) * self.levels

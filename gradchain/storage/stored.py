@@ -121,8 +121,7 @@ def stored(tx: Any, codec: Any = "log8", *, min_size: int = 4096, seed: int = 0)
     less than `min_size` numbers, copies of parameters and sums of gradients stay as they are, the last two
     unless a pattern names them. Noise comes from (seed, step, path, slot, element) alone.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool):
-        raise TypeError(f"stored: seed is {seed!r}; expected a whole number")
+    rounding.check_seed("stored", seed)
     if not isinstance(min_size, int) or min_size < 0:
         raise ValueError(f"stored: min_size is {min_size!r}; expected a whole number, 0 or more")
     return Stored(as_transform(tx, "stored"), codec, min_size, seed)

@@ -58,7 +58,7 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
         total = jax.tree.map(lambda a, x: _add(a, x, first, good), s.acc_grads, g)
         due = good & (n >= jnp.round(jnp.asarray(every)))
         fine = good if skip else tree.all_finite(total)
-        scale = 1 / n.astype(jnp.result_type(float)) if mean else 1.0
+        scale = 1 / n.astype(jnp.result_type(float)) if mean else None
         out, state = inner.run_if(due & fine, total, state, params, scale)
         missed = ~good if skip else due & ~fine
         s = s._replace(

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gradchain import tree
 from gradchain.compose import unique
 from gradchain.control import when
 from gradchain.link import Link, leaves_of
@@ -38,28 +39,34 @@ class Inner:
         """A fresh state."""
         return self.tx.body.init(params, self.ctx.plan)
 
-    def run_if(self, due: Array, updates, state, params, scale: Array | float = 1.0):
+    def run_if(self, due: Array, updates, state, params, scale: Array | None = None):
         """`run` on scale * updates where due; else zero updates (or the parameters) and the state as it is.
 
-        The scaling belongs inside: outside it would write the scaled updates in every step.
+        The scaling belongs inside: outside it would write the scaled updates, in float32, in every step.
         """
+
+        def scaled(updates, scale, state, params):
+            if scale is not None:
+                updates = jax.tree.map(lambda g: _scaled(g, scale), updates)
+            return self.run(updates, state, params)
+
         if self.ctx.apply:
             carry, operands = (params, state), (updates, scale)
         else:
-            shapes, _ = jax.eval_shape(self.run, updates, state, params)
+            shapes, _ = jax.eval_shape(scaled, updates, scale, state, params)
             carry = (jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes), state)
             operands = (updates, scale, params)
 
         def run(carry, updates, scale, *params):
-            scaled = jax.tree.map(lambda g: _scaled(g, scale), updates)
-            return self.run(scaled, carry[1], params[0] if params else carry[0])
+            return scaled(updates, scale, carry[1], params[0] if params else carry[0])
 
         return when(due, run, carry, *operands)
 
 
 @jax.jit
 def _scaled(g, scale):
-    return g * jnp.asarray(scale, real_dtype(g))
+    g = tree.wide(g)  # float16 would lose what is small
+    return g * scale.astype(real_dtype(g))
 
 
 class Wrapper(Link):
