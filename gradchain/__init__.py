@@ -7,10 +7,12 @@ from gradchain.hyper import Decay, Hyper, Period, Signed, tunable
 from gradchain.leafwise import leafwise
 from gradchain.link import treewise
 from gradchain.masks import freeze, masked, partition
+from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
+from gradchain.report.scaled import scale_loss
 from gradchain.report.table import Description, describe
 from gradchain.rules.adadelta import adadelta, scale_by_adadelta
 from gradchain.rules.adafactor import (
@@ -64,6 +66,8 @@ from gradchain.slots import Axes, shared
 from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.tree import apply_updates, global_norm
 from gradchain.storage import codecs
+from gradchain.storage.loss_scale import loss_scale
+from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
 from gradchain.storage.stored import stored
 from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
 from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
@@ -102,8 +106,9 @@ __all__ = [
     "clip",
     "clip_by_block_rms",
     "clip_by_global_norm",
-    "constant_schedule",
     "codecs",
+    "convert",
+    "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
     "describe",
@@ -118,6 +123,7 @@ __all__ = [
     "identity",
     "inverse_sqrt_schedule",
     "join_schedules",
+    "kahan",
     "lamb",
     "lars",
     "leafwise",
@@ -126,7 +132,9 @@ __all__ = [
     "lion",
     "lookahead",
     "lookahead_sync",
+    "loss_scale",
     "masked",
+    "master_weights",
     "metrics",
     "monitored",
     "nadam",
@@ -141,6 +149,7 @@ __all__ = [
     "radam",
     "reset_every",
     "rmsprop",
+    "round_stochastically",
     "scale",
     "scale_by_adadelta",
     "scale_by_adafactor",
@@ -157,6 +166,7 @@ __all__ = [
     "scale_by_schedule",
     "scale_by_stddev",
     "scale_by_trust_ratio",
+    "scale_loss",
     "set_hyperparams",
     "set_to_zero",
     "sgd",
@@ -164,6 +174,7 @@ __all__ = [
     "shared",
     "skip",
     "snapshot",
+    "split_weights",
     "staircase_schedule",
     "stored",
     "to_config",

@@ -14,9 +14,11 @@ import jax.numpy as jnp
 from gradchain import hyper, values
 from gradchain.hyper import Tunable, tunable
 from gradchain.schedules import SCHEDULES
+from gradchain.storage.codecs import CODECS
 from gradchain.transform import REGISTRY, Factory, Transform, make
 
 Json = Any
+NAMED: dict[str, Any] = SCHEDULES | CODECS  # values that have a name and arguments
 
 
 class ConfigError(ValueError):
@@ -46,7 +48,7 @@ def to_config(tx: Transform) -> Json:
     """The optimizer as JSON values, from which `from_config` makes an equal one.
 
     Every part is {"name": {arguments}}, with the arguments that differ from their defaults; chain takes a
-    list. Schedules are written the same way, tunable numbers {"tunable": 0.001}, regular expressions
+    list. Schedules and codecs are written the same way, tunable numbers {"tunable": 0.001}, regular expressions
     {"regex": "..."}, dtypes {"dtype": "bfloat16"}. Functions, arrays and transformations of other libraries
     have no such form: an error names the argument.
     """
@@ -62,8 +64,8 @@ def _write(value: Any, place: str) -> Json:
         return _write_transform(value, place)
     if isinstance(value, Tunable):
         return {"tunable": value.value}
-    if SCHEDULES.get(type(value).__name__) is type(value):
-        return _write_schedule(value, place)
+    if NAMED.get(type(value).__name__) is type(value):
+        return _write_named(value, place)
     if isinstance(value, re.Pattern) and isinstance(value.pattern, str):
         plain = value.flags == re.compile("").flags
         return {"regex": value.pattern if plain else {"pattern": value.pattern, "flags": value.flags}}
@@ -108,7 +110,7 @@ def _write_transform(tx: Transform, place: str) -> Json:
     return {name: found}
 
 
-def _write_schedule(value: Any, place: str) -> Json:
+def _write_named(value: Any, place: str) -> Json:
     name = type(value).__name__
     default = {f.name: f.default for f in dataclasses.fields(value)}
     changed = {k: v for k in default if values.key(v := getattr(value, k)) != values.key(default[k])}
@@ -157,7 +159,7 @@ def _is_form(value: Any) -> bool:
     if not isinstance(value, Mapping) or len(value) != 1:
         return False
     ((name, inside),) = value.items()
-    known = name in SCHEDULES or (
+    known = name in NAMED or (
         name in REGISTRY and (isinstance(inside, Mapping) or bool(REGISTRY[name].variadic))
     )
     return name in FORMS or known
@@ -262,7 +264,7 @@ def _read(value: Json, place: str) -> Any:
     if name == "mapping":
         return {k: _read(v, _at(here, str(k))) for k, v in inside.items()}
     try:
-        return _schedule(name, inside, here) if name in SCHEDULES else _form(name, inside)
+        return _named(name, inside, here) if name in NAMED else _form(name, inside)
     except ConfigError:
         raise
     except (TypeError, ValueError, KeyError, re.error) as error:
@@ -279,12 +281,12 @@ def _form(name: str, inside: Json) -> Any:
     return re.compile(inside)
 
 
-def _schedule(name: str, inside: Json, place: str) -> Any:
+def _named(name: str, inside: Json, place: str) -> Any:
     if not isinstance(inside, Mapping):
         _fail(place, f"expected a mapping of arguments, found {_show(inside)}")
-    fields: Any = dataclasses.fields(cast(Any, SCHEDULES[name]))
+    fields: Any = dataclasses.fields(cast(Any, NAMED[name]))
     _check_names(name, inside, {f.name: f.default is dataclasses.MISSING for f in fields}, place)
-    return SCHEDULES[name](**{k: _read(v, _at(place, k)) for k, v in inside.items()})
+    return NAMED[name](**{k: _read(v, _at(place, k)) for k, v in inside.items()})
 
 
 def _show(value: Json) -> str:

@@ -201,7 +201,7 @@ def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) ->
 
 def _explained(error: Exception, active: Sequence[_Live], updates, i: int, ctx: Context) -> Exception:
     """The error with the link and the leaf in it."""
-    leaf, names = leaves_of(updates, ctx.axes)[i], " + ".join(v.part.name for v in active)
+    leaf, names = leaves_of(updates, ctx.plan.axes)[i], " + ".join(v.part.name for v in active)
     for v in reversed(active):  # the first that differs is named
         for field, slot in reversed(v.part.link.fields.items()):
             found = v.columns[i][field]

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from gradchain import codec as codecs
 from gradchain import numerics
@@ -109,19 +109,24 @@ def _through(step: Callable, found: Mapping[str, Codec], store: Callable, name: 
 
     def run(*args):
         closed, shape = jax.make_jaxpr(step, return_shape=True)(*args)
-        jaxpr, treedef = closed.jaxpr, jax.tree.structure(shape)
+        jaxpr, consts, values = closed.jaxpr, list(closed.consts), jax.tree.leaves(args)
+        treedef = jax.tree.structure(shape)
         places = jax.tree.unflatten(treedef, range(treedef.num_leaves))[1]
+        made = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
         fields = {jaxpr.outvars[getattr(places, f)]: f for f in found}
-        env = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*closed.consts, *jax.tree.leaves(args)), strict=True))
-        read = lambda v: v.val if isinstance(v, Literal) else env[v]  # noqa: E731
-        for eqn in jaxpr.eqns:
-            functions, params = eqn.primitive.get_bind_params(eqn.params)
-            out = eqn.primitive.bind(*functions, *map(read, eqn.invars), **params)
-            for v, x in zip(eqn.outvars, out if eqn.primitive.multiple_results else [out], strict=True):
-                env[v] = seen(fields[v], x) if v in fields else x
-        return treedef.unflatten(map(read, jaxpr.outvars))
-
-    def seen(field, x):
-        return found[field].decode(*store(found[field], x, name=f"{name}/{field}")).astype(x.dtype)
+        for var in sorted(fields.keys() & made.keys(), key=made.__getitem__):  # others have not changed
+            field, eqn = fields[var], jaxpr.eqns[made[var]]
+            if len(eqn.outvars) > 1:
+                raise KernelError(
+                    f"{name}: {field} comes out of a function together with other results, so that "
+                    f"{found[field]!r} cannot take its place"
+                )
+            (x,) = jaxpr_as_fun(ClosedJaxpr(jaxpr.replace(outvars=[var]), consts))(*values)
+            kept = store(found[field], x, name=f"{name}/{field}")
+            consts.append(found[field].decode(*kept).astype(x.dtype))
+            rest = [e for e in jaxpr.eqns if e is not eqn]
+            jaxpr = jaxpr.replace(constvars=[*jaxpr.constvars, var], eqns=rest)
+            made = {v: i for i, e in enumerate(rest) for v in e.outvars}
+        return treedef.unflatten(jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*values))
 
     return run

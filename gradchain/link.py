@@ -100,7 +100,7 @@ class Link(Body):
                 k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
                 for k in self.recipe.kept
             }
-        made: Any = extended(self.State, (*self.extra, *more))
+        made: Any = extended(self.State, (*more, *self.extra))
         return {self.keys[0]: made(**{f: found[f] for f in made._fields})}
 
     def codecs(self, described, picked, plan: Plan) -> dict[str, list[Codec | None]]:

@@ -118,8 +118,11 @@ def round_to(x: Array, dtype, bits: Array | None = None) -> Array:
 
 
 def subkey(key: Array, name: str, salt) -> Array:
-    """The key of one array from that of a step: `name` says which slot, `salt` which leaf."""
-    return _mix(key ^ word(name) ^ salt)
+    """The key of one array from that of a step: `name` says which slot, `salt` which leaf.
+
+    No more than this: what a GPU would compute from a scalar for each leaf becomes a kernel for each leaf.
+    """
+    return key ^ word(name) ^ salt
 
 
 def check_seed(who: str, seed) -> None:

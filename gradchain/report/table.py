@@ -157,11 +157,17 @@ def _row(about: dict[str, Any], name: str, group: list[tuple[str, Slot]], leaves
         path=group[0][0] if leaves else "",
         leaves=len(slots),
         shape=slots[0].shape if single else None,
-        dtype=", ".join(dict.fromkeys(jax.numpy.dtype(slot.dtype).name for slot in slots)),
+        dtype=", ".join(dict.fromkeys(_dtype(slot) for slot in slots)),
         total_bytes=sum(slot.nbytes for slot in slots),
         bytes_per_device=None if None in shares else sum(s for s in shares if s is not None),
         spec=_specs(slots),
     )
+
+
+def _dtype(slot: Slot) -> str:
+    """The dtype, and the codec where the array does not hold the value itself."""
+    name, codec = jax.numpy.dtype(slot.dtype).name, getattr(slot, "codec", None)
+    return name if codec is None or codec.name == name else f"{name} ({codec.name})"
 
 
 def _share(slot: Slot) -> int | None:

@@ -6,13 +6,29 @@ import difflib
 from collections.abc import Callable
 
 from gradchain.codec import Codec, CodecError
+from gradchain.storage.block import fp8, int8, int8_linear
 from gradchain.storage.cast import bfloat16, float16, float32
 from gradchain.storage.log import log8
+from gradchain.storage.rank_one import rank_one
 
-CODECS: dict[str, Callable[..., Codec]] = {c.name: c for c in (float32, bfloat16, float16, log8)}
+KINDS = (float32, bfloat16, float16, log8, int8, int8_linear, fp8, rank_one)
+CODECS: dict[str, Callable[..., Codec]] = {c.name: c for c in KINDS}
 SHORT: dict[str, Codec] = {"bfloat16_stochastic": bfloat16(stochastic=True)}
 
-__all__ = ["CODECS", "Codec", "CodecError", "bfloat16", "codec_of", "float16", "float32", "log8"]
+__all__ = [
+    "CODECS",
+    "Codec",
+    "CodecError",
+    "bfloat16",
+    "codec_of",
+    "float16",
+    "float32",
+    "fp8",
+    "int8",
+    "int8_linear",
+    "log8",
+    "rank_one",
+]
 
 
 def codec_of(codec: str | Codec) -> Codec:
