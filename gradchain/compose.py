@@ -29,6 +29,13 @@ def unique(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return found
 
 
+def rounds(tx: Transform) -> str:
+    """The name of a link in a transform that must be the last of all, as those that round parameters; or ""."""
+    if "last" in tx.recipe.factory.traits:
+        return tx.name
+    return next((name for inside in tx.body.inside() if (name := rounds(inside.tx))), "")
+
+
 class Chain(Body):
     """Links run one after another; adjacent leafwise ones as one kernel per leaf."""
 
@@ -43,6 +50,13 @@ class Chain(Body):
         self.keys = tuple(k for group in self.names for k in group)
         self.needs = frozenset().union(*(body.needs for body in bodies))
         self.steps = list(self._steps())
+
+        for link in self.links[:-1]:
+            if name := rounds(link):
+                raise ValueError(
+                    f"chain: {name} rounds the parameters and must be the last link; {self.links[-1].name} stands "
+                    "after it"
+                )
 
     def _entries(self) -> Iterator[tuple[Body, dict[str, str], tuple]]:
         """Every body of the chain with nested chains opened: (body, its key -> ours, masks)."""

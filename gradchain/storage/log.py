@@ -26,8 +26,9 @@ class log8(Codec):
     Code n = levels * (e - low + 1) + j stands for 2^e (1 + j / levels), the first `levels` codes for
     2^low n / levels: zero is 0. Squares have 8 bits, from 2^(2 low - 2) on; signed values a sign and 7 bits.
     The neighbour above is taken with the probability (x - below) / (above - below), so that the mean over
-    the noise is x and a slow average does not stall. A square below the range keeps the smallest code, never
-    zero; what lies above it becomes infinity. NaN and infinity have codes of their own.
+    the noise is x and a slow average does not stall. Beyond the range the last code stands, and for a square
+    below it the first, never zero: an Adam whose gradients are too large takes steps up to 3 times as long.
+    NaN and infinity have codes of their own, a negative square is NaN.
 
     By default means lie between 7e-9 and 45, their squares between 6e-17 and 1200, in steps of 12 to 25
     percent; two levels double the octaves. Integer arithmetic: every bit is the same on every device.
@@ -57,7 +58,7 @@ class log8(Codec):
 
     @staticmethod
     def _top(positive: bool) -> int:
-        """The last finite code; the next is infinity."""
+        """The last finite code; the next is infinity, the one after it NaN."""
         return 253 if positive else 126
 
     def fit(self, slot: Slot) -> log8:
@@ -80,11 +81,12 @@ class log8(Codec):
         even = bits_of(jnp.abs(x) + jnp.float32(2.0**low)) - (1 << MANTISSA)
         noise = lax.shift_right_logical(bits(), jnp.uint32(32 - rest)).astype(jnp.int32)
         code = (jnp.where(size < low + BIAS << MANTISSA, even, size) + noise >> rest) - start
-        code = jnp.minimum(small_float(code), self._top(positive) + 1)
+        top = self._top(positive)
+        code = jnp.where(size < INF, jnp.minimum(small_float(code), top), jnp.where(size > INF, top + 2, top + 1))
         if positive:
             code = jnp.where(size > 0, jnp.maximum(code, 1), 0)
-            return (jnp.where((size > INF) | ((found < 0) & (size > 0)), 255, code).astype(jnp.uint8),)
-        return (jnp.where(size > INF, -128, jnp.where(found < 0, -code, code)).astype(jnp.int8),)
+            return (jnp.where((found < 0) & (size > 0), top + 2, code).astype(jnp.uint8),)
+        return (jnp.where((found < 0) | (size > INF), -code, code).astype(jnp.int8),)
 
     def decode(self, code: Array) -> Array:
         """The value of each code."""

@@ -110,7 +110,7 @@ class Stored(Wrapper):
         return out, StoredState(count), state
 
 
-@wrapper(traits=frozenset({"random"}), example=lambda: {"tx": example("scale_by_adam"), "min_size": 0})
+@wrapper(traits=frozenset({"random", "codes"}), example=lambda: {"tx": example("scale_by_adam"), "min_size": 0})
 def stored(tx: Any, codec: Any = "log8", *, min_size: int = 4096, seed: int = 0):
     """Keep the state of a transform, or of a whole chain, in 8 or 16 bits: stored(adamw(1e-3), "log8").
 

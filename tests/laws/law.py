@@ -33,9 +33,16 @@ def declares(name: str, trait: str) -> bool:
     """Whether the factory says this of itself: an exemption from a law comes from here, never from a name.
 
     "matrices": norms or products over a leaf, so that the order of additions shows; "random": draws numbers,
-    others for complex parameters; "real": takes real parameters only; "no_derivative": none through a step.
+    others for complex parameters; "real": takes real parameters only; "no_derivative": none through a step;
+    "no_float16": takes no float16 parameters; "narrow_state": keeps some state in the parameter's own dtype;
+    "codes": keeps state in codes made from float32.
     """
     return trait in gc.REGISTRY[name].traits
+
+
+def dtypes(name: str) -> tuple[str, ...]:
+    """The dtypes of parameters that the transform takes."""
+    return tuple(d for d in DTYPES if d != "float16" or not declares(name, "no_float16"))
 
 
 def random(shapes, dtype="float32", seed=0, size=1.0):

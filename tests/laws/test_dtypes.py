@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax.extend.core import jaxprs_in_params
-from law import DTYPES, STEPS, every, finite, hypers, kinds, make, problem, random, run, step, update
+from law import STEPS, declares, dtypes, every, finite, hypers, kinds, make, problem, random, run, step, update
 
 import gradchain as gc
 
@@ -47,7 +47,7 @@ def variants(name):
 @every
 def test_kinds_are_stable(name, x64):
     for tx in variants(name):
-        for dtype in DTYPES:
+        for dtype in dtypes(name):
             params, (grads,) = problem(dtype, steps=1)
             check_kinds(tx, params, grads)
 
@@ -70,6 +70,8 @@ def test_gradients_of_another_dtype(name, of_params, of_grads):
 @every
 def test_state_is_wide(name):
     """Moments of 16-bit parameters are float32, unless the transform is asked for less."""
+    if declares(name, "narrow_state"):
+        pytest.skip("declares that it keeps state in the parameter's dtype")
     params, _ = problem("bfloat16")
     for x in jax.tree.leaves(jax.eval_shape(make(name).init, params)):
         assert not jnp.issubdtype(x.dtype, jnp.floating) or x.dtype == jnp.float32
@@ -79,6 +81,8 @@ def test_state_is_wide(name):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_finite_at_zero_and_large_gradients(name, dtype):
     """Zero, then large, then zero again: no 0/0, no square that overflows, no inf - inf."""
+    if dtype not in dtypes(name):
+        pytest.skip("declares that it takes no float16")
     tx = make(name)
     params, _ = problem(dtype)
     do = jax.jit(update(tx))
@@ -115,6 +119,8 @@ def made(jaxpr):
 
 @every
 def test_float64_is_computed_in_float64(name, x64):
+    if declares(name, "codes"):
+        pytest.skip("declares that it keeps state in codes made from float32")
     tx = make(name)
     params, (grads,) = problem("float64", steps=1)
     state = tx.init(params)
