@@ -80,11 +80,21 @@ def odd() -> PyTree:
     return {"x".join(map(str, shape)) or "scalar": abstract(*shape) for shape in shapes}
 
 
+STORED = {"matrix": (8192, 8192), "qkv": (768, 2304), "embedding": (50257, 768), "odd": (1000, 33)}
+
+
+def storage(dtype: Any = jnp.float32) -> PyTree:
+    """Matrices to keep the state of in fewer bits."""
+    return {name: {"kernel": abstract(*shape, dtype=dtype)} for name, shape in STORED.items()}
+
+
 SHAPES: dict[str, Callable[[], PyTree]] = {
     "gpt2": gpt2,
     "matrix": matrix,
     "matrices": matrices,
     "odd": odd,
+    "storage": storage,
+    "storage-bf16": lambda: storage(jnp.bfloat16),
     "equal-30": lambda: equal(30),
     "equal-300": lambda: equal(300),
     "equal-1000": lambda: equal(1000),

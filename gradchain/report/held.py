@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -23,6 +23,18 @@ def value_of(leaf: Any) -> Any:
 def arrays(holder: Any) -> Any:
     """The optimizer's state with bare arrays for variables, in the containers that it has."""
     return jax.tree.map(value_of, opt_state(holder), is_leaf=tree.is_variable)
+
+
+def entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every NamedTuple of a state, with its path."""
+    if hasattr(node, "_fields"):
+        yield path, node
+        node = node._asdict()
+    elif isinstance(node, list | tuple):
+        node = dict(enumerate(node))
+    if isinstance(node, Mapping):
+        for name, child in node.items():
+            yield from entries(child, f"{path}/{name}" if path else str(name))
 
 
 def put(holder: Any, new: Mapping[str, Any]) -> Any:

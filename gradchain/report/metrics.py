@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ def metrics(state: Any) -> dict[str, Array]:
     counts: list[Array] = []
     named: list[Report] = []
     measured: list[Report] = []
-    for path, entry in _entries(held.arrays(state), ""):
+    for path, entry in held.entries(held.arrays(state)):
         fields = entry._asdict()
         if hasattr(fields.get("count"), "ndim"):
             counts.append(fields["count"])
@@ -48,15 +48,3 @@ def _unique(reports: list[Report], taken: dict[str, Array]) -> dict[str, Array]:
         f"{path}/{name}" if name in taken or names.count(name) > 1 else name: value
         for path, name, value in reports
     }
-
-
-def _entries(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every NamedTuple of a state, with its path."""
-    if hasattr(node, "_fields"):
-        yield path, node
-        node = node._asdict()
-    elif isinstance(node, list | tuple):
-        node = dict(enumerate(node))
-    if isinstance(node, Mapping):
-        for name, child in node.items():
-            yield from _entries(child, f"{path}/{name}" if path else str(name))

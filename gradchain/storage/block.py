@@ -20,8 +20,8 @@ from gradchain.storage.base import real
 class Blocks(Codec):
     """Codes relative to the largest absolute value of a block; the dimensions of the slot are kept.
 
-    x [..., n] becomes codes [..., n] and `scale` [..., ceil(n / block)] float32. A NaN or an infinity makes
-    its block NaN. A square that would round to zero takes the smallest code that is not.
+    x [..., n] becomes codes [..., n] and `scale` [..., ceil(n / block)] float32. A NaN, an infinity
+    or a negative square makes its block NaN. A square that would round to zero takes the smallest code that is not.
     """
 
     block: int = 256
@@ -53,14 +53,15 @@ class Blocks(Codec):
         """Codes of x / scale, which is within -1 and 1, and the scales."""
         n, blocks = x.shape[-1], -(-x.shape[-1] // self.block)
         padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * self.block - n)])
-        scale = jnp.max(jnp.abs(padded.reshape(*x.shape[:-1], blocks, self.block)), axis=-1)
-        safe = jnp.where(scale > 0, scale, 1)
-        codes = self._code(x / self._spread(safe, n), bits)
+        padded = padded.reshape(*x.shape[:-1], blocks, self.block)
+        scale = jnp.max(jnp.abs(padded), axis=-1)
+        codes = self._code(x / self._spread(jnp.where(scale > 0, scale, 1), n), bits)
+        allowed = jnp.isfinite(padded)
         if self.positive:
             smallest = self._smallest().astype(codes.dtype)
-            codes = jnp.where((x > 0) & (codes == 0), smallest, jnp.where(x < 0, 0, codes))
-            scale = jnp.where(jnp.min(padded.reshape(*x.shape[:-1], blocks, self.block), -1) < 0, jnp.nan, scale)
-        return codes, jnp.where(jnp.isinf(scale), jnp.nan, scale)
+            codes = jnp.where((x > 0) & (codes == 0), smallest, codes)
+            allowed &= padded >= 0
+        return codes, jnp.where(jnp.all(allowed, axis=-1), scale, jnp.nan)
 
     def decode(self, codes: Array, scale: Array) -> Array:
         """The values in float32."""
