@@ -107,7 +107,7 @@ def encode(codec: Codec, x: Array, key: Array | None, salt, name: str) -> tuple[
 
     def bits() -> Array:
         start = rounding.fold(0) if key is None else key
-        return rounding.random_bits(rounding.subkey(start, name, salt), x.shape)
+        return rounding.random_bits(start, x.shape, rounding.word(name) ^ salt)
 
     return codec.encode(_single(x), bits)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import zlib
 
 import jax.numpy as jnp
@@ -17,8 +18,8 @@ GOLDEN = np.uint32(0x9E3779B9)
 def _mix(x: Array, word: Array | None = None) -> Array:
     """A permutation of uint32 in which every bit of the input moves every bit of the output."""
     x = (x ^ (x >> 16)) * np.uint32(0x7FEB352D)
-    x = x ^ (x >> 15)
-    x = (x if word is None else x + word) * np.uint32(0x846CA68B)
+    x = x if word is None else x + word
+    x = (x ^ (x >> 15)) * np.uint32(0x846CA68B)
     return x ^ (x >> 16)
 
 
@@ -53,12 +54,14 @@ def _index(shape: tuple[int, ...]) -> Array:
     return index
 
 
-def random_bits(key: Array, shape: tuple[int, ...]) -> Array:
-    """Uniform uint32 noise from the key and each element's index, whatever part of the array a device holds.
+def random_bits(key: Array, shape: tuple[int, ...], *salts) -> Array:
+    """Uniform uint32 noise from the key, each element's index and what says which array it is for.
 
-    A counter hash: no state, no array in memory, a few integer operations for each element.
+    It does not matter which part of the array a device holds. A counter hash: no state, no array in memory,
+    a few integer operations for each element. Key and salts do not meet: what a GPU would compute from
+    scalars for each leaf becomes a kernel for each leaf.
     """
-    return _mix(_index(shape) ^ key, key * GOLDEN)
+    return _mix(functools.reduce(operator.xor, salts, _index(shape)), key)
 
 
 def bits_of(x: Array) -> Array:
@@ -117,12 +120,9 @@ def round_to(x: Array, dtype, bits: Array | None = None) -> Array:
     return rounded
 
 
-def subkey(key: Array, name: str, salt) -> Array:
-    """The key of one array from that of a step: `name` says which slot, `salt` which leaf.
-
-    No more than this: what a GPU would compute from a scalar for each leaf becomes a kernel for each leaf.
-    """
-    return key ^ word(name) ^ salt
+def step_key(seed: int, count: Array) -> Array:
+    """The key of a step, computed once: XLA for GPU would compute it anew for each leaf."""
+    return lax.optimization_barrier(fold(seed, count))
 
 
 def check_seed(who: str, seed) -> None:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.leafwise import leafwise
-from gradchain.rounding import bits_of, check_seed, drop_bits, fold, from_bits, random_bits, round_to
+from gradchain.rounding import bits_of, check_seed, drop_bits, from_bits, random_bits, round_to, step_key
 from gradchain.slots import Leaf, Slot, SlotMaker, absent, copy
 from gradchain.transform import transform
 
@@ -77,7 +77,7 @@ def landed(p: Array, u: Array, dtype) -> Array:
 
 def noise(seed: int, s, salt: Array, x: Array) -> Array:
     """The random bits of this step and leaf."""
-    return random_bits(fold(seed, s.count, salt), x.shape)
+    return random_bits(step_key(seed, s.count), x.shape, salt)
 
 
 class RoundStochasticallyState(NamedTuple):

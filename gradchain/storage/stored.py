@@ -104,7 +104,7 @@ class Stored(Wrapper):
 
     def _step(self, inner: Inner, updates, s: StoredState, state, params):
         count = increment(s.count)
-        plan = dataclasses.replace(inner.ctx.plan, codec=self.rule(), key=rounding.fold(self.seed, count))
+        plan = dataclasses.replace(inner.ctx.plan, codec=self.rule(), key=rounding.step_key(self.seed, count))
         inner = dataclasses.replace(inner, ctx=dataclasses.replace(inner.ctx, plan=plan))
         out, state = inner.run(updates, state, params)
         return out, StoredState(count), state

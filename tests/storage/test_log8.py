@@ -25,14 +25,17 @@ def test_every_code_comes_back(positive, levels, bits):
     codes = all_codes(positive)
     values = codec.decode(codes)
     (again,) = codec.encode(values, lambda: jnp.full((256,), bits, jnp.uint32))
-    np.testing.assert_array_equal(again, codes)
+    number = ~np.isnan(values)
+    assert np.sum(~number) == (1 if positive else 3)  # 255, or 127 with either sign and -128
+    np.testing.assert_array_equal(again[number], codes[number])
+    assert np.all(np.isnan(codec.decode(again[~number])))
 
 
 @pytest.mark.parametrize("positive", SIDES)
 @pytest.mark.parametrize("levels", LEVELS)
 def test_codes_are_the_documented_numbers(positive, levels):
     codec = codecs.log8(levels=levels, positive=positive)
-    low, top = (-52 if positive else -25), (253 if positive else 126)
+    low, top = (-52 if positive else -25), (253 if positive else 125)
     n = np.arange(top + 1)
     octave, j = n // levels - 1, n % levels
     expected = np.where(n < levels, 2.0**low * n / levels, 2.0 ** (low + octave) * (1 + j / levels))
@@ -76,7 +79,7 @@ def test_what_is_no_number_stays_none():
     """NaN and infinity are kept visible; a finite number, however large, stays finite."""
     x = jnp.asarray([jnp.nan, jnp.inf, -jnp.inf, 3e38, -3e38, -0.0], jnp.float32)
     signed = np.asarray(there_and_back(codecs.log8(positive=False), x))
-    np.testing.assert_array_equal(signed, [np.nan, np.inf, -np.inf, 48, -48, 0])
+    np.testing.assert_array_equal(signed, [np.nan, np.inf, -np.inf, 40, -40, 0])
     squares = np.asarray(there_and_back(codecs.log8(positive=True), x))
     np.testing.assert_array_equal(squares, [np.nan, np.inf, np.nan, 1280, np.nan, 0])
 
