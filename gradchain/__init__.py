@@ -63,12 +63,12 @@ from gradchain.schedules import (
     wsd_schedule,
 )
 from gradchain.slots import Axes, shared
-from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
-from gradchain.tree import apply_updates, global_norm
 from gradchain.storage import codecs
 from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
 from gradchain.storage.stored import stored
+from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
+from gradchain.tree import apply_updates, global_norm
 from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
 from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
 from gradchain.wrappers.skip import apply_if_finite, skip
@@ -107,8 +107,8 @@ __all__ = [
     "clip_by_block_rms",
     "clip_by_global_norm",
     "codecs",
-    "convert",
     "constant_schedule",
+    "convert",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
     "describe",

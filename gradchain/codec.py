@@ -1,4 +1,4 @@
-"""Codec: how an array of state is kept in fewer bits; and Plan, how the leaves of one run are read and kept."""
+"""Codec: how an array of state is kept in fewer bits; Plan: how leaves are read and their state is kept."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ class CodecError(ValueError):
 class Codec:
     """How one array of state is kept, as one or several arrays; a subclass is a frozen dataclass.
 
-    `fit(slot)` is the codec with what it must know of a slot, None to leave it exact, or CodecError. `slots(slot)` describes the
-    arrays that are kept, one for each of `parts`: the first under the field's own name, another under
-    `{field}_{part}`. `encode(x, bits)` makes them of float32 values, with the noise `bits()` where rounding
-    is stochastic; `decode(*arrays)` gives the values back. All parts of zeros must be zeros.
+    `fit(slot)` is the codec with what it must know of a slot, None to leave it exact, or CodecError.
+    `slots(slot)` describes the arrays that are kept, one for each of `parts`: the first under the field's own
+    name, another under `{field}_{part}`. `encode(x, bits)` makes them of float32 values, with the noise
+    `bits()` where rounding is stochastic; `decode(*arrays)` gives the values back. All parts of zeros must be
+    zeros.
     """
 
     name: ClassVar[str] = "codec"
     parts: ClassVar[tuple[str, ...]] = ("",)
     plain: ClassVar[bool] = False  # the array is the value in another dtype: parameters may be kept so
-    through: ClassVar[bool] = False  # the update is computed from what is stored, not from what is rounded off
+    through: ClassVar[bool] = (
+        False  # the update is computed from what is stored, not from what is rounded off
+    )
 
     def fit(self, slot: Slot) -> Codec | None:
         """The codec for a slot; None where it leaves a slot as it is."""

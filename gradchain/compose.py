@@ -30,7 +30,7 @@ def unique(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 
 def rounds(tx: Transform) -> str:
-    """The name of a link in a transform that must be the last of all, as those that round parameters; or ""."""
+    """The name of a link in it that must be the last of all, as those that round parameters are; or ""."""
     if "last" in tx.recipe.factory.traits:
         return tx.name
     return next((name for inside in tx.body.inside() if (name := rounds(inside.tx))), "")
@@ -54,8 +54,8 @@ class Chain(Body):
         for link in self.links[:-1]:
             if name := rounds(link):
                 raise ValueError(
-                    f"chain: {name} rounds the parameters and must be the last link; {self.links[-1].name} stands "
-                    "after it"
+                    f"chain: {name} rounds the parameters and must be the last link; {self.links[-1].name} "
+                    "stands after it"
                 )
 
     def _entries(self) -> Iterator[tuple[Body, dict[str, str], tuple]]:

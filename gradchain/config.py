@@ -48,9 +48,9 @@ def to_config(tx: Transform) -> Json:
     """The optimizer as JSON values, from which `from_config` makes an equal one.
 
     Every part is {"name": {arguments}}, with the arguments that differ from their defaults; chain takes a
-    list. Schedules and codecs are written the same way, tunable numbers {"tunable": 0.001}, regular expressions
-    {"regex": "..."}, dtypes {"dtype": "bfloat16"}. Functions, arrays and transformations of other libraries
-    have no such form: an error names the argument.
+    list. Schedules and codecs are written the same way, tunable numbers {"tunable": 0.001}, regular
+    expressions {"regex": "..."}, dtypes {"dtype": "bfloat16"}. Functions, arrays and transformations of other
+    libraries have no such form: an error names the argument.
     """
     if not isinstance(tx, Transform):
         raise ConfigError(f"to_config({tx!r}): expected a gradchain transformation")

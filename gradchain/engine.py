@@ -149,9 +149,11 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
             else:
                 made = _block(kernel)(rows, scalars, operands, extra, ctx.plan.key)
         except (TypeError, ValueError) as error:
-            raise _explained(error, active, updates, first, ctx) from error.__cause__
-        for i, (u, kept) in zip(block, made, strict=True):
-            out[i], columns = u, iter(kept)
+            raise _explained(
+                error, active, updates if params is None else params, first, ctx
+            ) from error.__cause__
+        for i, (u, found) in zip(block, made, strict=True):
+            out[i], columns = u, iter(found)
             for result, pick in zip(results, picks, strict=True):
                 result[i] = next(columns) if pick else None
     new = {v.part.key: _pack(v, results[k], updates) for k, v in enumerate(live) if v.part.key is not None}
@@ -199,14 +201,16 @@ def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) ->
     return Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply, codecs)
 
 
-def _explained(error: Exception, active: Sequence[_Live], updates, i: int, ctx: Context) -> Exception:
+def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:
     """The error with the link and the leaf in it."""
-    leaf, names = leaves_of(updates, ctx.plan.axes)[i], " + ".join(v.part.name for v in active)
+    leaf, names = leaves_of(params, ctx.plan.axes)[i], " + ".join(v.part.name for v in active)
     for v in reversed(active):  # the first that differs is named
         for field, slot in reversed(v.part.link.fields.items()):
             found = v.columns[i][field]
             wanted = kept(v.codecs[i].get(field), slot(leaf))
-            for x, (end, w) in zip(found if isinstance(found, tuple) else [found], wanted.items(), strict=True):
+            for x, (end, w) in zip(
+                found if isinstance(found, tuple) else [found], wanted.items(), strict=True
+            ):
                 if x.shape != w.shape:
                     error = KernelError(
                         f"{v.part.name}: {field_of(field, end)} has shape {list(x.shape)} in the state, "

@@ -1,19 +1,17 @@
-"""The kernel of a run of leafwise links: one jitted function for each shape, state decoded and encoded inside."""
+"""The kernel of a run of leafwise links: a jitted function for each shape, which reads and writes codes."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from gradchain import codec as codecs
 from gradchain import numerics
-from gradchain.codec import Codec
+from gradchain.codec import Codec, encode
 from gradchain.recipe import Recipe
 from gradchain.slots import Leaf
 
@@ -68,12 +66,11 @@ def kernel_of(program: Program) -> Callable:
                 opened = {f: found[f].decode(*x) if f in found else x for f, x in column.items()}
                 local = link.State(**shared, **{f: _like(x, dtype) for f, x in opened.items()})
                 step = functools.partial(link.step, **asked)
-                store = functools.partial(codecs.encode, key=key, salt=salt)
-                through = {f: c for f, c in found.items() if c.through}
-                u, s = _through(step, through, store, name)(u, local, *args) if through else step(u, local, *args)
+                if through := {f: c for f, c in found.items() if c.through}:
+                    step = _through(step, through, key, salt, name)
+                u, s = step(u, local, *args)
                 kept.append({
-                    f: _store(getattr(s, f), x, found.get(f), functools.partial(store, name=f"{name}/{f}"), name, f)
-                    for f, x in column.items()
+                    f: _store(getattr(s, f), x, found.get(f), key, salt, name, f) for f, x in column.items()
                 })  # fmt: skip
             if u.shape != g.shape:
                 raise KernelError(f"{name}: the update has shape {u.shape}, the gradient {g.shape}")
@@ -84,11 +81,11 @@ def kernel_of(program: Program) -> Callable:
     return jax.jit(kernel)
 
 
-def _store(new, old, codec: Codec | None, store: Callable, name: str, field: str):
+def _store(new, old, codec: Codec | None, key, salt, name: str, field: str):
     """A field as it is kept, of the shapes and dtypes that the state has."""
     if codec is None:
         return _cast(new, old, name, field)
-    parts = store(codec, new)
+    parts = encode(codec, new, key, salt, f"{name}/{field}")
     return tuple(_cast(x, y, name, field) for x, y in zip(parts, old, strict=True))
 
 
@@ -100,7 +97,7 @@ def _cast(new, old, name: str, field: str):
     return new.astype(old.dtype)
 
 
-def _through(step: Callable, found: Mapping[str, Codec], store: Callable, name: str) -> Callable:
+def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -> Callable:
     """The step with the update computed from what the codecs store of some fields.
 
     The kernel is traced, and where it has computed such a field, what is stored of it takes its place: a
@@ -122,7 +119,7 @@ def _through(step: Callable, found: Mapping[str, Codec], store: Callable, name: 
                     f"{found[field]!r} cannot take its place"
                 )
             (x,) = jaxpr_as_fun(ClosedJaxpr(jaxpr.replace(outvars=[var]), consts))(*values)
-            kept = store(found[field], x, name=f"{name}/{field}")
+            kept = encode(found[field], x, key, salt, f"{name}/{field}")
             consts.append(found[field].decode(*kept).astype(x.dtype))
             rest = [e for e in jaxpr.eqns if e is not eqn]
             jaxpr = jaxpr.replace(constvars=[*jaxpr.constvars, var], eqns=rest)

@@ -120,7 +120,9 @@ class Link(Body):
     def opened(self, s, updates, codecs: Mapping[str, list[Codec | None]]):
         """The state with the values of what codecs keep: for links that work on whole trees."""
         for field, of in codecs.items():
-            arrays = {p: flat(s, field_of(field, p), updates, None, self.recipe.factory.name) for p in parts_of(of)}
+            arrays = {
+                p: flat(s, field_of(field, p), updates, None, self.recipe.factory.name) for p in parts_of(of)
+            }
             values = [
                 x if c is None else _decode(c, [arrays[p][i] for p in c.parts])
                 for i, (c, x) in enumerate(zip(of, arrays[""], strict=True))
@@ -180,7 +182,9 @@ def flat(s, field: str, updates, picked, who: str) -> list:
     """A field of the state as one array for each leaf of the updates; None where a mask leaves it out."""
     value = getattr(s, field)
     if picked is None:
-        if jax.tree.structure(value) != jax.tree.structure(updates) and tree.paths(value) != tree.paths(updates):
+        if jax.tree.structure(value) != jax.tree.structure(updates) and tree.paths(value) != tree.paths(
+            updates
+        ):
             tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who)
         return jax.tree.leaves(value)
     paths = tree.paths(updates)

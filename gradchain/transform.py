@@ -19,13 +19,16 @@ PyTree = Any
 P = ParamSpec("P")
 
 
+PLAN = Plan()  # the default axes, and no codecs
+
+
 @dataclasses.dataclass(frozen=True)
 class Context:
     """What goes along with an update: extra arguments, whether to apply it, how leaves are read and kept."""
 
     extra: Mapping[str, Any]
     apply: bool = False
-    plan: Plan = Plan()
+    plan: Plan = PLAN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +85,12 @@ class Transform:
     def init(self, params: PyTree) -> dict[str, Any]:
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
         check_floating(params, self.name)
-        return self.body.init(params, Plan())
+        return self.body.init(params, PLAN)
 
     def slots(self, params: PyTree) -> dict[str, Any]:
         """The state as slots; `params` may be abstract."""
         check_floating(params, self.name)
-        return self.body.slots(params, Plan())
+        return self.body.slots(params, PLAN)
 
     def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
         """Updates to add to the parameters, and the new state."""

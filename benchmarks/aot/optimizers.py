@@ -40,7 +40,12 @@ ROUNDED |= {
 def registered() -> dict[str, Make]:
     """Every factory of gradchain registered as an optimizer, at the arguments of its example."""
     names = sorted(name for name, factory in gc.REGISTRY.items() if factory.kind == "optimizer")
-    return GRADCHAIN | STORED | ROUNDED | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN}
+    return (
+        GRADCHAIN
+        | STORED
+        | ROUNDED
+        | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN}
+    )
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lm import UserError
-from lm.optimizers import SCHEDULES, setting
+from lm.optimizers import SCHEDULES, STORED, setting
 
 PROGRAM = "train_lm"
 
@@ -92,6 +92,7 @@ FLAGS: dict[str, list[tuple[str, Any, Any, str]]] = {
         ("config", None, json_file, "a JSON file with the optimizer, instead of the flags above"),
         ("accumulate", 1, whole(1), "gradients averaged for one step"),
         ("ema", 0.0, between(0, 1), "decay of an average of the parameters, which is then what is validated"),
+        ("stored", None, STORED, "keep the optimizer's state in fewer bits"),
         ("skip", False, bool, "leave out steps whose gradient is not finite"),
     ],
     "run": [

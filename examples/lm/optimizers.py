@@ -41,12 +41,15 @@ def schedule_configs(peak: float, steps: int, warmup: int) -> dict[str, dict]:
 
 
 SCHEDULES = tuple(schedule_configs(1.0, 10, 1))
+STORED = tuple(name for name in (*gc.codecs.CODECS, *gc.codecs.SHORT) if name != "float32")
 
 
 def config(flags) -> dict:
     """The config of the whole: what --config holds, or clipping and --optimizer; then the wrappers."""
     found = flags.config if flags.config is not None else named(flags)
     found = {"monitored": {"tx": found}}  # its norms, for gc.metrics
+    if flags.stored:
+        found = {"stored": {"tx": found, "codec": flags.stored}}
     if flags.ema:
         found = {"average": {"tx": found, "decay": flags.ema}}
     if flags.skip:

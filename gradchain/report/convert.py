@@ -27,7 +27,9 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     """
     state, old, new = held.arrays(state), tx.slots(params), to.slots(params)
     _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
-    counts = [x for path, x in zip(tree.paths(state), jax.tree.leaves(state), strict=True) if path.endswith("count")]
+    counts = [
+        x for path, x in zip(tree.paths(state), jax.tree.leaves(state), strict=True) if path.endswith("count")
+    ]
     count = max(counts, default=None, key=lambda x: int(x))
     return _level(state, old, new, count, "")
 
@@ -36,7 +38,11 @@ def _level(state: Mapping, old: Mapping, new: Mapping, count, where: str) -> dic
     """Entries by name; groups of a partition hold entries of their own."""
     found = {}
     own = {k for k, v in (*old.items(), *new.items()) if _is_own(v)}
-    _same(tuple(k for k in old if k not in own), tuple(k for k in new if k not in own), f"the two optimizers{where}")
+    _same(
+        tuple(k for k in old if k not in own),
+        tuple(k for k in new if k not in own),
+        f"the two optimizers{where}",
+    )
     for key, slots in new.items():
         here = f"{where}/{key}" if where else f" at {key}"
         if isinstance(slots, Mapping):
@@ -58,7 +64,9 @@ def _entry(state: Any, old: Any, new: Any, key: str) -> Any:
     found = {field: [None] * len(jax.tree.leaves(getattr(new, field))) for field in new._fields}
     for field in set(new._fields) & set(old._fields):
         slots, before = jax.tree.leaves(getattr(new, field)), jax.tree.leaves(getattr(old, field))
-        for i, (path, was, slot) in enumerate(zip(tree.paths(getattr(new, field)), before, slots, strict=True)):
+        for i, (path, was, slot) in enumerate(
+            zip(tree.paths(getattr(new, field)), before, slots, strict=True)
+        ):
             if not (getattr(slot, "index", 0) or getattr(was, "index", 0)):  # those come with the first part
                 for part, x in _leaf(state, was, slot, field, i, f"{key}/{field}", path).items():
                     found[field_of(field, part)][i] = x
@@ -93,5 +101,5 @@ def _same(found: tuple[str, ...], expected: tuple[str, ...], what: str) -> None:
     raise ValueError(
         f"convert: {what} differ: {differing[0]!r} is only in the {side}"
         + (f", and {len(differing) - 1} more" if len(differing) > 1 else "")
-        + "; convert changes how one optimizer's state is stored, and `params` must be the ones it was made for"
+        + "; convert changes how one optimizer's state is stored, for the parameters it was made for"
     )

@@ -21,7 +21,8 @@ class Blocks(Codec):
     """Codes relative to the largest absolute value of a block; the dimensions of the slot are kept.
 
     x [..., n] becomes codes [..., n] and `scale` [..., ceil(n / block)] float32. A NaN, an infinity
-    or a negative square makes its block NaN. A square that would round to zero takes the smallest code that is not.
+    or a negative square makes its block NaN. A square that would round to zero takes the smallest code that
+    is not.
     """
 
     block: int = 256
@@ -69,7 +70,9 @@ class Blocks(Codec):
 
     def _spread(self, scale: Array, n: int) -> Array:
         """The scale of every number."""
-        return jnp.repeat(scale, self.block, axis=-1, total_repeat_length=scale.shape[-1] * self.block)[..., :n]
+        return jnp.repeat(scale, self.block, axis=-1, total_repeat_length=scale.shape[-1] * self.block)[
+            ..., :n
+        ]
 
     def _code(self, x: Array, bits: Bits) -> Array:
         raise NotImplementedError
@@ -116,7 +119,9 @@ class int8(Blocks):
         return (found - self._zero).astype(jnp.uint8)  # modulo 256: zero is 0
 
     def _value(self, codes: Array) -> Array:
-        return jnp.asarray(dynamic_map(bool(self.positive)))[(codes + jnp.uint8(self._zero)).astype(jnp.int32)]
+        return jnp.asarray(dynamic_map(bool(self.positive)))[
+            (codes + jnp.uint8(self._zero)).astype(jnp.int32)
+        ]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

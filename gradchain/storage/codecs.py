@@ -44,4 +44,6 @@ def codec_of(codec: str | Codec) -> Codec:
         near = difflib.get_close_matches(codec, known, 3, 0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known)}"
         raise ValueError(f"stored: there is no codec {codec!r}; {hint}")
-    raise TypeError(f"stored: {codec!r} is not a codec; expected a name, a value of codecs, or {{pattern: codec}}")
+    raise TypeError(
+        f"stored: {codec!r} is not a codec; expected a name, a value of codecs, or {{pattern: codec}}"
+    )

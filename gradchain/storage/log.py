@@ -47,8 +47,9 @@ class log8(Codec):
             low, high = self.exponents(positive)
             if not isinstance(self.low, int) or low < -125 or high > 127:
                 raise ValueError(
-                    f"log8: low is {self.low!r}; with {self.levels} levels, {'squares' if positive else 'means'} "
-                    f"would have exponents from {low} to {high}, and float32 has -125 to 127"
+                    f"log8: low is {self.low!r}; with {self.levels} levels, "
+                    f"{'squares' if positive else 'means'} would have exponents from {low} to {high}, and "
+                    "float32 has -125 to 127"
                 )
 
     def exponents(self, positive: bool) -> tuple[int, int]:

@@ -13,7 +13,16 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.leafwise import leafwise
-from gradchain.rounding import bits_of, check_seed, drop_bits, from_bits, random_bits, round_to, step_key
+from gradchain.rounding import (
+    bits_of,
+    check_seed,
+    drop_bits,
+    from_bits,
+    random_bits,
+    round_to,
+    small_float,
+    step_key,
+)
 from gradchain.slots import Leaf, Slot, SlotMaker, absent, copy
 from gradchain.transform import transform
 
@@ -204,7 +213,7 @@ def split_weights(bits: int = 16, seed: int = 0):
             x = drop_bits(x, unused, noise(seed, s, salt, x))
         u = towards(p, nearest(x))
         left = remainder(x, landed(p, u, leaf.dtype))
-        return u, s._replace(remainder=(left >> unused).astype(dtype))
+        return u, s._replace(remainder=small_float(left >> unused).astype(dtype))
 
     low = of_narrow(lambda p: like_parameter(p, dtype), "split_weights", jnp.bfloat16)
     return leafwise(SplitWeightsState, step, remainder=low)

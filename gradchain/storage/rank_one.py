@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -47,7 +47,8 @@ class rank_one(Codec):
 
     def slots(self, slot: Slot) -> tuple[Slot, ...]:
         """Means over the columns, and over the rows."""
-        return drop(slot.leaf, self.cols), drop(slot.leaf, self.rows)
+        leaf: Any = slot.leaf
+        return drop(leaf, self.cols), drop(leaf, self.rows)
 
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
         """Both means."""

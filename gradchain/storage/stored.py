@@ -79,7 +79,7 @@ class Rule:
 
 
 class Stored(Wrapper):
-    """A wrapper that gives the plan of its transform a rule of codecs, and a key for the noise of each step."""
+    """A wrapper that gives the plan of its transform a rule of codecs and the key of each step's noise."""
 
     def __init__(self, tx: Transform, codec: Any, min_size: int, seed: int):
         super().__init__(StoredState, tx, self._step, "count", frozenset(), {"count": shared(counter)})
@@ -110,7 +110,9 @@ class Stored(Wrapper):
         return out, StoredState(count), state
 
 
-@wrapper(traits=frozenset({"random", "codes"}), example=lambda: {"tx": example("scale_by_adam"), "min_size": 0})
+@wrapper(
+    traits=frozenset({"random", "codes"}), example=lambda: {"tx": example("scale_by_adam"), "min_size": 0}
+)
 def stored(tx: Any, codec: Any = "log8", *, min_size: int = 4096, seed: int = 0):
     """Keep the state of a transform, or of a whole chain, in 8 or 16 bits: stored(adamw(1e-3), "log8").
 

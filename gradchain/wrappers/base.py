@@ -110,7 +110,9 @@ class Wrapper(Link):
         operands, kept = self.live(own)
         body = self.recipe.build(operands) if operands else self
         found = self.codecs(leaves_of(updates if params is None else params, ctx.plan.axes), None, ctx.plan)
-        out, new, inner = body.fn(Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params)
+        out, new, inner = body.fn(
+            Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params
+        )
         own = self.closed(new, own, updates, found, ctx.plan)
         return out, {self.own: own._replace(hyperparams=kept) if kept else own, **self._outer(inner)}
 

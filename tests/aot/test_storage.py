@@ -1,4 +1,4 @@
-"""State and parameters in fewer bits, in the programs of the TPU v5e and H100 compilers: bytes, kernels, memory."""
+"""State and parameters in fewer bits, as the TPU v5e and H100 compilers make it: bytes, kernels, memory."""
 
 import functools
 

@@ -4,7 +4,21 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax.extend.core import jaxprs_in_params
-from law import STEPS, declares, dtypes, every, finite, hypers, kinds, make, problem, random, run, step, update
+from law import (
+    STEPS,
+    declares,
+    dtypes,
+    every,
+    finite,
+    hypers,
+    kinds,
+    make,
+    problem,
+    random,
+    run,
+    step,
+    update,
+)
 
 import gradchain as gc
 

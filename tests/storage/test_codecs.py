@@ -48,7 +48,9 @@ def test_slots_say_what_encode_makes(name, codec, positive):
 def test_what_has_been_kept_once_is_kept_again(name, codec, positive):
     """Decoding and encoding again changes nothing, with other noise as well."""
     if name == "int8" and not positive:
-        pytest.skip("the map has 1 but not -1: where a block's largest is negative, its scale shrinks by 0.7 %")
+        pytest.skip(
+            "the map has 1 but not -1: where a block's largest is negative, its scale shrinks by 0.7 %"
+        )
     x = jnp.abs(wide_values((256, 256), positive)) if positive else wide_values((256, 256), positive)
     first = codec.encode(x, noise(x.shape, 0))
     again = codec.encode(codec.decode(*first), noise(x.shape, 1))
@@ -73,7 +75,11 @@ def test_errors_are_bounded(name, codec, positive):
         assert np.max(np.where(inside, off / jnp.abs(x), 0)) <= BOUND[name]
     elif name != "rank_one":
         largest = jnp.max(jnp.abs(x), axis=-1, keepdims=True)
-        step = {"int8_linear": 1 / (255 if positive else 254), "int8": 0.9 / 128, "fp8": 2**-3 if positive else 2**-4}[name]
+        step = {
+            "int8_linear": 1 / (255 if positive else 254),
+            "int8": 0.9 / 128,
+            "fp8": 2**-3 if positive else 2**-4,
+        }[name]
         assert np.max(off / largest) <= step * 1.001
 
 

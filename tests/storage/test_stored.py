@@ -55,17 +55,23 @@ BASES = {
 }
 
 
-CASES = [(base, "log8") for base in sorted(BASES)] + [("chain", "int8"), ("partition", "fp8"), ("masked", "int8")]
+CASES = [(base, "log8") for base in sorted(BASES)] + [
+    ("chain", "int8"),
+    ("partition", "fp8"),
+    ("masked", "int8"),
+]
 
 
 @pytest.mark.parametrize(("base", "codec"), CASES)
 def test_any_transform_can_be_stored(base, codec):
     """It goes where the exact one goes, roughly, and nothing is compiled twice."""
     tx = gc.stored(BASES[base], codec, min_size=64)
-    p, s, _ = train(tx)
+    p, _, _ = train(tx)
     exact, _, _ = train(BASES[base])
     moved = [float(jnp.linalg.norm(x - 0.5)) for x in jax.tree.leaves(exact)]
-    off = [float(jnp.linalg.norm(x - y)) for x, y in zip(jax.tree.leaves(p), jax.tree.leaves(exact), strict=True)]
+    off = [
+        float(jnp.linalg.norm(x - y)) for x, y in zip(jax.tree.leaves(p), jax.tree.leaves(exact), strict=True)
+    ]
     assert sum(moved) > 0 and all(o <= 0.5 * m for o, m in zip(off, moved, strict=True))
 
 
@@ -86,7 +92,13 @@ def test_float32_is_the_optimizer_itself():
 
 def test_bytes_of_state():
     big = {"w": jax.ShapeDtypeStruct((4096, 4096), jnp.float32)}
-    for codec, expected in [("log8", 2.0), ("bfloat16", 4.0), ("int8", 2.03125), ("fp8", 2.03125), ("float32", 8.0)]:
+    for codec, expected in [
+        ("log8", 2.0),
+        ("bfloat16", 4.0),
+        ("int8", 2.03125),
+        ("fp8", 2.03125),
+        ("float32", 8.0),
+    ]:
         table = gc.describe(gc.stored(gc.adamw(1e-3), codec), big)
         assert table.bytes_per_param == pytest.approx(expected, abs=1e-5)
     assert "uint8 (log8)" in repr(gc.describe(gc.stored(gc.adamw(1e-3), "log8"), big))
@@ -107,7 +119,9 @@ def test_what_stays_exact():
 
 
 def test_slots_and_leaves_by_pattern():
-    tx = gc.stored(ADAM, {"nu/dense/*": "log8", "scale_by_adam/mu": codecs.bfloat16(stochastic=True)}, min_size=2)
+    tx = gc.stored(
+        ADAM, {"nu/dense/*": "log8", "scale_by_adam/mu": codecs.bfloat16(stochastic=True)}, min_size=2
+    )
     state = tx.init(params())["scale_by_adam"]
     assert state.nu["dense"]["kernel"].dtype == jnp.uint8 and state.nu["out"]["kernel"].dtype == jnp.float32
     assert {x.dtype for x in jax.tree.leaves(state.mu)} == {jnp.dtype(jnp.bfloat16)}
@@ -161,7 +175,9 @@ def test_scan_and_resume_are_bit_equal():
     kept = pickle.loads(pickle.dumps(jax.device_get(half[:2])))
     same(train(tx, 3, (*jax.tree.map(jnp.asarray, kept), 3))[:2], whole[:2])
     stacked = jax.tree.map(lambda *x: jnp.stack(x), *(grads_like(params(), i) for i in range(6)))
-    scanned, _ = jax.lax.scan(lambda c, g: (tx.step(g, c[1], c[0]), None), (params(), tx.init(params())), stacked)
+    scanned, _ = jax.lax.scan(
+        lambda c, g: (tx.step(g, c[1], c[0]), None), (params(), tx.init(params())), stacked
+    )
     same(scanned, whole[:2])
 
 
@@ -197,7 +213,9 @@ def test_rank_one_is_the_factored_rule():
     kept = s["scale_by_rms"]
     assert kept.nu["w"].shape == (40,) and kept.nu_col["w"].shape == (30,)
     assert kept.nu["stack"].shape == (3, 20) and kept.nu_col["stack"].shape == (3, 50)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=3e-6), kept.nu, f["scale_by_factored_rms"].v_row)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=3e-6), kept.nu, f["scale_by_factored_rms"].v_row
+    )
 
 
 def test_bad_input():
@@ -205,17 +223,19 @@ def test_bad_input():
         gc.stored(ADAM, "log9")
     with pytest.raises(TypeError, match="8 is not a codec"):
         gc.stored(ADAM, 8)
-    with pytest.raises(TypeError, match="seed is 1.5"):
+    with pytest.raises(TypeError, match=r"seed is 1\.5"):
         gc.stored(ADAM, seed=1.5)
     with pytest.raises(ValueError, match="min_size is -1"):
         gc.stored(ADAM, min_size=-1)
-    with pytest.raises(ValueError, match="no slot matches 'nv'; slots are .*'nu'"):
+    with pytest.raises(ValueError, match=r"no slot matches 'nv'; slots are .*'nu'"):
         gc.stored(ADAM, {"nv": "log8"}).init(params())
     with pytest.raises(ValueError, match="no slot matches 'count'"):
         gc.stored(ADAM, {"count": "log8"}).init(params())
     with pytest.raises(codecs.CodecError, match="log8 for 'scale_by_adam/mu/dense/bias': it holds squares"):
         gc.stored(ADAM, {"mu": codecs.log8(positive=True)}).init(params())
-    with pytest.raises(codecs.CodecError, match="log8 for 'average_params/average/dense/bias': it is for running"):
+    with pytest.raises(
+        codecs.CodecError, match="log8 for 'average_params/average/dense/bias': it is for running"
+    ):
         gc.stored(gc.average(ADAM, 0.9), {"average": "log8"}).init(params())
     with pytest.raises(codecs.CodecError, match="rank_one can hold no slot; for 'trace/trace/dense/bias'"):
         gc.stored(gc.trace(0.9), "rank_one", min_size=2).init(params())
