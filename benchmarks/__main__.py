@@ -1,22 +1,21 @@
-"""`python -m benchmarks` times this machine, `python -m benchmarks step --repeats 5` in one respect."""
+"""`python -m benchmarks` times this machine, `python -m benchmarks step --repeats 5` in one respect.
+
+`python -m benchmarks quality` trains small models, the better part of an hour, and is run only when named.
+"""
 
 import sys
+from importlib import import_module
 
-from benchmarks import step, trace
-
-RUNS = {"trace": trace.main, "step": step.main}
+RUNS = {"trace": True, "step": True, "quality": False}  # name -> whether it is run when nothing is named
 
 
 def main() -> None:
-    """Run what is named first on the command line with the rest as its arguments, or both."""
+    """Run what is named first on the command line with the rest as its arguments, or what is quick."""
     name, *rest = sys.argv[1:] or [""]
-    if name in RUNS:
-        RUNS[name](rest)
-    elif name:
-        sys.exit(f"python -m benchmarks: no {name!r}; there is {' and '.join(RUNS)}")
-    else:
-        for run in RUNS.values():
-            run([])
+    if name and name not in RUNS:
+        sys.exit(f"python -m benchmarks: no {name!r}; there is {', '.join(RUNS)}")
+    for run in [name] if name else [run for run, usual in RUNS.items() if usual]:
+        import_module(f"benchmarks.{run}").main(rest)
 
 
 main()

@@ -81,14 +81,15 @@ def bars(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the tables named on the command line, or all that are there."""
-    from benchmarks import step, trace
+    from benchmarks import quality, step, trace
     from benchmarks.aot import run
 
     names = list(sys.argv[1:] if argv is None else argv) or sorted(
         p.stem for p in results.RESULTS.glob("*.csv")
     )
     for name in names:
-        drawer = {"trace": trace.draw, "step": step.draw}.get(name.split("_")[0], run.draw)
+        drawers = {"trace": trace.draw, "step": step.draw, "quality": quality.draw}
+        drawer = drawers.get(name.split("_")[0], run.draw)
         print(drawer(name))
 
 

@@ -24,15 +24,15 @@ GRADCHAIN: dict[str, Make] = {
 
 # The same AdamW with its state in fewer bits, and with last links for parameters in bfloat16.
 STORED: dict[str, Make] = {
-    f"adamw, {codec}": functools.partial(lambda codec: gc.stored(gc.adamw(1e-3), codec), codec)
+    f"adamw+{codec}": functools.partial(lambda codec: gc.stored(gc.adamw(1e-3), codec), codec)
     for codec in ("log8", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
 }
 ROUNDED: dict[str, Make] = {
-    f"adamw, {last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)
+    f"adamw+{last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)
     for last in ("round_stochastically", "kahan", "split_weights", "master_weights")
 }
 ROUNDED |= {
-    f"{name}, log8": functools.partial(lambda make: gc.stored(make(), "log8"), make)
+    f"{name}+log8": functools.partial(lambda make: gc.stored(make(), "log8"), make)
     for name, make in ROUNDED.items()
 }
 

@@ -53,6 +53,7 @@ def draw(name: str) -> Path:
     """Draw the table aot_<target>_<shapes>."""
     rows = results.read(name)
     _, target_name, shapes_name = name.split("_", 2)
+    dtype = "bfloat16" if shapes_name.endswith("-bf16") else "float32"
     for row in rows:
         row["note"] = f"{row['kernels']} kernels" + (f", {row['copies']} copies" if row["copies"] > 9 else "")
         if row["name"] in PERIODS and row["least"] < 0.99 * row["bytes"]:
@@ -62,7 +63,7 @@ def draw(name: str) -> Path:
         "average",
         results.RESULTS / f"{name}.png",
         label="bytes of HBM traffic for each parameter and step",
-        title=f"Compiled for {TARGETS[target_name].title}, {shapes_name}, float32",
+        title=f"Compiled for {TARGETS[target_name].title}, {shapes_name.removesuffix('-bf16')}, {dtype}",
         floor="average_floor",
         note="note",
         limit=min(
