@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 
 MANTISSA = 23  # bits of a float32's mantissa
+BIAS = 127  # of its exponent
 MAGIC = np.float32(1.5 * 2.0**MANTISSA).view(np.int32).item()
 GOLDEN = np.uint32(0x9E3779B9)
 

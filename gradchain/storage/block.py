@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from gradchain.codec import Bits, Codec, CodecError
-from gradchain.rounding import uniform
+from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
 from gradchain.slots import Slot
 from gradchain.storage.base import real
 
@@ -53,7 +52,9 @@ class Blocks(Codec):
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
         """Codes of x / scale, which is within -1 and 1, and the scales."""
         n, blocks = x.shape[-1], -(-x.shape[-1] // self.block)
-        padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * self.block - n)])
+        padded = x
+        if blocks * self.block != n:
+            padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * self.block - n)])
         padded = padded.reshape(*x.shape[:-1], blocks, self.block)
         scale = jnp.max(jnp.abs(padded), axis=-1)
         codes = self._code(x / self._spread(jnp.where(scale > 0, scale, 1), n), bits)
@@ -70,9 +71,8 @@ class Blocks(Codec):
 
     def _spread(self, scale: Array, n: int) -> Array:
         """The scale of every number."""
-        return jnp.repeat(scale, self.block, axis=-1, total_repeat_length=scale.shape[-1] * self.block)[
-            ..., :n
-        ]
+        wide = jnp.broadcast_to(scale[..., None], (*scale.shape, self.block))
+        return wide.reshape(*scale.shape[:-1], -1)[..., :n]
 
     def _code(self, x: Array, bits: Bits) -> Array:
         raise NotImplementedError
@@ -85,43 +85,58 @@ class Blocks(Codec):
         return jnp.ones((), jnp.int32)
 
 
-@functools.cache
-def dynamic_map(positive: bool) -> np.ndarray:
-    """The 256 values of the dynamic map in order: a decade, then even steps within it, arXiv:2110.02861.
+DECADES = 7
 
-    The decade 10^-d from 1 to 0.1 has 2^(6-d) steps (twice that without a sign), at their midpoints.
-    """
-    found = [0.0, 1.0]
-    for d in range(7):
-        ends = np.linspace(0.1, 1, 2 ** (6 - d + positive) + 1)
-        middles = (ends[1:] + ends[:-1]) / 2 * 10.0**-d
-        found += [*middles] if positive else [*middles, *-middles]
-    return np.sort(np.asarray(found, np.float32))
+
+def _power_of_ten(n: Array) -> Array:
+    """10^n for n from 0 to 6, by choice: exact, and a table would be a gather."""
+    found = jnp.full(n.shape, 1, jnp.float32)
+    for i in range(1, DECADES):
+        found = jnp.where(n == i, np.float32(10.0**i), found)
+    return found
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class int8(Blocks):
     """One byte by the dynamic map of 8-bit Adam, in blocks of 256: seven decades, finer towards 1.
 
-    Rounded to the nearest of the 256 values. arXiv:2110.02861
+    The decade from 10^-(d+1) to 10^-d has 2^(6-d) even steps (for squares, without a sign, twice as many),
+    each with its middle as the value; 0 and 1 are values too. The nearest value is taken. arXiv:2110.02861
     """
 
     name: ClassVar[str] = "int8"
+    # Of signed values 128 stands for 1, and 129 to 255 for negative ones.
     dtypes: ClassVar[tuple[Any, Any]] = (jnp.uint8, jnp.uint8)
 
-    @property
-    def _zero(self) -> int:
-        return 0 if self.positive else 127  # where 0 stands in the map
-
     def _code(self, x: Array, bits: Bits) -> Array:
-        table = dynamic_map(bool(self.positive))
-        found = jnp.searchsorted((table[1:] + table[:-1]) / 2, x, method="scan_unrolled")
-        return (found - self._zero).astype(jnp.uint8)  # modulo 256: zero is 0
+        more, size = int(bool(self.positive)), jnp.abs(x)
+        # A decade begins halfway between its own first value and the last of the one below.
+        ends = [10.0 ** (i - DECADES) * (1 + 1.8 * 2.0 ** -(i + more)) for i in range(1, DECADES)]
+        decade = jnp.zeros(x.shape, jnp.int32)
+        for end in ends:
+            decade += size >= np.float32(end)
+        steps = lax.shift_left(jnp.full(x.shape, 1 + more), decade)
+        part = (size * _power_of_ten(DECADES - 1 - decade) - np.float32(0.1)) * np.float32(1 / 0.9)
+        step = jnp.clip(jnp.floor(part * small_float(steps)).astype(jnp.int32), 0, steps - 1)
+        code = steps - more + step
+        code = jnp.where(size < np.float32((0.55 - 0.225 * more) * 0.5e-6), 0, code)
+        code = jnp.where(size >= np.float32(1 - 0.225 * 2.0 ** -(DECADES - 1 + more)), 128 << more, code)
+        code = jnp.minimum(code, 255 if more else 128)
+        return small_float(jnp.where((x < 0) & (code > 0), 256 - jnp.minimum(code, 127), code)).astype(
+            jnp.uint8
+        )
 
     def _value(self, codes: Array) -> Array:
-        return jnp.asarray(dynamic_map(bool(self.positive)))[
-            (codes + jnp.uint8(self._zero)).astype(jnp.int32)
-        ]
+        more, code = int(bool(self.positive)), codes.astype(jnp.int32)
+        negative = (code > 128) if not more else jnp.zeros(code.shape, bool)
+        size = jnp.where(negative, 256 - code, code) + more
+        whole = small_float(jnp.maximum(size, 1))  # 2^octave (1 + part)
+        octave = (bits_of(whole) >> MANTISSA) - BIAS
+        scale = from_bits((BIAS - octave) << MANTISSA)  # 2^-octave
+        part = whole * scale - 1 + 0.5 * scale
+        value = (np.float32(0.1) + np.float32(0.9) * part) / _power_of_ten(DECADES - 1 + more - octave)
+        value = jnp.where(size == 128 << more, 1, jnp.where(size == more, 0, value))
+        return jnp.where(negative, -value, value)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

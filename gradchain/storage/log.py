@@ -9,11 +9,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.codec import Bits, Codec, CodecError
-from gradchain.rounding import MANTISSA, bits_of, from_bits, small_float
+from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float
 from gradchain.slots import Slot
 from gradchain.storage.base import real
 
-BIAS = 127  # of a float32's exponent
 INF = 0xFF << MANTISSA  # the bits of infinity
 SIGN = -(1 << 31)
 LEVELS = {2: 1, 4: 2, 8: 3}  # bits of mantissa for each number of levels

@@ -32,9 +32,9 @@ class Rule:
         self.codecs = {k: codec_of(v) for k, v in (codec if self.named else {"**": codec}).items()}
         self.min_size = min_size
         self.asked: dict[str, None] = {}
-        self.hit: set[str] = set()
-        self.refused: dict[str, str] = {}
-        self.used = False
+        self.hit: set[str] = set()  # patterns that match a slot
+        self.used: set[str] = set()  # patterns whose codec keeps one
+        self.left: dict[str, tuple[str, str]] = {}  # pattern -> a slot that its codec does not keep, and why
 
     def __call__(self, link: str, field: str, slot: Slot) -> Codec | None:
         path = slot.leaf.path if slot.leaf is not None else ""
@@ -43,32 +43,32 @@ class Rule:
         for pattern, codec in self.codecs.items():
             if any(select.matches(pattern, name) for name in names):
                 self.hit.add(pattern)
-                return self._fit(codec, slot, names[-1])
+                return self._fit(pattern, codec, slot, names[-1])
         return None
 
-    def _fit(self, codec: Codec, slot: Slot, where: str) -> Codec | None:
-        small = math.prod(slot.shape) < max(self.min_size, 2) or not slot.shape
-        if self.named and slot.shape:
-            try:
-                fitted = codec.fit(slot)
-            except CodecError as error:
-                raise CodecError(f"stored: {codec.name} for {where!r}: it {error}") from None
-            return None if small else fitted
-        if small or slot.exact:
+    def _fit(self, pattern: str, codec: Codec, slot: Slot, where: str) -> Codec | None:
+        small = math.prod(slot.shape) < max(self.min_size, 2)
+        if not slot.shape or (not self.named and (small or slot.exact)):
             return None
         try:
-            fitted = codec.fit(slot)
+            fitted, why = codec.fit(slot), "leaves it as it is"
         except CodecError as error:
-            self.refused[where] = str(error)
+            if self.named:
+                raise CodecError(f"stored: {codec.name} for {where!r}: it {error}") from None
+            fitted, why = None, str(error)
+        if small:
             return None
-        self.used = True
+        if fitted is None:
+            self.left.setdefault(pattern, (where, why))
+        else:
+            self.used.add(pattern)
         return fitted
 
     def check(self) -> None:
-        """Raise for patterns that name no slot, and for a codec that can hold none."""
-        if self.refused and not self.used and not self.named:
-            (where, why), name = next(iter(self.refused.items())), self.codecs["**"].name
-            raise CodecError(f"stored: {name} can hold no slot; for {where!r}: it {why}")
+        """Raise for patterns that name no slot, and for a codec that keeps none."""
+        for pattern in self.left.keys() - self.used:
+            codec, (where, why) = self.codecs[pattern], self.left[pattern]
+            raise CodecError(f"stored: {codec!r} keeps no slot; for {where!r}: it {why}")
         for pattern in self.codecs:
             if self.named and pattern not in self.hit:
                 near = difflib.get_close_matches(pattern, self.asked, 3, 0.4) or list(self.asked)[:6]

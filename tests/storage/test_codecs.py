@@ -8,7 +8,6 @@ from codec_cases import codecs, leaf, noise, slot, there_and_back, variants, wid
 
 import gradchain as gc
 from gradchain.slots import Slot
-from gradchain.storage.block import dynamic_map
 
 CASES = list(variants())
 every = pytest.mark.parametrize(("name", "codec", "positive"), CASES, ids=[f"{n}-{p}" for n, _, p in CASES])
@@ -117,15 +116,32 @@ def test_noise_does_not_depend_on_the_sharding(name, codec, positive):
                 np.testing.assert_array_equal(one, many)
 
 
+def dynamic_map(positive):
+    """The 256 values in order: of each decade the middles of even steps, 2^(6 - d) of them, and 0 and 1."""
+    found = [0.0, 1.0]
+    for d in range(7):
+        ends = np.linspace(0.1, 1, 2 ** (6 - d + positive) + 1)
+        middles = (ends[1:] + ends[:-1]) / 2 * 10.0**-d
+        found += [*middles] if positive else [*middles, *-middles]
+    return np.sort(found)
+
+
 @pytest.mark.parametrize("positive", [False, True])
 def test_the_dynamic_map(positive):
-    """256 values, each power of ten with half the steps of the one above; 0 and 1 are exact."""
-    table = dynamic_map(positive)
-    assert table.shape == (256,) and np.all(np.diff(table) > 0)
-    assert table[-1] == 1 and 0 in table
-    counts = [np.sum((table > 10.0 ** -(d + 1)) & (table < 10.0**-d)) for d in range(7)]
-    assert counts == [2 ** (6 - d + positive) for d in range(7)]
-    assert table[-2] == np.float32(1 - 0.45 / 2 ** (6 + positive))
+    """The codec computes what the papers' implementations look up: all values, and the nearest of them."""
+    codec, table, scale = codecs.int8(block=256, positive=positive), dynamic_map(positive), jnp.ones(1)
+    codes = jnp.arange(256).astype(jnp.uint8)
+    values = np.asarray(codec.decode(codes, scale), np.float64)
+    np.testing.assert_allclose(np.sort(values), table, rtol=1e-6, atol=1e-12)
+    np.testing.assert_array_equal(codec.encode(jnp.asarray(values, jnp.float32), None)[0], codes)
+    x = wide_values((400, 256), positive, octaves=(-26, 0))
+    x = x.at[:, 0].set(1.0)
+    nearest = table[np.argmin(np.abs(np.asarray(x, np.float64)[..., None] - table), -1)]
+    off = np.abs(np.asarray(codec.decode(*codec.encode(x, None))) - nearest)
+    if positive:  # never rounded to zero
+        off = np.where(nearest == 0, 0, off)
+    other = off / np.maximum(np.abs(nearest), 1e-7) > 1e-5
+    assert np.mean(other) < 1e-4  # float32 halfway between two values
 
 
 @pytest.mark.parametrize("name", ["int8", "int8_linear", "fp8"])

@@ -237,8 +237,14 @@ def test_bad_input():
         codecs.CodecError, match="log8 for 'average_params/average/dense/bias': it is for running"
     ):
         gc.stored(gc.average(ADAM, 0.9), {"average": "log8"}).init(params())
-    with pytest.raises(codecs.CodecError, match="rank_one can hold no slot; for 'trace/trace/dense/bias'"):
+    with pytest.raises(
+        codecs.CodecError, match="keeps no slot; for 'trace/trace/dense/bias': it holds squares"
+    ):
         gc.stored(gc.trace(0.9), "rank_one", min_size=2).init(params())
+    with pytest.raises(
+        codecs.CodecError, match=r"codecs.rank_one\(\) keeps no slot; .* it leaves it as it is"
+    ):
+        gc.stored(gc.rmsprop(0.1), "rank_one").init(params())  # 96 columns are not factored
     with pytest.raises(TypeError, match="is not a gradient transformation"):
         gc.stored("adamw")
 
