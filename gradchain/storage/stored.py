@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 from jax import Array
 
 from gradchain import rounding, select
@@ -94,6 +95,12 @@ class Stored(Wrapper):
         """The slots as they are kept."""
         rule = self.rule()
         found = super().slots(params, dataclasses.replace(plan, codec=rule))
+        large = [s for s in jax.tree.leaves(found) if math.prod(s.shape) >= max(self.min_size, 2)]
+        if large and not rule.asked:
+            raise CodecError(
+                f"stored: no link of {self.tx.name} declares slots; the state of another library's "
+                "transformation cannot be kept in fewer bits"
+            )
         rule.check()
         return found
 

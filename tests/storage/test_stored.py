@@ -5,6 +5,7 @@ import pickle
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from codec_cases import codecs, grads_like
 from flax import nnx
@@ -245,6 +246,8 @@ def test_bad_input():
         codecs.CodecError, match=r"codecs.rank_one\(\) keeps no slot; .* it leaves it as it is"
     ):
         gc.stored(gc.rmsprop(0.1), "rank_one").init(params())  # 96 columns are not factored
+    with pytest.raises(codecs.CodecError, match="no link of foreign declares slots"):
+        gc.stored(optax.adam(0.1)).init(params())
     with pytest.raises(TypeError, match="is not a gradient transformation"):
         gc.stored("adamw")
 
