@@ -66,6 +66,7 @@ from gradchain.slots import Axes, shared
 from gradchain.storage import codecs
 from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
+from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
 from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.tree import apply_updates, global_norm
@@ -119,6 +120,7 @@ __all__ = [
     "freeze",
     "from_config",
     "global_norm",
+    "gradient_release",
     "hyperparams",
     "identity",
     "inverse_sqrt_schedule",

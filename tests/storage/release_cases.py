@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -9,12 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+import gradchain as gc
+
 LAYERS, WIDTH, TOKENS = 4, 32, 6
 
 # LLVM joins a product and a sum to one operation, rounded once; which ones depends on what XLA fused, so that
 # the last bit of a result depends on the program around it. At level 0 it does not join them.
 EXACT = {"xla_backend_optimization_level": 0}
 ROUNDING = 1e-5
+
+WARMUP = gc.warmup_cosine_decay_schedule(0.0, 1e-2, 2, 10)
+ADAMW = gc.adamw(WARMUP, weight_decay=0.1, mask="**/kernel")
 
 
 def normal(seed, *shape, dtype=jnp.float32):
@@ -84,3 +90,47 @@ def same(found, wanted, rtol=0.0):
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         assert np.isfinite(x).all(), where
         np.testing.assert_allclose(x, y, rtol, atol=rtol * np.abs(y).max(initial=0), err_msg=where)
+
+
+DEEP, WIDE = 24, 384  # 13.5 MiB of gradients
+MIB = 2**20
+
+
+def three_ways(tx, remat: bool, compile) -> tuple[float, float, float]:
+    """Scratch memory of the whole training step in MiB: unrolled, scanned and released.
+
+    compile(step, *abstract arguments) gives the bytes of scratch memory, the first two donated.
+    """
+
+    def one(p, x):
+        return x + jnp.tanh(x @ p["kernel"])
+
+    one = jax.checkpoint(one) if remat else one
+    kernel = jax.ShapeDtypeStruct((WIDE, WIDE), jnp.float32)
+    stacked = jax.ShapeDtypeStruct((DEEP, WIDE, WIDE), jnp.float32)
+
+    def distance(rest, layers, x, y):
+        return jnp.mean((layers(x) - y) ** 2)
+
+    def unrolled(params, state, x, y):
+        def f(params):
+            return jnp.mean((functools.reduce(lambda x, p: one(p, x), params, x) - y) ** 2)
+
+        value, grads = jax.value_and_grad(f)(params)
+        return *tx.step(grads, state, params), value
+
+    def released(params, state, x, y):
+        return gc.gradient_release(tx, one, distance)(params, state, {}, x, y)
+
+    def plain(params, state, x, y):
+        return scanned(tx, one, distance)(params, state, {}, x, y)
+
+    def temp(step, params):
+        x = jax.ShapeDtypeStruct((8, WIDE), jnp.float32)
+        return compile(step, params, jax.eval_shape(tx.init, params), x, x) / MIB
+
+    return (
+        temp(unrolled, [{"kernel": kernel}] * DEEP),
+        temp(plain, {"kernel": stacked}),
+        temp(released, {"kernel": stacked}),
+    )

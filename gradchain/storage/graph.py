@@ -1,0 +1,99 @@
+"""The operations of a function, one by one: what depends on what, and running some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+
+
+class Constant(NamedTuple):
+    """A value that is known when a function is traced."""
+
+    value: Any
+
+
+class Op(NamedTuple):
+    """One operation; values are numbered, the arguments of the function first."""
+
+    eqn: JaxprEqn
+    inputs: tuple[int | Constant, ...]
+    outputs: tuple[int, ...]
+
+
+class Graph:
+    """The operations of f(*args) -> arrays, with the functions and short loops in it opened."""
+
+    def __init__(self, f: Callable[..., Sequence[Any]], args: Sequence[Any]):
+        closed = jax.make_jaxpr(f)(*args)
+        self.ops: list[Op] = []
+        self.size = len(args)
+        self.reads: dict[int, frozenset[int]] = {i: frozenset([i]) for i in range(len(args))}
+        self.outputs = self._open(closed.jaxpr, [*map(Constant, closed.consts), *range(len(args))])
+
+    def _open(self, jaxpr: Jaxpr, refs: Sequence[int | Constant]) -> list[int | Constant]:
+        env = dict(zip((*jaxpr.constvars, *jaxpr.invars), refs, strict=True))
+        read = lambda v: Constant(v.val) if isinstance(v, Literal) else env[v]  # noqa: E731
+        for eqn in jaxpr.eqns:
+            inputs, name = [read(v) for v in eqn.invars], eqn.primitive.name
+            if name in CALLS:
+                made = self._called(eqn.params[CALLS[name]], inputs)
+            elif name == "scan" and _is_short_loop(eqn.params):
+                shared, made = inputs[: eqn.params["num_consts"]], inputs[eqn.params["num_consts"] :]
+                for _ in range(eqn.params["length"]):
+                    made = self._called(eqn.params["jaxpr"], [*shared, *made])
+            else:
+                made = self._append(eqn, inputs)
+            env |= zip(eqn.outvars, made, strict=True)
+        return [read(v) for v in jaxpr.outvars]
+
+    def _called(self, closed: Any, inputs: Sequence[int | Constant]) -> list[int | Constant]:
+        return self._open(closed.jaxpr, [*map(Constant, closed.consts), *inputs])
+
+    def _append(self, eqn: JaxprEqn, inputs: Sequence[int | Constant]) -> list[int]:
+        made = list(range(self.size, self.size + len(eqn.outvars)))
+        self.size += len(made)
+        self.ops.append(Op(eqn, tuple(inputs), tuple(made)))
+        self.reads |= dict.fromkeys(made, frozenset().union(*map(self.reads_of, inputs)))
+        return made
+
+    def reads_of(self, ref: int | Constant) -> frozenset[int]:
+        """The arguments that a value depends on."""
+        return frozenset() if isinstance(ref, Constant) else self.reads[ref]
+
+    def run(
+        self,
+        wanted: int | Constant,
+        known: Mapping[int, Any],
+        do: Callable[[JaxprEqn, Sequence[Any]], Sequence[Any]],
+    ) -> Any:
+        """The value of `wanted` from values that are known, each operation done by `do`."""
+        if isinstance(wanted, Constant):
+            return wanted.value
+        needed, todo = {wanted}, []
+        for op in reversed(self.ops):
+            if not needed.isdisjoint(op.outputs):
+                todo.append(op)
+                needed |= {ref for ref in op.inputs if not isinstance(ref, Constant)}
+        values = dict(known)
+        read = lambda ref: ref.value if isinstance(ref, Constant) else values[ref]  # noqa: E731
+        for op in reversed(todo):
+            values |= zip(op.outputs, do(op.eqn, [read(ref) for ref in op.inputs]), strict=True)
+        return values[wanted]
+
+
+def _is_short_loop(params: Mapping[str, Any]) -> bool:
+    """Whether a scan is a loop of a few turns over what it carries, as a search in a table is."""
+    body, carried = params["jaxpr"], params["num_carry"]
+    ends = len(body.in_avals) - params["num_consts"], len(body.out_avals)
+    return params["length"] <= 32 and ends == (carried, carried)
