@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain import rounding
-from gradchain.slots import AxesRule, Slot, absent, default_axes
+from gradchain.slots import AxesRule, Slot, default_axes
 
 Bits = Callable[[], Array]  # uniform uint32 noise, one for each element of the array that is encoded
 
@@ -34,9 +34,7 @@ class Codec:
     name: ClassVar[str] = "codec"
     parts: ClassVar[tuple[str, ...]] = ("",)
     plain: ClassVar[bool] = False  # the array is the value in another dtype: parameters may be kept so
-    through: ClassVar[bool] = (
-        False  # the update is computed from what is stored, not from what is rounded off
-    )
+    through: ClassVar[bool] = False  # the update is computed from what is kept, not from what is lost
 
     def fit(self, slot: Slot) -> Codec | None:
         """The codec for a slot; None where it leaves a slot as it is."""
@@ -98,11 +96,6 @@ def kept(codec: Codec | None, slot: Slot) -> dict[str, Slot]:
 def field_of(field: str, part: str) -> str:
     """The name in the state of a part of a field."""
     return f"{field}_{part}" if part else field
-
-
-def place_holder(like: Slot) -> Slot:
-    """A scalar in the place of a part that a leaf's codec has not."""
-    return absent(like.leaf) if like.leaf is not None else Slot((), jnp.float32)
 
 
 def encode(codec: Codec, x: Array, key: Array | None, salt, name: str) -> tuple[Array, ...]:

@@ -54,7 +54,7 @@ class bfloat16(float32):
     dtype: ClassVar[Any] = jnp.bfloat16
 
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
-        """The values in the dtype, of positive ones none rounded to zero."""
+        """The values in the dtype."""
         return (round_to(x, self.dtype, bits() if self.stochastic else None).astype(self.dtype),)
 
 
