@@ -118,9 +118,10 @@ class Stored(Wrapper):
 
 
 @wrapper(
-    traits=frozenset({"random", "codes"}), example=lambda: {"tx": example("scale_by_adam"), "min_size": 0}
+    traits=frozenset({"random", "codes"}),
+    example=lambda: {"tx": example("scale_by_adam"), "codec": "log8", "min_size": 0},
 )
-def stored(tx: Any, codec: Any = "log8", *, min_size: int = 4096, seed: int = 0):
+def stored(tx: Any, codec: Any, *, min_size: int = 4096, seed: int = 0):
     """Keep the state of a transform, or of a whole chain, in 8 or 16 bits: stored(adamw(1e-3), "log8").
 
     `codec` is a name ("log8", "int8", "fp8", "bfloat16", "bfloat16_stochastic", "float16", "rank_one"), a

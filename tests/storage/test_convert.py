@@ -96,7 +96,7 @@ def test_bad_input(trained):
     ):
         gc.convert(state, ADAM, STORED["log8"], PARAMS)
     with pytest.raises(ValueError, match="the two optimizers differ: 'scale_by_adam' is only in the second"):
-        gc.convert(state, BASE, gc.stored(ADAM), PARAMS)
+        gc.convert(state, BASE, gc.stored(ADAM, "log8"), PARAMS)
     other = {"a": PARAMS["a"], "b": {"kernel": PARAMS["b"]["kernel"]}}
     with pytest.raises(ValueError, match="differ: 'y/scale_by_rms/nu/b/bias' is only in the first"):
         gc.convert(state, BASE, STORED["log8"], other)

@@ -225,9 +225,9 @@ def test_bad_input():
     with pytest.raises(TypeError, match="8 is not a codec"):
         gc.stored(ADAM, 8)
     with pytest.raises(TypeError, match=r"seed is 1\.5"):
-        gc.stored(ADAM, seed=1.5)
+        gc.stored(ADAM, "log8", seed=1.5)
     with pytest.raises(ValueError, match="min_size is -1"):
-        gc.stored(ADAM, min_size=-1)
+        gc.stored(ADAM, "log8", min_size=-1)
     with pytest.raises(ValueError, match=r"no slot matches 'nv'; slots are .*'nu'"):
         gc.stored(ADAM, {"nv": "log8"}).init(params())
     with pytest.raises(ValueError, match="no slot matches 'count'"):
@@ -247,9 +247,9 @@ def test_bad_input():
     ):
         gc.stored(gc.rmsprop(0.1), "rank_one").init(params())  # 96 columns are not factored
     with pytest.raises(codecs.CodecError, match="no link of foreign declares slots"):
-        gc.stored(optax.adam(0.1)).init(params())
+        gc.stored(optax.adam(0.1), "log8").init(params())
     with pytest.raises(TypeError, match="is not a gradient transformation"):
-        gc.stored("adamw")
+        gc.stored("adamw", "log8")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -262,3 +262,13 @@ def test_what_is_no_number_stays_visible(bad):
     p, s = tx.step(grads_like(p, 1), s, p)
     assert not np.isfinite(p["dense"]["kernel"][3, 4])
     assert np.sum(~np.isfinite(p["dense"]["kernel"])) == 1
+
+
+def test_the_config_says_which_codec():
+    """What is written beside a checkpoint names the codec, and builds the same optimizer."""
+    for codec in ("log8", {"nu": codecs.log8(low=-20), "mu/**/kernel": "bfloat16"}, codecs.int8(block=64)):
+        tx = gc.stored(ADAM, codec)
+        assert gc.from_config(gc.to_config(tx)) == tx == pickle.loads(pickle.dumps(tx))
+        assert eval(repr(tx), vars(gc)) == tx
+    assert gc.to_config(gc.stored(ADAM, "log8"))["stored"]["codec"] == "log8"
+    assert gc.to_config(gc.stored(ADAM, codecs.log8(low=-20)))["stored"]["codec"] == {"log8": {"low": -20}}
