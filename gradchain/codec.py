@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -70,16 +69,8 @@ class Part(Slot):
         """The encoded start value; of zeros, zeros."""
         if not isinstance(self.whole.fill, str | jax.Array) and self.whole.fill == 0:
             return super().make()
-        return _start(self.codec, self.whole.make())[self.index]
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _start(codec: Codec, x: Array) -> tuple[Array, ...]:
-    return codec.encode(_single(x), lambda: rounding.random_bits(rounding.fold(0), x.shape))
-
-
-def _single(x: Array) -> Array:
-    return x.astype(jnp.float32)
+        path = "" if self.leaf is None else self.leaf.path
+        return encode_alone(self.codec, self.whole.make(), None, rounding.word(path), "")[self.index]
 
 
 def kept(codec: Codec | None, slot: Slot) -> dict[str, Slot]:
@@ -105,7 +96,11 @@ def encode(codec: Codec, x: Array, key: Array | None, salt, name: str) -> tuple[
         start = rounding.fold(0) if key is None else key
         return rounding.random_bits(start, x.shape, rounding.word(name) ^ salt)
 
-    return codec.encode(_single(x), bits)
+    return codec.encode(x.astype(jnp.float32), bits)
+
+
+encode_alone = jax.jit(encode, static_argnums=(0, 4))  # outside a kernel
+decode_alone = jax.jit(lambda codec, arrays: codec.decode(*arrays), static_argnums=0)
 
 
 Choice = Callable[[str, str, Slot], Codec | None]

@@ -19,7 +19,6 @@ class Foreign(Body):
         self.tx, self.keys = tx, (name,)
         parameters = inspect.signature(tx.update).parameters.values()
         self.extra = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        self.stateless = False
 
     def slots(self, params, plan) -> dict[str, Any]:
         """The shapes of its state; along which axes they run is unknown."""

@@ -124,7 +124,7 @@ class Link(Body):
                 p: flat(s, field_of(field, p), updates, None, self.recipe.factory.name) for p in parts_of(of)
             }
             values = [
-                x if c is None else _decode(c, [arrays[p][i] for p in c.parts])
+                x if c is None else codec.decode_alone(c, [arrays[p][i] for p in c.parts])
                 for i, (c, x) in enumerate(zip(of, arrays[""], strict=True))
             ]
             s = s._replace(**{field: jax.tree.structure(getattr(s, field)).unflatten(values)})
@@ -138,7 +138,7 @@ class Link(Body):
             arrays[""] = values
             for i, (c, path) in enumerate(zip(of, tree.paths(updates), strict=True)):
                 if c is not None:
-                    made = _encode(c, values[i], plan.key, rounding.word(path), f"{name}/{field}")
+                    made = codec.encode_alone(c, values[i], plan.key, rounding.word(path), f"{name}/{field}")
                     for part, x in zip(c.parts, made, strict=True):
                         arrays[part][i] = x
             for part, xs in arrays.items():
@@ -192,16 +192,6 @@ def flat(s, field: str, updates, picked, who: str) -> list:
         if chosen and path not in value:
             raise ValueError(f"{who}: the state's {field} has no {path!r}, which its mask selects now")
     return [value[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(found: Codec, arrays: list):
-    return found.decode(*arrays)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 4))
-def _encode(found: Codec, x, key, salt, name: str):
-    return codec.encode(found, x, key, salt, name)
 
 
 def _without_variable(node):

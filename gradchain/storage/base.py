@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import jax.numpy as jnp
 
 from gradchain.codec import Codec, CodecError
 from gradchain.slots import Slot
+
+
+def of_sign(codec: Any, slot: Slot) -> Any:
+    """The codec for squares or for signed values, as the slot is; an error where it is for the other."""
+    real(codec, slot)
+    if codec.positive is not None and codec.positive != slot.positive:
+        raise CodecError(
+            "holds squares, and the slot is signed"
+            if codec.positive
+            else "holds signed values, which may round to zero, and the slot is of squares"
+        )
+    return dataclasses.replace(codec, positive=slot.positive)
 
 
 def real(codec: Codec, slot: Slot) -> None:

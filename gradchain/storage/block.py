@@ -12,7 +12,7 @@ from jax import Array, lax
 from gradchain.codec import Bits, Codec, CodecError
 from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
 from gradchain.slots import Slot
-from gradchain.storage.base import real
+from gradchain.storage.base import of_sign
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -36,12 +36,9 @@ class Blocks(Codec):
 
     def fit(self, slot: Slot) -> Blocks:
         """For squares codes without a sign."""
-        real(self, slot)
-        if self.positive and not slot.positive:
-            raise CodecError("holds squares, and the slot is signed")
         if not slot.shape:
             raise CodecError("needs an axis to take blocks of, and the slot is a scalar")
-        return dataclasses.replace(self, positive=slot.positive if self.positive is None else self.positive)
+        return of_sign(self, slot)
 
     def slots(self, slot: Slot) -> tuple[Slot, ...]:
         """The codes, and the scales of their blocks."""

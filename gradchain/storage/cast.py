@@ -11,7 +11,7 @@ from jax import Array
 from gradchain.codec import Bits, Codec
 from gradchain.rounding import round_to
 from gradchain.slots import Slot
-from gradchain.storage.base import real
+from gradchain.storage.base import of_sign, real
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -65,7 +65,7 @@ class float16(bfloat16):
     Larger values become infinity, a positive square that is smaller the smallest number, never zero.
     """
 
-    root: bool | None = None  # found from the slot
+    positive: bool | None = None  # found from the slot
 
     name: ClassVar[str] = "float16"
     plain: ClassVar[bool] = True
@@ -73,12 +73,11 @@ class float16(bfloat16):
 
     def fit(self, slot: Slot) -> float16:
         """With the root for squares."""
-        real(self, slot)
-        return dataclasses.replace(self, root=slot.positive if self.root is None else self.root)
+        return of_sign(self, slot)
 
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
         """The values, or their roots."""
-        if not self.root:
+        if not self.positive:
             return super().encode(x, bits)
         (kept,) = super().encode(jnp.sqrt(x), bits)
         return (jnp.where((x > 0) & (kept == 0), jnp.float16(2.0**-24), kept),)
@@ -86,4 +85,4 @@ class float16(bfloat16):
     def decode(self, kept: Array) -> Array:
         """The values in float32."""
         x = kept.astype(jnp.float32)
-        return x * x if self.root else x
+        return x * x if self.positive else x

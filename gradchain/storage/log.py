@@ -8,10 +8,10 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array, lax
 
-from gradchain.codec import Bits, Codec, CodecError
+from gradchain.codec import Bits, Codec
 from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float
 from gradchain.slots import Slot
-from gradchain.storage.base import real
+from gradchain.storage.base import of_sign
 
 INF = 0xFF << MANTISSA  # the bits of infinity
 SIGN = -(1 << 31)
@@ -63,10 +63,7 @@ class log8(Codec):
 
     def fit(self, slot: Slot) -> log8:
         """8 bits for squares, a sign and 7 bits for anything else."""
-        real(self, slot)
-        if self.positive and not slot.positive:
-            raise CodecError("holds squares, and the slot is signed")
-        return dataclasses.replace(self, positive=slot.positive if self.positive is None else self.positive)
+        return of_sign(self, slot)
 
     def slots(self, slot: Slot) -> tuple[Slot, ...]:
         """One byte for each number."""

@@ -51,6 +51,7 @@ def test_what_has_been_kept_once_is_kept_again(name, codec, positive):
             "the map has 1 but not -1: where a block's largest is negative, its scale shrinks by 0.7 %"
         )
     x = jnp.abs(wide_values((256, 256), positive)) if positive else wide_values((256, 256), positive)
+    x = x.at[:, 0].set(32.0)  # the largest of a block is positive: the dynamic map has 1, but not -1
     first = codec.encode(x, noise(x.shape, 0))
     again = codec.encode(codec.decode(*first), noise(x.shape, 1))
     tolerance = 1e-5 if name in ("rank_one", "fp8", "float16") else 0
@@ -167,9 +168,17 @@ def test_what_codecs_refuse():
         for bad in (integers, complexes):
             with pytest.raises(codecs.CodecError, match="real floating-point numbers, and the slot is"):
                 codecs.codec_of(name).fit(bad)
-    for one in (codecs.log8(positive=True), codecs.int8(positive=True), codecs.rank_one()):
+    for one in (
+        codecs.log8(positive=True),
+        codecs.float16(positive=True),
+        codecs.int8(positive=True),
+        codecs.rank_one(),
+    ):
         with pytest.raises(codecs.CodecError, match="holds squares, and the slot is signed"):
             one.fit(slot(False, 256, 256))
+    for one in (codecs.log8(positive=False), codecs.int8(positive=False), codecs.float16(positive=False)):
+        with pytest.raises(codecs.CodecError, match="may round to zero, and the slot is of squares"):
+            one.fit(slot(True, 256, 256))
     with pytest.raises(ValueError, match="block is 0"):
         codecs.int8(block=0)
 

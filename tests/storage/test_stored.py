@@ -264,6 +264,28 @@ def test_what_is_no_number_stays_visible(bad):
     assert np.sum(~np.isfinite(p["dense"]["kernel"])) == 1
 
 
+OTHER = "stored by another codec: gc.convert takes it to this one"
+
+
+@pytest.mark.parametrize(
+    ("made", "used", "message"),
+    [
+        ("log8", "bfloat16", "scale_by_adam: mu of 'dense/bias' is int8 in the state, bfloat16 is needed"),
+        ("bfloat16", "log8", "scale_by_adam: mu of 'dense/bias' is bfloat16 in the state, int8 is needed"),
+        ("log8", "int8", "scale_by_adam: the state lacks 'mu_scale'"),
+        ("int8", "log8", "scale_by_adam: the state has 'mu_scale'"),
+        ({"nu": "int8"}, {"nu": "log8"}, "scale_by_adam: the state has 'nu_scale'"),  # both are uint8
+        ("log8", {"nu": "log8"}, "scale_by_adam: mu of 'dense/bias' is int8 in the state, float32 is needed"),
+    ],
+)
+@pytest.mark.parametrize("around", [lambda tx: tx, lambda tx: gc.masked(tx, "dense/**")], ids=["", "masked"])
+def test_a_state_of_another_codec_is_no_number(made, used, message, around):
+    """Resumed with another codec: codes must not be read as what they are not."""
+    one, other = (gc.stored(around(ADAM), codec, min_size=0) for codec in (made, used))
+    with pytest.raises(ValueError, match=f"{message}; it is {OTHER}"):
+        other.step(grads_like(params(), 0), one.init(params()), params())
+
+
 def test_the_config_says_which_codec():
     """What is written beside a checkpoint names the codec, and builds the same optimizer."""
     for codec in ("log8", {"nu": codecs.log8(low=-20), "mu/**/kernel": "bfloat16"}, codecs.int8(block=64)):
