@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from gradchain import rounding, tree
-from gradchain.codec import Part, encode, field_of
+from gradchain.codec import Part, decode_alone, encode_alone, field_of
 from gradchain.link import state_class
 from gradchain.report import held
 from gradchain.storage.stored import StoredState
@@ -86,10 +86,10 @@ def _leaf(state, was, slot, field: str, i: int, name: str, path: str) -> dict[st
     arrays = [jax.tree.leaves(getattr(state, field_of(field, part)))[i] for part in parts]
     if before == after:
         return dict(zip(parts, arrays, strict=True))
-    value = arrays[0] if before is None else before.decode(*arrays)
+    value = arrays[0] if before is None else decode_alone(before, arrays)
     if after is None:
         return {"": value.astype(slot.dtype)}
-    kept = encode(after, value, None, rounding.word(path), name)
+    kept = encode_alone(after, value, None, rounding.word(path), name)
     return dict(zip(after.parts, kept, strict=True))
 
 
