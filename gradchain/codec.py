@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import NamedSharding
 
 from gradchain import rounding
 from gradchain.slots import AxesRule, Slot, default_axes
@@ -111,5 +112,6 @@ class Plan:
     """How leaves are read and state is kept: the rule of axes, and for (link, field, slot) the codec."""
 
     axes: AxesRule = default_axes
+    placed: Callable[[str, Any], NamedSharding | None] | None = None  # where a wrapper puts a leaf, by path
     codec: Choice | None = None
     key: Array | None = None  # the noise of this step

@@ -151,9 +151,9 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
     asks = frozenset().union(*(part.link.asks for part in parts))
     seen: list[Any] = [None] * len(leaves)
     if "leaf" in asks or ctx.plan.codec is not None:
-        seen = leaves_of(updates if params is None else params, ctx.plan.axes)
+        seen = leaves_of(updates if params is None else params, ctx.plan)
     live = [_prepare(part, updates, treedef, state, params, seen, ctx) for part in parts]
-    described = [dataclasses.replace(p, path="", array=None) if "leaf" in asks else None for p in seen]
+    described = [dataclasses.replace(p, path="", array=None, sharding=None) if "leaf" in asks else None for p in seen]
     noisy = ctx.plan.key is not None or "salt" in asks
     salts = [rounding.word(path) if noisy else None for path in tree.paths(updates)]
     extra = {k: ctx.extra[k] for part in parts for k in part.link.needs}
@@ -234,7 +234,7 @@ def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) ->
 
 def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:
     """The error with the link and the leaf in it."""
-    leaf, names = leaves_of(params, ctx.plan.axes)[i], " + ".join(v.part.name for v in active)
+    leaf, names = leaves_of(params, ctx.plan)[i], " + ".join(v.part.name for v in active)
     for v in reversed(active):  # the first that differs is named
         for field, slot in reversed(v.part.link.fields.items()):
             found = v.columns[i][field]

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain import codec, hyper, numerics, rounding, select, slots, tree
+from gradchain import codec, hyper, numerics, place, rounding, select, slots, tree
 from gradchain.codec import Codec, Plan, field_of
 from gradchain.slots import Leaf, Shared, SlotMaker
 from gradchain.transform import Body, Context, Recipe
@@ -79,7 +79,7 @@ class Link(Body):
         picked = self.pick(params)  # a mask that matches nothing is an error here, not in the first step
         if not self.state_type:
             return {}
-        described = leaves_of(params, plan.axes)
+        described = leaves_of(params, plan)
         # A scalar is placed where the parameters are: on every device of their mesh.
         home = dataclasses.replace(described[0], shape=()) if described else None
         at_home = functools.partial(dataclasses.replace, leaf=home)
@@ -202,10 +202,11 @@ def _without_variable(node):
     return node if slot.axes == tuple(range(len(slot.leaf.shape))) else slot
 
 
-def leaves_of(params, axes: slots.AxesRule) -> list[Leaf]:
+def leaves_of(params, plan: Plan) -> list[Leaf]:
     """Every leaf of the parameters, described."""
+    placed = plan.placed or (lambda _, x: place.of(x))
     return [
-        Leaf(path, tuple(x.shape), x.dtype, axes(path, tuple(x.shape)), x)
+        Leaf(path, tuple(x.shape), x.dtype, plan.axes(path, tuple(x.shape)), x, placed(path, x))
         for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
     ]
 
@@ -240,7 +241,7 @@ class Treewise(Link):
             need_params(name, params)
             tree.same_structure({"updates": updates, "params": params}, name)
         old = state[self.keys[0]] if self.keys else None
-        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan.axes), None, ctx.plan)
+        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan), None, ctx.plan)
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
         extra = {k: ctx.extra[k] for k in self.needs}

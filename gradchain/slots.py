@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding
+
+from gradchain import place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Leaf:
     dtype: Any
     axes: Axes
     array: Any = dataclasses.field(default=None, compare=False, repr=False)
+    sharding: NamedSharding | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 AxesRule = Callable[[str, tuple[int, ...]], Axes]
@@ -102,6 +104,7 @@ class Slot:
     positive: bool = False  # a running square: may never be rounded to zero
     leaf: Leaf | None = dataclasses.field(default=None, compare=False, repr=False)
     exact: bool = False  # no codec, unless the user names this slot: a copy of parameters, a sum of gradients
+    memory: str | None = None  # the kind of memory it is kept in, "pinned_host"; None: the device's own
 
     @property
     def nbytes(self) -> int:
@@ -118,26 +121,29 @@ class Slot:
         if isinstance(param, jax.ShapeDtypeStruct):
             raise TypeError("cannot initialise from abstract parameters: use jax.eval_shape(tx.init, params)")
         if isinstance(self.fill, str):
-            return jnp.array(param, dtype=self.dtype, copy=True)
-        sharding = self.sharding
+            return self._placed(jnp.array(param, dtype=self.dtype, copy=True))
         if isinstance(self.fill, jax.Array):
-            array = jnp.broadcast_to(self.fill.astype(self.dtype), self.shape)
-            return array if sharding is None or isinstance(array, Tracer) else jax.device_put(array, sharding)
-        return jnp.full(self.shape, self.fill, self.dtype, device=sharding)
+            return self._placed(jnp.broadcast_to(self.fill.astype(self.dtype), self.shape))
+        return self._placed(None)
+
+    def _placed(self, x: jax.Array | None) -> jax.Array:
+        """The array, or where it is None one full of the slot's number, in its place."""
+        sharding = self.sharding
+        if x is None:
+            made = sharding if sharding is not None and place.is_typed(sharding) else None
+            x = jnp.full(self.shape, self.fill, self.dtype, device=made)
+        if sharding is None:
+            return x if self.memory is None else jax.device_put(x, place.memory_space(self.memory))
+        return x if sharding == place.of(x) else place.put(x, sharding)
 
     @property
     def sharding(self) -> NamedSharding | None:
         """Where the array is: split as its parameter along the axes they share; None if that says nothing."""
-        param = None if self.leaf is None else self.leaf.array
-        sharding = getattr(jax.typeof(param) if isinstance(param, Tracer) else param, "sharding", None)
-        if not isinstance(sharding, NamedSharding) or sharding.mesh.empty:
+        home = None if self.leaf is None else self.leaf.sharding
+        if home is None:
             return None
-        spec = (
-            tuple(sharding.spec) + (None,) * (len(self.leaf.shape) - len(sharding.spec)) if self.leaf else ()
-        )
-        return NamedSharding(
-            sharding.mesh, PartitionSpec(*(None if a is None else spec[a] for a in self.axes))
-        )
+        split = place.split_of(home.spec, len(self.leaf.shape))
+        return place.at(home.mesh, [() if a is None else split[a] for a in self.axes], self.memory)
 
 
 SlotMaker = Callable[[Leaf], Slot]

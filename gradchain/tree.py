@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 
-from gradchain import numerics
+from gradchain import numerics, place
 
 PyTree = Any
 
@@ -142,10 +142,6 @@ def _sum_flat(leaves: list[Array]) -> Array:
 SMALL = 2**14  # elements
 
 
-def _splittable(x: Array) -> bool:
-    return any(axis is not None for axis in jax.typeof(x).sharding.spec)
-
-
 def sum_of_squares(tree: PyTree) -> Array:
     """Sum over all leaves of |x|^2, in float32 at least.
 
@@ -153,11 +149,11 @@ def sum_of_squares(tree: PyTree) -> Array:
     once; on TPU that would only add copies.
     """
     leaves = jax.tree.leaves(tree)
-    small = [x for x in leaves if x.size <= SMALL and not _splittable(x)]
+    small = [x for x in leaves if x.size <= SMALL and not place.is_split(x)]
     if len(small) < 2:
         return _sum_plainly(leaves)
     total = jax.lax.platform_dependent(small, cuda=_sum_flat, default=_sum_plainly)
-    return total + _sum_plainly([x for x in leaves if x.size > SMALL or _splittable(x)])
+    return total + _sum_plainly([x for x in leaves if x.size > SMALL or place.is_split(x)])
 
 
 @jax.jit

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Lowest first. A name is a module gradchain/<name>.py or a package gradchain/<name>/ with all it holds. It
 # imports from rows above its own and, if a package, from itself; names in one row are strangers.
 LAYERS = (
-    ("numerics", "rounding", "slots", "hyper", "control", "glossary"),
+    ("numerics", "rounding", "place", "hyper", "control", "glossary"),
+    ("slots",),
     ("codec", "tree", "linalg", "values"),
     ("select", "recipe"),
     ("transform",),
@@ -31,6 +32,7 @@ LAYERS = (
     ("wrappers",),
     ("storage", "sharding"),
     ("config", "report", "interop"),
+    ("aot",),
     ("__init__",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

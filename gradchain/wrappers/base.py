@@ -109,7 +109,7 @@ class Wrapper(Link):
         inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
         operands, kept = self.live(own)
         body = self.recipe.build(operands) if operands else self
-        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan.axes), None, ctx.plan)
+        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan), None, ctx.plan)
         out, new, inner = body.fn(
             Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params
         )

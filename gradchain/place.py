@@ -1,0 +1,156 @@
+"""Where arrays are: their shardings, and moving them from one to another, one mesh axis at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+from jax.core import Tracer
+from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
+
+Split = tuple[tuple[str, ...], ...]  # for each dimension of an array the mesh axes it is split over
+
+
+def of(x: Any) -> NamedSharding | None:
+    """Where an array is, concrete, abstract or traced; None if it is on one device, or nothing is known.
+
+    Of a traced array on a mesh with automatic axes only the mesh is known: its spec is empty (`is_blind`).
+    """
+    found = getattr(jax.typeof(x) if isinstance(x, Tracer) else x, "sharding", None)
+    return found if isinstance(found, NamedSharding) and not found.mesh.empty else None
+
+
+def is_blind(x: Any) -> bool:
+    """Whether the spec of an array cannot be known: it is traced, on a mesh with automatic axes."""
+    found = of(x) if isinstance(x, Tracer) else None
+    return found is not None and AxisType.Auto in found.mesh.axis_types
+
+
+def is_split(x: Any) -> bool:
+    """Whether a traced array is split over a mesh, or may be."""
+    found = of(x)
+    return found is not None and (is_blind(x) or any(split_of(found.spec, x.ndim)))
+
+
+def is_typed(sharding: NamedSharding) -> bool:
+    """Whether an array can be made with this sharding in its type: no automatic axis of a trace is named."""
+    traced = isinstance(sharding.mesh, AbstractMesh) and AxisType.Auto in sharding.mesh.axis_types
+    return sharding.memory_kind is None and not (traced and any(split_of(sharding.spec, 0)))
+
+
+def memory_space(kind: str) -> Any:
+    """The memory space in types of a kind of memory."""
+    return jax.memory.Space.Host if kind.endswith("host") else jax.memory.Space.Device
+
+
+def split_of(spec: Iterable[Any], rank: int) -> Split:
+    """A spec as one tuple of mesh axes for each dimension."""
+    entries = [*spec]
+    entries += [None] * (rank - len(entries))
+    return tuple(_names(entry) for entry in entries)
+
+
+def _names(entry: Any) -> tuple[str, ...]:
+    if entry is None or entry is PartitionSpec.UNCONSTRAINED:
+        return ()
+    return (entry,) if isinstance(entry, str) else tuple(entry)
+
+
+def spec_of(split: Sequence[Sequence[str]]) -> PartitionSpec:
+    """The spec of a split, without dimensions that are whole at its end."""
+    entries = [None if not names else names[0] if len(names) == 1 else tuple(names) for names in split]
+    while entries and entries[-1] is None:
+        entries.pop()
+    return PartitionSpec(*entries)
+
+
+def at(mesh: Any, split: Sequence[Sequence[str]], memory: str | None = None) -> NamedSharding:
+    """The sharding that splits an array over a mesh so."""
+    return NamedSharding(mesh, spec_of(split), memory_kind=memory)
+
+
+def shard_shape(shape: Sequence[int], sharding: NamedSharding | None) -> tuple[int, ...]:
+    """The part of an array that one device holds; also for meshes without devices."""
+    if sharding is None:
+        return tuple(shape)
+    sizes = sharding.mesh.shape
+    found = []
+    for size, names in zip(shape, split_of(sharding.spec, len(shape)), strict=True):
+        for name in names:
+            size = -(-size // sizes[name])
+        found.append(size)
+    return tuple(found)
+
+
+def put(x: Any, to: NamedSharding) -> Any:
+    """An array in another place: split further over the axes of `to` one by one, then gathered one by one.
+
+    Over a torus, a reduction or a gather that spans several mesh axes at once is compiled to an all-reduce
+    of everything.
+    """
+    if not isinstance(x, Tracer):
+        return x if getattr(x, "sharding", None) == to else jax.device_put(x, to)
+    now = of(x)
+    if to.memory_kind is not None:
+        space = memory_space(to.memory_kind)
+        home = to.with_memory_kind(None)
+        return jax.device_put(put(x, home), space)
+    if is_blind(x) or now is None:
+        return jax.lax.with_sharding_constraint(x, to)
+    if now.spec == to.spec:
+        return x
+    for split in route(split_of(now.spec, x.ndim), split_of(to.spec, x.ndim)):
+        x = _reshard(x, NamedSharding(now.mesh, spec_of(split)))
+    return x
+
+
+def put_along(x: Any, start: Split, to: NamedSharding) -> Any:
+    """`put` for an array whose split is `start`, of which its type may say nothing."""
+    if not is_blind(x):
+        return put(x, to)
+    for split in route(start, split_of(to.spec, x.ndim)):
+        x = jax.lax.with_sharding_constraint(x, at(to.mesh, split))
+    return x
+
+
+def _reshard(x, to: NamedSharding):
+    return jax.sharding.reshard(x, to)
+
+
+def route(start: Split, end: Split) -> Iterator[Split]:
+    """The splits on the way from one to another, one mesh axis after the other, the last one the end.
+
+    Axes are only added behind those of a dimension, and taken away from behind; another way is one step.
+    """
+    if start == end:
+        return
+    common = [_shared(a, b) for a, b in zip(start, end, strict=True)]
+    shrinks = [a for a, c in zip(start, common, strict=True) if len(a) > len(c)]
+    grows = [b for b, c in zip(end, common, strict=True) if len(b) > len(c)]
+    if shrinks and grows:
+        yield end
+        return
+    order = _order(end if grows else start)
+    steps = [n for n in order if not any(n in c for c in common)]
+    here = list(start)
+    if grows:
+        for name in steps:
+            here = [(*h, name) if name in e else h for h, e in zip(here, end, strict=True)]
+            yield tuple(here)
+    else:
+        for name in reversed(steps):
+            here = [tuple(n for n in h if n != name) for h in here]
+            yield tuple(here)
+
+
+def _shared(a: Sequence[str], b: Sequence[str]) -> tuple[str, ...]:
+    n = 0
+    while n < min(len(a), len(b)) and a[n] == b[n]:
+        n += 1
+    return tuple(a[:n])
+
+
+def _order(split: Split) -> list[str]:
+    """All mesh axes of a split, dimension after dimension."""
+    return [name for names in split for name in names]
