@@ -63,6 +63,10 @@ from gradchain.schedules import (
     wsd_schedule,
 )
 from gradchain.slots import Axes, shared
+from gradchain.sharding.layout import Layout, LayoutError, init, layout
+from gradchain.sharding.mesh import data_axes, make_mesh
+from gradchain.sharding.split import ShardingWarning
+from gradchain.sharding.zero import gather_params, zero
 from gradchain.storage import codecs
 from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights

@@ -57,17 +57,36 @@ def _names(entry: Any) -> tuple[str, ...]:
     return (entry,) if isinstance(entry, str) else tuple(entry)
 
 
-def spec_of(split: Sequence[Sequence[str]]) -> PartitionSpec:
-    """The spec of a split, without dimensions that are whole at its end."""
+def spec_of(split: Sequence[Sequence[str]], trim: bool = True) -> PartitionSpec:
+    """The spec of a split, without the whole dimensions at its end or with them."""
     entries = [None if not names else names[0] if len(names) == 1 else tuple(names) for names in split]
-    while entries and entries[-1] is None:
+    while trim and entries and entries[-1] is None:
         entries.pop()
     return PartitionSpec(*entries)
 
 
 def at(mesh: Any, split: Sequence[Sequence[str]], memory: str | None = None) -> NamedSharding:
-    """The sharding that splits an array over a mesh so."""
-    return NamedSharding(mesh, spec_of(split), memory_kind=memory)
+    """The sharding that splits an array over a mesh so, written as JAX writes that of a result.
+
+    Another spelling of the same sharding would cost the second step a compilation: types on explicit meshes
+    name every dimension, results on automatic ones only those before the last that is split.
+    """
+    trim = AxisType.Explicit not in mesh.axis_types
+    return NamedSharding(mesh, spec_of(split, trim), memory_kind=memory)
+
+
+def on(mesh: Any, sharding: NamedSharding) -> NamedSharding:
+    """The same split over another mesh with axes of these names; ValueError where one is missing."""
+    for name in _order(split_of(sharding.spec, 0)):
+        if name not in mesh.axis_names:
+            axes = ", ".join(map(repr, mesh.axis_names))
+            raise ValueError(f"the mesh has no axis {name!r}, over which the state is split; it has {axes}")
+    return NamedSharding(mesh, sharding.spec, memory_kind=sharding.memory_kind)
+
+
+def text_of(spec: PartitionSpec) -> str:
+    """A spec as it is written: P('data', None)."""
+    return f"P({', '.join(map(repr, spec))})"
 
 
 def shard_shape(shape: Sequence[int], sharding: NamedSharding | None) -> tuple[int, ...]:
@@ -101,7 +120,7 @@ def put(x: Any, to: NamedSharding) -> Any:
     if now.spec == to.spec:
         return x
     for split in route(split_of(now.spec, x.ndim), split_of(to.spec, x.ndim)):
-        x = _reshard(x, NamedSharding(now.mesh, spec_of(split)))
+        x = jax.sharding.reshard(x, at(now.mesh, split))
     return x
 
 
@@ -112,10 +131,6 @@ def put_along(x: Any, start: Split, to: NamedSharding) -> Any:
     for split in route(start, split_of(to.spec, x.ndim)):
         x = jax.lax.with_sharding_constraint(x, at(to.mesh, split))
     return x
-
-
-def _reshard(x, to: NamedSharding):
-    return jax.sharding.reshard(x, to)
 
 
 def route(start: Split, end: Split) -> Iterator[Split]:

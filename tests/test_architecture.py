@@ -30,8 +30,9 @@ LAYERS = (
     ("compose", "schedules", "losses"),
     ("rules",),
     ("wrappers",),
-    ("storage", "sharding"),
+    ("storage",),
     ("config", "report", "interop"),
+    ("sharding",),
     ("aot",),
     ("__init__",),
 )

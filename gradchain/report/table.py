@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding
 
-from gradchain import tree, values
+from gradchain import place, tree, values
 from gradchain.report import text
 from gradchain.report.links import Place, links
 from gradchain.slots import Slot
@@ -173,14 +172,10 @@ def _dtype(slot: Slot) -> str:
 def _share(slot: Slot) -> int | None:
     if slot.sharding is None:
         return None
-    return math.prod(slot.sharding.shard_shape(slot.shape)) * jax.numpy.dtype(slot.dtype).itemsize
+    return math.prod(place.shard_shape(slot.shape, slot.sharding)) * jax.numpy.dtype(slot.dtype).itemsize
 
 
 def _specs(slots: list[Slot]) -> str:
     found = [slot.sharding for slot in slots]
-    specs = list(dict.fromkeys(_spec(s) for s in found if isinstance(s, NamedSharding)))
+    specs = list(dict.fromkeys(place.text_of(s.spec) for s in found if s is not None))
     return f"{len(specs)} specs" if len(specs) > 2 else ", ".join(specs)
-
-
-def _spec(sharding: NamedSharding) -> str:
-    return f"P({', '.join(map(repr, sharding.spec))})"

@@ -1,0 +1,1 @@
+"""Where state lives: layouts, ZeRO, meshes, microbatches, host memory."""

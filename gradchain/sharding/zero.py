@@ -1,0 +1,129 @@
+"""zero: state and update split over the data axes of a mesh (ZeRO, arXiv:1910.02054)."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+
+from gradchain import place, tree
+from gradchain.codec import Plan
+from gradchain.foreign import as_transform
+from gradchain.link import need_params
+from gradchain.sharding.split import Rule, ShardingWarning
+from gradchain.transform import Body, Context, Transform, example, transform
+
+
+class Zero(Body):
+    """A transform that runs on parameters, gradients and state split over data axes."""
+
+    def __init__(self, inner: Transform, rule: Rule, stage: int):
+        self.inner, self.rule, self.stage = inner, rule, stage
+        self.keys, self.needs = inner.body.keys, inner.body.needs
+
+    def plan(self, plan: Plan) -> Plan:
+        """The plan, with leaves where they are split."""
+        return dataclasses.replace(plan, placed=self.rule.target)
+
+    def split(self, params: Any) -> Any:
+        """The parameters where they are updated."""
+        return tree.map_paths(lambda path, x: self._move(path, x, x), params)
+
+    def _move(self, path: str, x: Any, param: Any) -> Any:
+        home, target = self.rule.home(path, param), self.rule.target(path, param)
+        if home is None or target is None:
+            return x
+        if isinstance(x, jax.ShapeDtypeStruct):
+            return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=target)
+        return place.put_along(x, place.split_of(home.spec, x.ndim), target)
+
+    def gathered(self, path: str, x: Any, param: Any, rule: Rule) -> Any:
+        """An array that is split as `param` is updated, where `rule` has the parameter between steps."""
+        home, target = rule.home(path, param), self.rule.target(path, param)
+        if home is None or target is None:
+            return x
+        return place.put_along(x, place.split_of(target.spec, x.ndim), home)
+
+    def slots(self, params, plan) -> dict[str, Any]:
+        """The inner slots, split."""
+        return self.inner.body.slots(params, self.plan(plan))
+
+    def init(self, params, plan) -> dict[str, Any]:
+        """The inner state, split."""
+        return self.inner.body.init(self.split(params), self.plan(plan))
+
+    def run(self, updates, state, params, ctx: Context):
+        """Scatter the gradients, update the parts, gather the parameters."""
+        need_params("zero", params)
+        tree.same_structure({"the gradients": updates, "the parameters": params}, "zero")
+        for note in self.rule.notes(params):
+            warnings.warn(note, ShardingWarning, stacklevel=2)
+        inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan))
+        parts = tree.map_paths(self._move, updates, params)
+        out, new = self.inner.body.run(parts, state, self.split(params), inside)
+        out = tree.map_paths(lambda path, x, p: self.gathered(path, x, p, self.rule), out, params)
+        return out, jax.tree.map(_kept, new, self.slots(params, ctx.plan))
+
+
+def _kept(x: Any, slot: Any) -> Any:
+    """An array of state in its place; on a mesh with automatic axes nothing else would hold it there."""
+    if slot.sharding is None or slot.memory is not None:
+        return x
+    return place.put(x, slot.sharding)
+
+
+def zeros_of(tx: Transform) -> list[Zero]:
+    """Every `zero` in an optimizer."""
+    here = [tx.body] if isinstance(tx.body, Zero) else []
+    return here + [found for inside in tx.body.inside() for found in zeros_of(inside.tx)]
+
+
+@transform(
+    paper="arXiv:1910.02054",
+    example=lambda: {"inner": example("scale_by_adam"), "axis": "data", "stage": 1},
+)
+def zero(
+    inner: Any,
+    axis: str | Sequence[str] = "data",
+    *,
+    stage: int = 1,
+    specs: Mapping[str, Any] | None = None,
+    min_size: int = 2**14,
+):
+    """Split the state and the update of a transformation over data axes: zero(adamw(1e-3), "data").
+
+    Gradients are reduce-scattered, each device updates its part, parameters are gathered. `axis` is a mesh
+    axis, several, or "data" for "data0", "data1", ... (`make_mesh`). stage 1 and 2 give parameters back as
+    they came; with 2, `microbatch_grad` sums split gradients; with 3 parameters stay split between steps, and
+    the model, or `gather_params`, gathers them. Each axis goes to the dimension with most left of it; leaves
+    under `min_size` numbers stay whole. On a mesh with automatic axes a trace cannot see specs: `specs` maps
+    patterns of paths to those of parameters that are split over other axes. Wrap the whole optimizer.
+    Raises ValueError for an axis that the mesh has not; warns (ShardingWarning) of leaves that stay whole.
+    """
+    if stage not in (1, 2, 3):
+        raise ValueError(f"zero: stage is {stage!r}; expected 1, 2 or 3")
+    if not isinstance(min_size, int) or min_size < 0:
+        raise ValueError(f"zero: min_size is {min_size!r}; expected a whole number, 0 or more")
+    names = axis if isinstance(axis, str) else tuple(axis)
+    return Zero(as_transform(inner, "zero"), Rule(names, min_size, specs, stage == 3), stage)
+
+
+def gather_params(tx: Transform, params: Any, dtype: Any = None) -> Any:
+    """Parameters that `zero(..., stage=3)` keeps split, whole again, on the way in `dtype` if one is given.
+
+    For the start of a step, outside of what is differentiated: within it, the gradient would be summed
+    everywhere before it is split. Each leaf is gathered one mesh axis after the other.
+    """
+    found = zeros_of(tx)
+    if not found:
+        raise ValueError(f"gather_params: {tx.name} has no zero(...) in it, so nothing is split")
+    whole = dataclasses.replace(found[0].rule, keep=False)
+
+    def gather(path: str, x: Any) -> Any:
+        narrow = x if dtype is None else x.astype(dtype)
+        return found[0].gathered(path, narrow, x, whole)
+
+    return tree.map_paths(gather, params)
