@@ -1,5 +1,12 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
+from gradchain.checkpoint.errors import CheckpointError, DamagedError
+from gradchain.checkpoint.files import load, save
+from gradchain.checkpoint.imported import from_optax
+from gradchain.checkpoint.managed import Checkpointer
+from gradchain.checkpoint.report import LoadReport
+from gradchain.checkpoint.restored import Restored
+from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.compose import chain, named_chain
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.foreign import foreign
@@ -65,6 +72,7 @@ from gradchain.schedules import (
 from gradchain.slots import Axes, shared
 from gradchain.sharding.layout import Layout, LayoutError, init, layout
 from gradchain.sharding.mesh import data_axes, make_mesh
+from gradchain.sharding.microbatch import microbatch_grad, microbatch_value_and_grad
 from gradchain.sharding.split import ShardingWarning
 from gradchain.sharding.zero import gather_params, zero
 from gradchain.storage import codecs
@@ -82,12 +90,17 @@ __all__ = [
     "REGISTRY",
     "SCHEDULES",
     "Axes",
+    "CheckpointError",
+    "Checkpointer",
     "ConfigError",
+    "DamagedError",
     "Decay",
     "Description",
     "Hyper",
+    "LoadReport",
     "MultiSteps",
     "Period",
+    "Restored",
     "Schedule",
     "Signed",
     "Transform",
@@ -123,6 +136,7 @@ __all__ = [
     "foreign",
     "freeze",
     "from_config",
+    "from_optax",
     "global_norm",
     "gradient_release",
     "hyperparams",
@@ -136,6 +150,8 @@ __all__ = [
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
+    "load",
+    "load_state",
     "lookahead",
     "lookahead_sync",
     "loss_scale",
@@ -156,6 +172,7 @@ __all__ = [
     "reset_every",
     "rmsprop",
     "round_stochastically",
+    "save",
     "scale",
     "scale_by_adadelta",
     "scale_by_adafactor",
@@ -174,6 +191,7 @@ __all__ = [
     "scale_by_trust_ratio",
     "scale_loss",
     "set_hyperparams",
+    "set_state",
     "set_to_zero",
     "sgd",
     "sgdr_schedule",
@@ -182,6 +200,7 @@ __all__ = [
     "snapshot",
     "split_weights",
     "staircase_schedule",
+    "state_dict",
     "stored",
     "to_config",
     "trace",

@@ -76,6 +76,15 @@ class Rule:
             )
         return said
 
+    def whole(self, path: str, x: Any) -> NamedSharding | None:
+        """Where the parameter is when it is gathered."""
+        home = self.home(path, x)
+        if home is None:
+            return None
+        names = data_axes(home.mesh, self.axis, "zero")
+        split = place.split_of(home.spec, len(x.shape))
+        return place.at(home.mesh, [[n for n in here if n not in names] for here in split])
+
     def target(self, path: str, x: Any) -> NamedSharding | None:
         """Where the leaf, its gradient and its state are in an update."""
         home = self.home(path, x)
@@ -115,14 +124,15 @@ def choose(
     """
     here, why = [list(s) for s in split], ""
     used = {n for s in split for n in s}
+    free = [d for d, s in enumerate(split) if set(s) <= set(names)]  # not split over other axes
     for name in (n for n in names if n not in used and sizes[n] > 1):
         left = [size // math.prod(sizes[n] for n in s) for size, s in zip(shape, here, strict=True)]
-        fits = [d for d, size in enumerate(left) if size % sizes[name] == 0]
+        fits = [d for d in free if left[d] % sizes[name] == 0]
         if not fits:
-            dims = " and ".join(str(size) for size in left)
-            why = (
-                f"stays whole along {name!r}: none of its dimensions ({dims} on a device) is a multiple of "
-                f"{sizes[name]}; pad one of them"
+            dims = " and ".join(str(left[d]) for d in free)
+            found = f"of its dimensions that are left, {dims}, none is a multiple" if free else "no dimension is left"
+            why = f"stays whole along {name!r}: {found} of {sizes[name]}; pad one of them" if free else (
+                f"stays whole along {name!r}: {found}, all are split over other axes"
             )
             continue
         tiles = (*(1,) * (len(shape) - 2), *TILE)[-len(shape) :]

@@ -40,9 +40,9 @@ class Zero(Body):
             return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=target)
         return place.put_along(x, place.split_of(home.spec, x.ndim), target)
 
-    def gathered(self, path: str, x: Any, param: Any, rule: Rule) -> Any:
-        """An array that is split as `param` is updated, where `rule` has the parameter between steps."""
-        home, target = rule.home(path, param), self.rule.target(path, param)
+    def gathered(self, path: str, x: Any, param: Any, to: Any) -> Any:
+        """An array that is split as `param` is updated, where `to` (a method of the rule) has the parameter."""
+        home, target = to(path, param), self.rule.target(path, param)
         if home is None or target is None:
             return x
         return place.put_along(x, place.split_of(target.spec, x.ndim), home)
@@ -64,7 +64,7 @@ class Zero(Body):
         inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan))
         parts = tree.map_paths(self._move, updates, params)
         out, new = self.inner.body.run(parts, state, self.split(params), inside)
-        out = tree.map_paths(lambda path, x, p: self.gathered(path, x, p, self.rule), out, params)
+        out = tree.map_paths(lambda path, x, p: self.gathered(path, x, p, self.rule.home), out, params)
         return out, jax.tree.map(_kept, new, self.slots(params, ctx.plan))
 
 
@@ -120,10 +120,10 @@ def gather_params(tx: Transform, params: Any, dtype: Any = None) -> Any:
     found = zeros_of(tx)
     if not found:
         raise ValueError(f"gather_params: {tx.name} has no zero(...) in it, so nothing is split")
-    whole = dataclasses.replace(found[0].rule, keep=False)
+    zero = found[0]
 
     def gather(path: str, x: Any) -> Any:
         narrow = x if dtype is None else x.astype(dtype)
-        return found[0].gathered(path, narrow, x, whole)
+        return zero.gathered(path, narrow, x, zero.rule.whole)
 
     return tree.map_paths(gather, params)

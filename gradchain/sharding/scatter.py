@@ -1,0 +1,74 @@
+"""Sums over data axes, inside shard_map: reduced to a part on each device, one mesh axis after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gradchain import place
+from gradchain.place import Split
+
+LANES = 128  # columns of a TPU's tile
+
+
+def varies(x: Any) -> frozenset[str]:
+    """The mesh axes along which an array differs from device to device."""
+    about = jax.typeof(x)
+    found = getattr(about, "manual_axis_type", None)
+    return found.varying if found is not None else about.vma  # JAX before 0.10
+
+
+def varying(x: Array, names: Sequence[str]) -> Array:
+    """The array as one that differs from device to device along these mesh axes."""
+    missing = tuple(n for n in names if n not in varies(x))
+    if not missing:
+        return x
+    if hasattr(jax.lax, "pcast"):
+        return jax.lax.pcast(x, missing, to="varying")
+    return jax.lax.pvary(x, missing)  # JAX before 0.8
+
+
+def summed(x: Array, names: Sequence[str]) -> Array:
+    """The sum over all devices of these axes, on each of them."""
+    return jax.lax.psum(x, tuple(names)) if names else x
+
+
+def scatter(x: Array, start: Split, end: Split, names: Sequence[str]) -> Array:
+    """The sum over the data axes of an array split as `start`, of which each device keeps its part of `end`."""
+    ways: list[tuple[str, int]] = []
+    before = start
+    for split in place.route(start, end):
+        dim = next(d for d, (a, b) in enumerate(zip(before, split, strict=True)) if a != b)
+        ways.append((split[dim][-1], dim))
+        before = split
+    rest = tuple(n for n in names if n not in {name for name, _ in ways})
+    others = {n for here in start for n in here}
+
+    def local(x: Array) -> Array:
+        for name, dim in ways:
+            x = _scatter(x, name, dim)
+        return summed(x, rest)
+
+    if not others:
+        return local(x)
+    # On an explicit mesh JAX cannot scatter while other axes are in the type: all are manual here.
+    spec = place.spec_of([[n for n in here if n in others] for here in start])
+    return jax.shard_map(local, in_specs=spec, out_specs=spec, axis_names=others)(x)
+
+
+def _scatter(x: Array, name: Any, dim: int) -> Array:
+    """psum_scatter along a dimension.
+
+    The pieces become a new first axis, unless they are whole tiles of the last dimension: the TPU compiler
+    makes an all-reduce, or pads and moves what is over, where pieces do not end with a tile.
+    """
+    size = jax.lax.axis_size(name)
+    piece = x.shape[dim] // size
+    if dim == x.ndim - 1 and dim > 0 and piece % LANES == 0:
+        return jax.lax.psum_scatter(x, name, scatter_dimension=dim, tiled=True)
+    cut = x.reshape(*x.shape[:dim], size, piece, *x.shape[dim + 1 :])
+    return jax.lax.psum_scatter(jnp.moveaxis(cut, dim, 0), name, scatter_dimension=0, tiled=False)
