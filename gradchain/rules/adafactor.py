@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from gradchain import place
 from gradchain.compose import chain
 from gradchain.hyper import Decay, Hyper
 from gradchain.leafwise import leafwise
@@ -60,7 +61,12 @@ def _weight(x: Array, axes: tuple[int, ...]) -> float:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _means(arrays: list[Array], axes: tuple[int, ...]) -> list[Array]:
-    """Means of several arrays in one pass: a mean for each might read memory once for each."""
+    """Means of several arrays in one pass: a mean for each might read memory once for each.
+
+    Of arrays over several devices a mean for each: XLA gathers what is reduced together, and sums it twice.
+    """
+    if any(map(place.is_split, arrays)):
+        return [jnp.sum(x * _weight(x, axes), axes) for x in arrays]
     zeros = [jnp.zeros((), x.dtype) for x in arrays]
     add = lambda xs, ys: [x + y for x, y in zip(xs, ys, strict=True)]  # noqa: E731
     return list(lax.reduce([x * _weight(x, axes) for x in arrays], zeros, add, axes))
