@@ -133,17 +133,17 @@ class Slot:
             made = sharding if sharding is not None and place.is_typed(sharding) else None
             x = jnp.full(self.shape, self.fill, self.dtype, device=made)
         if sharding is None:
-            return x if self.memory is None else jax.device_put(x, place.memory_space(self.memory))
+            return x if self.memory is None else place.to_space(x, place.memory_space(self.memory))
         return x if sharding == place.of(x) else place.put(x, sharding)
 
     @property
     def sharding(self) -> NamedSharding | None:
         """Where the array is: split as its parameter along the axes they share; None if that says nothing."""
-        home = None if self.leaf is None else self.leaf.sharding
-        if home is None:
+        leaf = self.leaf
+        if leaf is None or leaf.sharding is None:
             return None
-        split = place.split_of(home.spec, len(self.leaf.shape))
-        return place.at(home.mesh, [() if a is None else split[a] for a in self.axes], self.memory)
+        split = place.split_of(leaf.sharding.spec, len(leaf.shape))
+        return place.at(leaf.sharding.mesh, [() if a is None else split[a] for a in self.axes], self.memory)
 
 
 SlotMaker = Callable[[Leaf], Slot]

@@ -147,15 +147,19 @@ def _check(row: Placed, slot: Slot) -> None:
 def init(tx: Transform, params: Any, *, replicated: Any = None) -> dict[str, Any]:
     """The state of an optimizer, made where it will live: each device makes its own part.
 
-    As `tx.init(params)`, but under jit with the shardings of `layout`: no array is ever on one device only, so
-    that a jitted step compiles once and checkpoints work with many processes.
+    As `tx.init(params)`, but under jit with the shardings of `layout`: no array is ever on one device only, so a
+     jitted step compiles once and checkpoints work with many processes.
     Raises LayoutError as `layout` does, and where `zero` has no mesh to split the state over.
     """
     found = layout(tx, params, replicated=replicated)
-    if zeros_of(tx) and jax.device_count() > 1 and all(x is None for x in jax.tree.leaves(found.params, is_leaf=_none)):
+    if (
+        zeros_of(tx)
+        and jax.device_count() > 1
+        and all(x is None for x in jax.tree.leaves(found.params, is_leaf=_none))
+    ):
         raise LayoutError(
-            "init: the parameters are on no mesh, so zero has nothing to split the state over: put them there "
-            "first, jax.device_put(params, NamedSharding(gradchain.make_mesh(), P()))"
+            "init: the parameters are on no mesh, so zero has nothing to split the state over: put them "
+            "there first, jax.device_put(params, NamedSharding(gradchain.make_mesh(), P()))"
         )
     if leaf := next((x for x in jax.tree.leaves(params) if isinstance(x, jax.ShapeDtypeStruct)), None):
         raise LayoutError(f"init: {leaf} has no values; layout(tx, params) needs none")

@@ -45,7 +45,7 @@ def make_mesh(
 
 
 def _without(torus: Sequence[int], model: int) -> list[int] | None:
-    """The lengths of the data axes that are left of a torus when model chips are taken out of its last axes."""
+    """The data axes that are left of a torus when model chips are taken out of its last axes."""
     rings = list(torus)
     for i in reversed(range(len(rings))):
         part = math.gcd(rings[i], model)
@@ -88,8 +88,8 @@ def flat_over_torus(mesh: Any, names: Sequence[str]) -> str:
     for name, size in sizes.items():
         if longest and size > longest:
             return (
-                f"the mesh axis {name!r} of {size} lies over several axes of the TPU's torus of {chips} chips, "
-                f"each at most {longest} long: its reductions are compiled to all-reduces of everything. "
+                f"the mesh axis {name!r} of {size} lies over several axes of the TPU's torus of {chips} chips, each "
+                f"at most {longest} long: its reductions are compiled to all-reduces of everything. "
                 "Build the mesh with gradchain.make_mesh, one axis for each axis of the torus"
             )
     return ""

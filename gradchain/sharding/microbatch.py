@@ -70,11 +70,12 @@ class Job:
         """Warn of parameters that JAX gathers where a shard_map leaves explicit axes to their types."""
         for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True):
             home = place.of(x)
-            explicit = home is not None and AxisType.Explicit in mesh.axis_types
-            if explicit and any(n not in names for here in place.split_of(home.spec, x.ndim) for n in here):
+            if home is None or AxisType.Explicit not in mesh.axis_types:
+                continue
+            if any(n not in names for here in place.split_of(home.spec, x.ndim) for n in here):
                 warnings.warn(
-                    f"microbatch_grad: {path!r} is split as {place.text_of(home.spec)} on a mesh with explicit "
-                    "axes, and JAX gathers it: use automatic axes, with specs for zero",
+                    f"microbatch_grad: {path!r} is split as {place.text_of(home.spec)} on a mesh with "
+                    "explicit axes, and JAX gathers it: use automatic axes, with specs for zero",
                     ShardingWarning,
                     stacklevel=3,
                 )
@@ -97,10 +98,8 @@ class Job:
 
 def _way(zero: Any, path: str, x: Any) -> tuple[Split, Split]:
     """How a gradient is split before and after its reduction."""
-    if place.of(x) is None:
-        return ((),) * x.ndim, ((),) * x.ndim
-    if zero is None:
-        here = place.of(x)
+    here = place.of(x)
+    if here is None or zero is None:
         split = place.split_of(() if here is None or place.is_blind(x) else here.spec, x.ndim)
         return split, split
     whole, target = zero.rule.whole(path, x), zero.rule.target(path, x)
@@ -142,7 +141,10 @@ class _Inside:
         if not self.early:
             leaves = self.reduced(leaves)
         else:
-            leaves = [g if end != start else summed(g, names) for g, (start, end) in zip(leaves, self.ways, strict=True)]
+            leaves = [
+                g if end != start else summed(g, names)
+                for g, (start, end) in zip(leaves, self.ways, strict=True)
+            ]
         value = jax.tree.map(lambda x: summed(x, names) / total, value)
         return value, treedef.unflatten([g / total.astype(g.dtype) for g in leaves])
 
@@ -181,20 +183,22 @@ class _Inside:
     def _check(self, mean: Array, grads: PyTree) -> None:
         """Raise where something has been summed over the devices already: once for each microbatch, then."""
         if jnp.shape(mean):
-            raise ValueError(f"microbatch_grad: the loss has shape {list(jnp.shape(mean))}; expected a number")
+            raise ValueError(
+                f"microbatch_grad: the loss has shape {list(jnp.shape(mean))}; expected a number"
+            )
         for name in self.names:
             if name not in varies(mean):
                 raise ValueError(
                     f"microbatch_grad: the loss does not differ from device to device along {name!r}: it is "
-                    "reduced already (psum, pmean), or does not depend on the batch. Return the mean over the "
-                    "device's own part of the batch: the one reduction comes after the last microbatch"
+                    "reduced already (psum, pmean), or does not depend on the batch. Return the mean over "
+                    "the device's own part of the batch: the one reduction comes after the last microbatch"
                 )
             for path, g in zip(self.paths, jax.tree.leaves(grads), strict=True):
                 if name not in varies(g):
                     raise ValueError(
                         f"microbatch_grad: the gradient of {path!r} is summed over {name!r} within each "
-                        "microbatch, so that the one reduction after the last is lost: use the parameters that "
-                        "the loss is given, none from outside"
+                        "microbatch, so that the one reduction after the last is lost: use the parameters "
+                        "that the loss is given, none from outside"
                     )
 
 
@@ -221,8 +225,8 @@ def microbatch_value_and_grad(
     sum w_i loss_i / sum w_i, and its gradient. The first axis of `batch` is divided over the data axes and
     n; `steps`, an array, runs only so many microbatches of it without compiling again. With `optimizer`,
     gradients arrive as its `zero` wants them, reduce-scattered one mesh axis after the other (stage 2: after
-    each microbatch), and parameters of stage 3 are gathered first, in `gather_dtype`. Within, the data axes are
-    manual: layers see their device's part of the batch. Raises ValueError where the one reduction was lost.
+    each microbatch), and parameters of stage 3 are gathered first, in `gather_dtype`. Within, the data axes
+    are manual: layers see their device's part of the batch. Raises ValueError where the one reduction was lost.
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ValueError(f"microbatch_grad: n is {n!r}; expected a whole number, 1 or more")

@@ -27,9 +27,8 @@ def varying(x: Array, names: Sequence[str]) -> Array:
     missing = tuple(n for n in names if n not in varies(x))
     if not missing:
         return x
-    if hasattr(jax.lax, "pcast"):
-        return jax.lax.pcast(x, missing, to="varying")
-    return jax.lax.pvary(x, missing)  # JAX before 0.8
+    older = getattr(jax.lax, "pvary", None)  # JAX before 0.8
+    return jax.lax.pcast(x, missing, to="varying") if hasattr(jax.lax, "pcast") else older(x, missing)
 
 
 def summed(x: Array, names: Sequence[str]) -> Array:
@@ -38,7 +37,7 @@ def summed(x: Array, names: Sequence[str]) -> Array:
 
 
 def scatter(x: Array, start: Split, end: Split, names: Sequence[str]) -> Array:
-    """The sum over the data axes of an array split as `start`, of which each device keeps its part of `end`."""
+    """The sum over the data axes of an array split as `start`; each device keeps its part of `end`."""
     ways: list[tuple[str, int]] = []
     before = start
     for split in place.route(start, end):

@@ -90,7 +90,9 @@ class Rule:
         home = self.home(path, x)
         if home is None:
             return None
-        return place.at(home.mesh, self._choose(x.shape, place.split_of(home.spec, len(x.shape)), home.mesh)[0])
+        return place.at(
+            home.mesh, self._choose(x.shape, place.split_of(home.spec, len(x.shape)), home.mesh)[0]
+        )
 
     def _choose(self, shape: Sequence[int], split: Split, mesh: Any) -> tuple[Split, str]:
         names = data_axes(mesh, self.axis, "zero")
@@ -99,7 +101,7 @@ class Rule:
         return choose(shape, split, mesh.shape, names)
 
     def notes(self, params: Any) -> list[str]:
-        """What is not as it should be: leaves that stay whole, with the reason; axes that do not fit a torus."""
+        """What is not as it should be: leaves that stay whole, and why; axes that do not fit a torus."""
         found: dict[str, None] = {}
         for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True):
             home = self.home(path, x)
@@ -130,9 +132,15 @@ def choose(
         fits = [d for d in free if left[d] % sizes[name] == 0]
         if not fits:
             dims = " and ".join(str(left[d]) for d in free)
-            found = f"of its dimensions that are left, {dims}, none is a multiple" if free else "no dimension is left"
-            why = f"stays whole along {name!r}: {found} of {sizes[name]}; pad one of them" if free else (
-                f"stays whole along {name!r}: {found}, all are split over other axes"
+            found = (
+                f"of its dimensions that are left, {dims}, none is a multiple"
+                if free
+                else "no dimension is left"
+            )
+            why = (
+                f"stays whole along {name!r}: {found} of {sizes[name]}; pad one of them"
+                if free
+                else (f"stays whole along {name!r}: {found}, all are split over other axes")
             )
             continue
         tiles = (*(1,) * (len(shape) - 2), *TILE)[-len(shape) :]
@@ -147,7 +155,9 @@ def choose(
 
 def one_kind(mesh: Any, path: str) -> None:
     """Raise for a mesh with axes of several kinds: what moves arrays differs from one to another."""
-    kinds = {kind for name, kind in zip(mesh.axis_names, mesh.axis_types, strict=True) if mesh.shape[name] > 1}
+    kinds = {
+        kind for name, kind in zip(mesh.axis_names, mesh.axis_types, strict=True) if mesh.shape[name] > 1
+    }
     if AxisType.Manual in kinds:
         raise ValueError(
             f"zero: {path!r} is inside a shard_map; call the optimizer outside, on what the shard_map returns"
@@ -155,6 +165,6 @@ def one_kind(mesh: Any, path: str) -> None:
     if len(kinds) > 1:
         about = ", ".join(f"{n!r} {k.name}" for n, k in zip(mesh.axis_names, mesh.axis_types, strict=True))
         raise ValueError(
-            f"zero: the mesh of {path!r} mixes kinds of axes ({about}): make all of them Explicit, or all Auto, "
-            "with Mesh(..., axis_types=...)"
+            f"zero: the mesh of {path!r} mixes kinds of axes ({about}): make all of them Explicit, or all "
+            "Auto, with Mesh(..., axis_types=...)"
         )

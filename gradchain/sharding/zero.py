@@ -41,7 +41,7 @@ class Zero(Body):
         return place.put_along(x, place.split_of(home.spec, x.ndim), target)
 
     def gathered(self, path: str, x: Any, param: Any, to: Any) -> Any:
-        """An array that is split as `param` is updated, where `to` (a method of the rule) has the parameter."""
+        """An array that is split as `param` is updated, moved where `to`, a method of the rule, has that."""
         home, target = to(path, param), self.rule.target(path, param)
         if home is None or target is None:
             return x
