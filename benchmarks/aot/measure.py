@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks.aot.hlo import Program
 from benchmarks.aot.shapes import abstract, nbytes, size
-from benchmarks.aot.targets import Target
+from gradchain.aot.hlo import Program
+from gradchain.aot.targets import Target
 
 PyTree = Any
 

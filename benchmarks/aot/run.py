@@ -12,10 +12,10 @@ from typing import Any
 import jax
 
 from benchmarks import plot, results
-from benchmarks.aot import shapes
+from benchmarks.aot import TARGETS, shapes
 from benchmarks.aot.measure import measure
 from benchmarks.aot.optimizers import PERIODS, optax_rows, registered
-from benchmarks.aot.targets import TARGETS, MissingCompiler
+from gradchain.aot.targets import MissingCompiler
 
 ADDING = 12  # bytes for each parameter: gradient and accumulator read, accumulator written, in float32
 

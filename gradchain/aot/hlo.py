@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -23,14 +24,16 @@ FREE = frozenset(
 )
 PREFETCHED = "ConcatBitcast"  # the custom call that names slices in VMEM as one array
 COLLECTIVES = ("all-reduce", "reduce-scatter", "all-gather", "all-to-all", "collective-permute")
-FUSED_SCATTER = "all-reduce-scatter"  # the TPU's reduce-scatter: a fusion that calls a computation so named
 
 _ARRAY = re.compile(r"\b([a-z]+)(\d*)\w*\[([\d,]*)\]")
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\{$")
 _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?([\w.\-]+) = (.+?) ([a-z][\w\-]*)\((.*)$")
 _CALLED = re.compile(r"\b(?:to_apply|calls|true_computation|false_computation)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"\bbranch_computations=\{([^}]*)\}")
+_LOOP = re.compile(r"\b(?:body|condition)=%?([\w.\-]+)")
 _BODY = re.compile(r"\bbody=%?([\w.\-]+)")
+_LAYOUT = re.compile(r"\bentry_computation_layout=\{\((.*?)\)->(.*?)\}(?:, \w+=|$)")
+_PARTITIONS = re.compile(r"\bnum_partitions=(\d+)")
 _TURNS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
@@ -128,11 +131,14 @@ class Program:
     def __init__(self, text: str):
         self.computations: dict[str, list[Instruction]] = {}
         self.entry = ""
+        self.devices = 0  # that it runs on; 0 where the text does not say
+        self.layout = ("", "")  # types of the arguments and of the results
         current: list[Instruction] | None = None
         for line in text.splitlines():
             if current is None:
-                head = _COMPUTATION.match(line)
-                if head:
+                if line.startswith("HloModule"):
+                    self.devices, self.layout = _header(line)
+                if head := _COMPUTATION.match(line):
                     current = self.computations[head[2]] = []
                     self.entry = head[2] if head[1] else self.entry
             elif line.startswith("}"):
@@ -198,19 +204,22 @@ class Program:
                     found[name] += 1
         return found
 
-    def collectives(self) -> dict[str, list[float]]:
-        """Bytes that every collective leaves on a device, by kind, wherever in the program it stands."""
-        found: dict[str, list[float]] = {}
-        for name, body in self.computations.items():
-            if name.startswith(FUSED_SCATTER):
-                continue  # the all-reduce inside is how the TPU spells a reduce-scatter
-            for i in body:
-                kind = i.op.removesuffix("-start")
-                if i.op == "fusion" and any(n.startswith(FUSED_SCATTER) for n in i.called):
-                    kind = "reduce-scatter"
-                if kind in COLLECTIVES:
-                    found.setdefault(kind, []).append(i.written)
-        return found
+    def running(self, name: str = "", loop: bool = False) -> Iterator[tuple[str, Instruction, bool]]:
+        """(computation, instruction, whether within a loop) of all that runs, each place once."""
+        name = name or self.entry
+        for i in self.computations[name]:
+            yield name, i, loop
+            if i.op == "while":
+                for part in _LOOP.findall(i.attributes):
+                    yield from self.running(part, True)
+            elif not i.op.endswith(("-done", "-update")):
+                for part in i.called:
+                    yield from self.running(part, loop)
+
+
+def _header(line: str) -> tuple[int, tuple[str, str]]:
+    devices, layout = _PARTITIONS.search(line), _LAYOUT.search(line)
+    return int(devices[1]) if devices else 0, (layout[1], layout[2]) if layout else ("", "")
 
 
 def _instruction(line: str) -> Instruction | None:

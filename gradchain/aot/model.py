@@ -1,0 +1,125 @@
+"""The parameters of a model as JSON: {"encoder/kernel": {"shape": [768, 3072], "dtype": "bfloat16"}}."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+
+from gradchain import place, tree
+
+PyTree = Any
+Json = Any
+
+
+class ShapesError(ValueError):
+    """Parameters that cannot be read; the message names the leaf."""
+
+
+def shapes(params: PyTree) -> dict[str, Any]:
+    """Parameters, which may be abstract, as the JSON that `python -m gradchain.aot --params` reads.
+
+        json.dump(aot.shapes(params), open("shapes.json", "w"))
+
+    One entry for each leaf, by its path: shape, dtype and, where it is split over a mesh, its spec.
+    """
+    found = {}
+    for path, leaf in zip(tree.paths(params), jax.tree.leaves(params), strict=True):
+        found[path] = {"shape": list(leaf.shape), "dtype": jnp.dtype(leaf.dtype).name}
+        where = place.of(leaf)
+        split = place.split_of(where.spec, len(leaf.shape)) if where else ()
+        if any(split):
+            found[path]["spec"] = [list(names) if len(names) > 1 else (*names, None)[0] for names in split]
+    return found
+
+
+def read(text: str) -> PyTree:
+    """The JSON text as a tree of ShapeDtypeStruct, with the spec of each leaf for a sharding's.
+
+    A leaf is a list of sizes, or {"shape": [...], "dtype": "float32", "spec": [null, "model"]}; everything
+    else is a mapping of leaves and mappings.
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ShapesError(f"not JSON: {error}") from None
+    leaves = _read(found, "")
+    if not isinstance(leaves, dict) or not jax.tree.leaves(leaves, is_leaf=lambda x: isinstance(x, Leaf)):
+        raise ShapesError('expected {"path": {"shape": [...], "dtype": "float32"}, ...}, found no leaf')
+    return leaves
+
+
+class Leaf:
+    """A parameter and the mesh axes that its dimensions are split over."""
+
+    def __init__(self, path: str, shape: tuple[int, ...], dtype: Any, split: place.Split):
+        self.path, self.shape, self.dtype, self.split = path, shape, dtype, split
+
+    def on(self, mesh: Mesh) -> jax.ShapeDtypeStruct:
+        """The parameter on a mesh."""
+        for size, names in zip(self.shape, self.split, strict=True):
+            for name in names:
+                if name not in mesh.shape:
+                    raise ShapesError(
+                        f"{self.path}: its spec names the mesh axis {name!r}; the mesh has "
+                        f"{', '.join(mesh.axis_names)}: give --mesh {name}=..."
+                    )
+                if size % mesh.shape[name]:
+                    raise ShapesError(
+                        f"{self.path}: a dimension of {size} cannot be split over {name!r} of "
+                        f"{mesh.shape[name]} devices"
+                    )
+                size //= mesh.shape[name]
+        sharding = NamedSharding(mesh, place.spec_of(self.split))
+        return jax.ShapeDtypeStruct(self.shape, self.dtype, sharding=sharding)
+
+
+def leaves(params: PyTree) -> PyTree:
+    """A tree of Leaf, from what `read` returns or from parameters, which may be abstract."""
+    found = jax.tree.leaves(params, is_leaf=lambda x: isinstance(x, Leaf))
+    return params if all(isinstance(x, Leaf) for x in found) else _read(shapes(params), "")
+
+
+def on(mesh: Mesh, leaves: PyTree) -> PyTree:
+    """The parameters that `read` has found, on a mesh."""
+    return jax.tree.map(lambda leaf: leaf.on(mesh), leaves, is_leaf=lambda x: isinstance(x, Leaf))
+
+
+def _read(value: Json, path: str) -> PyTree:
+    if isinstance(value, list):
+        return _leaf({"shape": value}, path)
+    if not isinstance(value, Mapping):
+        raise ShapesError(f"{path or 'the file'}: expected a shape or a mapping, found {value!r}")
+    if isinstance(value.get("shape"), list) and set(value) <= {"shape", "dtype", "spec"}:
+        return _leaf(value, path)
+    return {key: _read(part, f"{path}/{key}" if path else key) for key, part in value.items()}
+
+
+def _leaf(value: Mapping[str, Json], path: str) -> Leaf:
+    shape = value["shape"]
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape):
+        raise ShapesError(f"{path}: expected whole numbers above 0 as the shape, found {shape}")
+    try:
+        dtype = jnp.dtype(value.get("dtype", "float32"))
+    except TypeError:
+        raise ShapesError(f"{path}: {value['dtype']!r} is no dtype") from None
+    if not jnp.issubdtype(dtype, jnp.inexact):
+        raise ShapesError(f"{path}: {dtype.name} is no dtype of a parameter: leave the leaf out")
+    return Leaf(path, tuple(shape), dtype, _split(value.get("spec") or [], len(shape), path))
+
+
+def _split(spec: Json, rank: int, path: str) -> place.Split:
+    names = [[] if entry is None else [entry] if isinstance(entry, str) else entry for entry in spec]
+    if (
+        not isinstance(spec, Sequence)
+        or len(names) > rank
+        or not all(isinstance(entry, list) and all(isinstance(n, str) for n in entry) for entry in names)
+    ):
+        raise ShapesError(
+            f"{path}: expected as spec a list of mesh axes or null for {rank} dimensions, found {spec}"
+        )
+    return tuple(tuple(entry) for entry in names) + ((),) * (rank - len(names))
