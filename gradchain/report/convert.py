@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from gradchain import rounding, tree
-from gradchain.codec import Part, decode_alone, encode_alone, field_of
+from gradchain.codec import Codec, Part, decode_alone, encode_alone, field_of
 from gradchain.link import state_class
 from gradchain.report import held
 from gradchain.storage.stored import StoredState
@@ -81,11 +81,16 @@ def _entry(state: Any, old: Any, new: Any, key: str) -> Any:
 def _leaf(state, was, slot, field: str, i: int, name: str, path: str) -> dict[str, Any]:
     """The arrays of one leaf, by part."""
     before = was.codec if isinstance(was, Part) else None
-    after = slot.codec if isinstance(slot, Part) else None
     parts = [""] if before is None else before.parts
     arrays = [jax.tree.leaves(getattr(state, field_of(field, part)))[i] for part in parts]
+    return recode(arrays, before, slot, path, name)
+
+
+def recode(arrays: list, before: Codec | None, slot: Any, path: str, name: str) -> dict[str, Any]:
+    """What `before` keeps of a leaf as a slot's codec keeps it, by part; kept alike, it stays as it is."""
+    after = slot.codec if isinstance(slot, Part) else None
     if before == after:
-        return dict(zip(parts, arrays, strict=True))
+        return dict(zip([""] if before is None else before.parts, arrays, strict=True))
     value = arrays[0] if before is None else decode_alone(before, arrays)
     if after is None:
         return {"": value.astype(slot.dtype)}

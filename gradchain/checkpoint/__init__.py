@@ -1,0 +1,1 @@
+"""Checkpoints: state by name, restored as far as it fits, checked; a kill loses nothing."""

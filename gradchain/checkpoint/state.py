@@ -1,0 +1,76 @@
+"""A state by name: as a flat dict, from one, and into a framework's optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from gradchain import tree
+from gradchain.checkpoint.cells import codecs_of
+from gradchain.checkpoint.errors import CheckpointError
+from gradchain.checkpoint.fill import fill
+from gradchain.checkpoint.plan import Saved, Wishes, plan
+from gradchain.checkpoint.report import LoadReport
+from gradchain.report import held
+from gradchain.transform import Transform
+
+
+def state_dict(state: Any) -> dict[str, Any]:
+    """The arrays of a state by path: {"scale_by_adam/mu/encoder/kernel": array, ...}.
+
+    `state` is what `tx.init` returns, an nnx.Optimizer or a TrainState. The names are those of links, fields
+    and parameters: one more link in the chain, a wrapper around it or another order changes no other name.
+    """
+    found = held.arrays(state)
+    return dict(zip(tree.paths(found), jax.tree.leaves(found), strict=True))
+
+
+def load_state(
+    tx: Transform,
+    params: Any,
+    saved: Any,
+    *,
+    initialise: Any = (),
+    strict: bool = False,
+    saved_by: Transform | None = None,
+) -> tuple[dict[str, Any], LoadReport]:
+    """The state of `tx` for `params` from a saved one, by name, and a report of what became of each leaf.
+
+    `saved` is what `state_dict` returned, or a state. What fits is taken over bit for bit and placed on the
+    devices as `params`, which may be abstract, say; what is missing starts as `tx.init` makes it; what is
+    left over is dropped. Another float dtype is cast, another storage converted, if `saved_by` says which
+    optimizer it was: a dict of arrays does not. A leaf of another shape is a CheckpointError, and so is
+    a state of which nothing fits.
+    `initialise`: patterns of paths ("**/head/*") that start anew whatever was saved. `strict`: anything that
+    is initialised or dropped is an error.
+    """
+    by_name = isinstance(saved, Mapping) and all(isinstance(k, str) for k in saved)
+    flat = saved if by_name and _is_flat(saved) else state_dict(saved)
+    arrays = {path: x if hasattr(x, "dtype") else np.asarray(x) for path, x in flat.items()}
+    codecs = None if saved_by is None else codecs_of(saved_by, params)
+    held_by = "" if saved_by is None else repr(saved_by)
+    made = plan(tx, params, Saved(arrays, codecs, optimizer=held_by), Wishes(initialise, strict))
+    return fill(made, arrays), made.report
+
+
+def _is_flat(saved: Mapping[str, Any]) -> bool:
+    return all(jax.tree_util.all_leaves([x]) for x in saved.values())
+
+
+def set_state(holder: Any, state: Any) -> Any:
+    """Put a state into an nnx.Optimizer, which is changed in place, or a TrainState: a new one is returned.
+
+    `state` has the paths of the one that is there: that of the same optimizer for the same parameters.
+    """
+    new, old = state_dict(state), state_dict(holder)
+    if odd := sorted(set(new) ^ set(old)):
+        where = "the new state" if odd[0] in new else "the one to replace"
+        more = f", and {len(odd) - 1} more" if odd[1:] else ""
+        raise CheckpointError(
+            f"set_state: {odd[0]!r} is only in {where}{more}; expected the same paths. "
+            "Load the state with the optimizer that the holder has: load_state(tx, params, saved)"
+        )
+    return held.put(holder, new)
