@@ -45,9 +45,14 @@ def memory_space(kind: str) -> Any:
     return jax.memory.Space.Host if kind.endswith("host") else jax.memory.Space.Device
 
 
+def to_space(x: Any, space: Any) -> Any:
+    """An array in another memory space; the one that it leaves is named, for derivatives need it."""
+    return jax.device_put(x, space, src=jax.typeof(x).memory_space)
+
+
 def split_of(spec: Iterable[Any], rank: int) -> Split:
     """A spec as one tuple of mesh axes for each dimension."""
-    entries = [*spec]
+    entries = [*getattr(spec, "partitions", spec)]
     entries += [None] * (rank - len(entries))
     return tuple(_names(entry) for entry in entries)
 
@@ -113,16 +118,22 @@ def put(x: Any, to: NamedSharding) -> Any:
         return x if getattr(x, "sharding", None) == to else jax.device_put(x, to)
     now = of(x)
     if to.memory_kind is not None:
-        space = memory_space(to.memory_kind)
-        home = to.with_memory_kind(None)
-        return jax.device_put(put(x, home), space)
+        return to_space(put(x, NamedSharding(to.mesh, to.spec)), memory_space(to.memory_kind))
     if is_blind(x) or now is None:
         return jax.lax.with_sharding_constraint(x, to)
     if now.spec == to.spec:
         return x
+    partial = frozenset(getattr(now.spec, "unreduced", None) or ())  # axes over which a sum is still due
     for split in route(split_of(now.spec, x.ndim), split_of(to.spec, x.ndim)):
-        x = jax.sharding.reshard(x, at(now.mesh, split))
-    return x
+        partial -= set(_order(split))
+        x = jax.sharding.reshard(x, _summing(at(now.mesh, split), partial))
+    return jax.sharding.reshard(x, to) if partial else x
+
+
+def _summing(sharding: NamedSharding, axes: frozenset[str]) -> NamedSharding:
+    """The sharding of an array whose sum over some mesh axes is still due."""
+    spec = PartitionSpec(*sharding.spec, unreduced=axes) if axes else sharding.spec
+    return NamedSharding(sharding.mesh, spec)
 
 
 _ARRIVED: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -133,6 +144,14 @@ def arrived(x: Any) -> Any:
     if is_blind(x):
         _ARRIVED[id(x)] = x
     return x
+
+
+def whole_along(x: Any, axis: int) -> Any:
+    """A traced array, whole along an axis, where its type says that it is split there."""
+    now = of(x) if isinstance(x, Tracer) else None
+    if now is None or is_blind(x) or not split_of(now.spec, x.ndim)[axis]:
+        return x
+    return put(x, at(now.mesh, [() if i == axis else s for i, s in enumerate(split_of(now.spec, x.ndim))]))
 
 
 def put_along(x: Any, start: Split, to: NamedSharding) -> Any:

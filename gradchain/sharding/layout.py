@@ -147,8 +147,8 @@ def _check(row: Placed, slot: Slot) -> None:
 def init(tx: Transform, params: Any, *, replicated: Any = None) -> dict[str, Any]:
     """The state of an optimizer, made where it will live: each device makes its own part.
 
-    As `tx.init(params)`, but under jit with the shardings of `layout`: no array is ever on one device only, so a
-     jitted step compiles once and checkpoints work with many processes.
+    As `tx.init(params)`, but under jit with the shardings of `layout`: no array is ever on one device, so
+    that a jitted step compiles once and checkpoints work with many processes.
     Raises LayoutError as `layout` does, and where `zero` has no mesh to split the state over.
     """
     found = layout(tx, params, replicated=replicated)

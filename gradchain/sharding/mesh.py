@@ -88,9 +88,9 @@ def flat_over_torus(mesh: Any, names: Sequence[str]) -> str:
     for name, size in sizes.items():
         if longest and size > longest:
             return (
-                f"the mesh axis {name!r} of {size} lies over several axes of the TPU's torus of {chips} chips, each "
-                f"at most {longest} long: its reductions are compiled to all-reduces of everything. "
-                "Build the mesh with gradchain.make_mesh, one axis for each axis of the torus"
+                f"the mesh axis {name!r} of {size} lies over several axes of the torus of {chips} chips, "
+                f"at most {longest} long: its reductions are compiled to all-reduces. Build the "
+                "mesh with gradchain.make_mesh, one axis for each axis of the torus"
             )
     return ""
 

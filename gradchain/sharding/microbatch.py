@@ -41,7 +41,8 @@ class Job:
         zero = next(iter(zeros_of(self.optimizer)), None) if self.optimizer is not None else None
         axis = self.axis if zero is None else zero.rule.axis
         homes = [x for x in map(place.of, jax.tree.leaves(params)) if x is not None]
-        names = data_axes(homes[0].mesh, axis, "microbatch_grad") if homes else ()
+        named = data_axes(homes[0].mesh, axis, "microbatch_grad") if homes else ()
+        names = tuple(n for n in named if homes[0].mesh.shape[n] > 1)  # XLA refuses sums over one device
         if zero is not None and zero.stage == 3:
             assert self.optimizer is not None
             params = gather_params(self.optimizer, params, self.gather_dtype)
@@ -226,7 +227,7 @@ def microbatch_value_and_grad(
     n; `steps`, an array, runs only so many microbatches of it without compiling again. With `optimizer`,
     gradients arrive as its `zero` wants them, reduce-scattered one mesh axis after the other (stage 2: after
     each microbatch), and parameters of stage 3 are gathered first, in `gather_dtype`. Within, the data axes
-    are manual: layers see their device's part of the batch. Raises ValueError where the one reduction was lost.
+    are manual: layers see a part of the batch. Raises ValueError where the one reduction was lost.
     """
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise ValueError(f"microbatch_grad: n is {n!r}; expected a whole number, 1 or more")

@@ -12,7 +12,7 @@ from jax import Array
 from gradchain import place
 from gradchain.place import Split
 
-LANES = 128  # columns of a TPU's tile
+SUBLANES, LANES = 8, 128  # rows and columns of a TPU's tile
 
 
 def varies(x: Any) -> frozenset[str]:
@@ -27,8 +27,9 @@ def varying(x: Array, names: Sequence[str]) -> Array:
     missing = tuple(n for n in names if n not in varies(x))
     if not missing:
         return x
-    older = getattr(jax.lax, "pvary", None)  # JAX before 0.8
-    return jax.lax.pcast(x, missing, to="varying") if hasattr(jax.lax, "pcast") else older(x, missing)
+    if hasattr(jax.lax, "pcast"):
+        return jax.lax.pcast(x, missing, to="varying")
+    return getattr(jax.lax, "pvary")(x, missing)  # noqa: B009 - JAX before 0.8
 
 
 def summed(x: Array, names: Sequence[str]) -> Array:
@@ -60,14 +61,16 @@ def scatter(x: Array, start: Split, end: Split, names: Sequence[str]) -> Array:
 
 
 def _scatter(x: Array, name: Any, dim: int) -> Array:
-    """psum_scatter along a dimension.
+    """psum_scatter along a dimension, as the TPU compiler keeps it one.
 
-    The pieces become a new first axis, unless they are whole tiles of the last dimension: the TPU compiler
-    makes an all-reduce, or pads and moves what is over, where pieces do not end with a tile.
+    It makes an all-reduce where pieces end within a tile, and of every array with four axes: unless the pieces
+    are whole tiles they become the first axis of three. Of the first dimension that is a reshape, of others a copy.
     """
     size = jax.lax.axis_size(name)
     piece = x.shape[dim] // size
-    if dim == x.ndim - 1 and dim > 0 and piece % LANES == 0:
+    tile = LANES if dim == x.ndim - 1 else SUBLANES if dim == x.ndim - 2 else 1
+    if dim > 0 and x.ndim <= 3 and piece % tile == 0:
         return jax.lax.psum_scatter(x, name, scatter_dimension=dim, tiled=True)
-    cut = x.reshape(*x.shape[:dim], size, piece, *x.shape[dim + 1 :])
-    return jax.lax.psum_scatter(jnp.moveaxis(cut, dim, 0), name, scatter_dimension=0, tiled=False)
+    cut = jnp.moveaxis(x.reshape(*x.shape[:dim], size, piece, *x.shape[dim + 1 :]), dim, 0)
+    flat = cut.reshape(size, -1, cut.shape[-1])
+    return jax.lax.psum_scatter(flat, name, scatter_dimension=0, tiled=False).reshape(cut.shape[1:])
