@@ -153,7 +153,7 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
     if "leaf" in asks or ctx.plan.codec is not None:
         seen = leaves_of(updates if params is None else params, ctx.plan)
     live = [_prepare(part, updates, treedef, state, params, seen, ctx) for part in parts]
-    described = [dataclasses.replace(p, path="", array=None, sharding=None) if "leaf" in asks else None for p in seen]
+    described = [p.bare() if "leaf" in asks else None for p in seen]
     noisy = ctx.plan.key is not None or "salt" in asks
     salts = [rounding.word(path) if noisy else None for path in tree.paths(updates)]
     extra = {k: ctx.extra[k] for part in parts for k in part.link.needs}

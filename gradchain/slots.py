@@ -50,6 +50,10 @@ class Leaf:
     array: Any = dataclasses.field(default=None, compare=False, repr=False)
     sharding: NamedSharding | None = dataclasses.field(default=None, compare=False, repr=False)
 
+    def bare(self) -> Leaf:
+        """What a kernel may know of it: no path, no place and no values."""
+        return Leaf("", self.shape, self.dtype, self.axes)
+
 
 AxesRule = Callable[[str, tuple[int, ...]], Axes]
 

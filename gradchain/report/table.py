@@ -125,12 +125,12 @@ def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description
     arrays = jax.tree.leaves(params)
     slots = tx.slots(params)
     rows: list[Row] = []
-    for place in links(tx, params):
-        about = {"link": place.path, "acts_on": place.leaves, "hyperparams": tuple(place.hyperparams.items())}
-        if place.way is None:
+    for here in links(tx, params):
+        about = {"link": here.path, "acts_on": here.leaves, "hyperparams": tuple(here.hyperparams.items())}
+        if here.way is None:
             rows.append(Row(**about))
             continue
-        for name, found in _fields(place, slots):
+        for name, found in _fields(here, slots):
             groups = [[pair] for pair in found] if leaves else [found]
             rows += [_row(about, name, group, leaves) for group in groups]
     return Description(tuple(rows), sum(math.prod(x.shape) for x in arrays), len(arrays))
