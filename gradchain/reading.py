@@ -54,9 +54,9 @@ def with_axes(inner: Any, axes: Mapping[str, str]):
     """Say which axes of some leaves are a stack, rows and columns: with_axes(muon(0.02), {"**/qkv": "rbcc"}).
 
     `axes` maps patterns of paths to one letter for each axis: b (a stack of layers, heads or experts), r
-    (rows) or c (columns); several axes of a letter are taken together. Used by everything that is not elementwise:
-    factored moments, trust ratios, norms of blocks, matrix methods. Other leaves are read by their names, as
-    Flax calls them: kernels, convolutions, attention, embeddings, stacks for scan.
+    (rows) or c (columns); several axes of a letter are taken together. Used by everything that is not
+    elementwise: factored moments, trust ratios, norms of blocks, matrix methods. Other leaves are read by
+    their names, as Flax calls them: kernels, convolutions, attention, embeddings, stacks for scan.
     Raises ValueError for a pattern that no leaf matches, and for letters that do not fit a leaf's rank.
     """
     return Reading(as_transform(inner, "with_axes"), axes)
