@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gradchain import place, select, tree
 from gradchain.report import text
@@ -91,9 +91,9 @@ class Layout:
 def layout(tx: Transform, params: Any, *, replicated: Any = None) -> Layout:
     """Where each array of the state lives: path, shape, dtype, spec, memory, bytes on a device.
 
-    Derived from the slots: an array is split as its parameter along the axes that they share. `params` may be
-    arrays, ShapeDtypeStructs or Flax abstract state, on automatic or explicit meshes. Raises LayoutError where
-    1 MiB or more stay whole although the parameter is split, unless `replicated`, a selection of state
+    Derived from the slots: an array is split as its parameter along the axes that they share. `params` may
+    be arrays, ShapeDtypeStructs or Flax abstract state, on automatic or explicit meshes. Raises LayoutError
+    where 1 MiB or more stay whole although the parameter is split, unless `replicated`, a selection of state
     paths ("scale_by_soap/**"), asks for it.
     """
     slots = tx.slots(params)
@@ -138,9 +138,9 @@ def _check(row: Placed, slot: Slot) -> None:
     of_param = place.shard_shape(leaf.shape, leaf.sharding)
     if row.bytes_on_device == row.total_bytes and math.prod(of_param) < math.prod(leaf.shape):
         raise LayoutError(
-            f"layout: {row.path!r}, {row.dtype}{list(row.shape)}, {text.size(row.total_bytes)}, lies whole on "
-            f"every device, while its parameter is split as {place.text_of(leaf.sharding.spec)}: split the "
-            f"parameter along an axis that the two share, or ask for it with replicated={row.path!r}"
+            f"layout: {row.path!r}, {row.dtype}{list(row.shape)}, {text.size(row.total_bytes)}, lies whole "
+            f"on every device, while its parameter is split as {place.text_of(leaf.sharding.spec)}: split "
+            f"the parameter along an axis that the two share, or ask for it with replicated={row.path!r}"
         )
 
 
@@ -163,7 +163,16 @@ def init(tx: Transform, params: Any, *, replicated: Any = None) -> dict[str, Any
         )
     if leaf := next((x for x in jax.tree.leaves(params) if isinstance(x, jax.ShapeDtypeStruct)), None):
         raise LayoutError(f"init: {leaf} has no values; layout(tx, params) needs none")
-    return jax.jit(tx.init, out_shardings=found.shardings())(params)
+    alone = _device(params)
+    put = lambda slot: slot.sharding or (alone and alone.with_memory_kind(slot.memory))  # noqa: E731
+    return jax.jit(tx.init, out_shardings=jax.tree.map(put, found.slots))(params)
+
+
+def _device(params: Any) -> SingleDeviceSharding | None:
+    """The one device that the parameters were put on: the state goes there too, or a step compiles twice."""
+    found = {x.sharding for x in jax.tree.leaves(params) if getattr(x, "committed", False)}
+    only = found.pop() if len(found) == 1 else None
+    return only if isinstance(only, SingleDeviceSharding) else None
 
 
 def _none(x: Any) -> bool:

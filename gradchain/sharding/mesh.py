@@ -28,14 +28,9 @@ def make_mesh(
 
     devices = list(jax.devices() if devices is None else devices)
     torus = torus_of(devices)
-    if len(devices) % model:
+    if model < 1 or len(devices) % model:
         raise ValueError(f"make_mesh: model={model} does not divide {len(devices)} devices")
     rings = _without(torus, model) if math.prod(torus) > FLAT else [len(devices) // model]
-    if rings is None:
-        raise ValueError(
-            f"make_mesh: model={model} does not fit the axes of the slice, {'x'.join(map(str, torus))}: "
-            f"it must divide one of them, or be a product of them"
-        )
     names = [data] if len(rings) == 1 else [f"{data}{i}" for i in range(len(rings))]
     shape = [*rings, model] if model > 1 else rings
     names += ["model"] if model > 1 else []
@@ -44,13 +39,13 @@ def make_mesh(
     return Mesh(grid, tuple(names), axis_types=(kind,) * len(names))
 
 
-def _without(torus: Sequence[int], model: int) -> list[int] | None:
-    """The data axes that are left of a torus when model chips are taken out of its last axes."""
+def _without(torus: Sequence[int], model: int) -> list[int]:
+    """The data axes that are left of a torus when model chips, a divisor, are taken out of its last axes."""
     rings = list(torus)
     for i in reversed(range(len(rings))):
         part = math.gcd(rings[i], model)
         rings[i], model = rings[i] // part, model // part
-    return None if model > 1 else ([n for n in rings if n > 1] or [1])
+    return [n for n in rings if n > 1] or [1]
 
 
 def torus_of(devices: Sequence[Any]) -> tuple[int, ...]:
@@ -59,6 +54,8 @@ def torus_of(devices: Sequence[Any]) -> tuple[int, ...]:
     if not places or any(d.platform != "tpu" for d in devices) or len(places) < len(devices):
         return (len(devices),)
     spans = [max(axis) - min(axis) + 1 for axis in zip(*places, strict=True)]
+    if math.prod(spans) != len(devices):  # some of the chips are left out
+        return (len(devices),)
     return tuple(n for n in spans if n > 1) or (1,)
 
 

@@ -63,8 +63,9 @@ def scatter(x: Array, start: Split, end: Split, names: Sequence[str]) -> Array:
 def _scatter(x: Array, name: Any, dim: int) -> Array:
     """psum_scatter along a dimension, as the TPU compiler keeps it one.
 
-    It makes an all-reduce where pieces end within a tile, and of every array with four axes: unless the pieces
-    are whole tiles they become the first axis of three. Of the first dimension that is a reshape, of others a copy.
+    It makes an all-reduce where pieces end within a tile, and of every array with four axes: unless the
+    pieces are whole tiles they become the first axis of three. Of the first dimension that is a reshape, of
+    others a copy.
     """
     size = jax.lax.axis_size(name)
     piece = x.shape[dim] // size

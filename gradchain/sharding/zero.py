@@ -24,9 +24,11 @@ class Zero(Body):
         self.inner, self.rule, self.stage = inner, rule, stage
         self.keys, self.needs = inner.body.keys, inner.body.needs
 
-    def plan(self, plan: Plan) -> Plan:
-        """The plan, with leaves where they are split."""
-        return dataclasses.replace(plan, placed=self.rule.target)
+    def plan(self, plan: Plan, params: Any) -> Plan:
+        """The plan, with leaves where they are split: by path, for what is inside sees them split already."""
+        paths, leaves = tree.paths(params), jax.tree.leaves(params)
+        at = {path: self.rule.target(path, x) for path, x in zip(paths, leaves, strict=True)}
+        return dataclasses.replace(plan, placed=lambda path, _: at[path])
 
     def split(self, params: Any) -> Any:
         """The parameters where they are updated."""
@@ -49,11 +51,11 @@ class Zero(Body):
 
     def slots(self, params, plan) -> dict[str, Any]:
         """The inner slots, split."""
-        return self.inner.body.slots(params, self.plan(plan))
+        return self.inner.body.slots(params, self.plan(plan, params))
 
     def init(self, params, plan) -> dict[str, Any]:
         """The inner state, split."""
-        return self.inner.body.init(self.split(params), self.plan(plan))
+        return self.inner.body.init(self.split(params), self.plan(plan, params))
 
     def run(self, updates, state, params, ctx: Context):
         """Scatter the gradients, update the parts, gather the parameters."""
@@ -61,7 +63,7 @@ class Zero(Body):
         tree.same_structure({"the gradients": updates, "the parameters": params}, "zero")
         for note in self.rule.notes(params):
             warnings.warn(note, ShardingWarning, stacklevel=2)
-        inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan))
+        inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan, params))
         parts = tree.map_paths(self._move, updates, params)
         out, new = self.inner.body.run(parts, state, self.split(params), inside)
         out = tree.map_paths(lambda path, x, p: self.gathered(path, x, p, self.rule.home), out, params)
@@ -83,6 +85,7 @@ def zeros_of(tx: Transform) -> list[Zero]:
 
 @transform(
     paper="arXiv:1910.02054",
+    traits=frozenset({"specs"}),
     example=lambda: {"inner": example("scale_by_adam"), "axis": "data", "stage": 1},
 )
 def zero(
@@ -123,7 +126,9 @@ def gather_params(tx: Transform, params: Any, dtype: Any = None) -> Any:
     zero = found[0]
 
     def gather(path: str, x: Any) -> Any:
-        narrow = x if dtype is None else x.astype(dtype)
+        split, narrow = zero.rule.target(path, x), x if dtype is None else x.astype(dtype)
+        if dtype is not None and split is not None:  # or an automatic mesh gathers first, and casts then
+            narrow = place.put(narrow, split)
         return zero.gathered(path, narrow, x, zero.rule.whole)
 
     return tree.map_paths(gather, params)

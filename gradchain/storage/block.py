@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.sharding import NamedSharding
 
+from gradchain import place
 from gradchain.codec import Bits, Codec, CodecError
 from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
 from gradchain.slots import Slot
@@ -43,15 +46,17 @@ class Blocks(Codec):
     def slots(self, slot: Slot) -> tuple[Slot, ...]:
         """The codes, and the scales of their blocks."""
         shape = (*slot.shape[:-1], -(-slot.shape[-1] // self.block))
-        scale = Slot(shape, jnp.dtype(jnp.float32), (*slot.axes[:-1], None), leaf=slot.leaf)
+        along = slot.axes[-1] if self._apart(slot.shape[-1], slot.sharding) else None
+        scale = Slot(shape, jnp.dtype(jnp.float32), (*slot.axes[:-1], along), leaf=slot.leaf)
         return dataclasses.replace(slot, dtype=jnp.dtype(self.dtypes[bool(self.positive)])), scale
 
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
         """Codes of x / scale, which is within -1 and 1, and the scales."""
         n, blocks = x.shape[-1], -(-x.shape[-1] // self.block)
-        padded = x
+        local = n == self.block or self._apart(n, place.of(x))
+        padded = x if local else place.whole_along(x, x.ndim - 1)
         if blocks * self.block != n:
-            padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, blocks * self.block - n)])
+            padded = jnp.pad(padded, [(0, 0)] * (x.ndim - 1) + [(0, blocks * self.block - n)])
         padded = padded.reshape(*x.shape[:-1], blocks, self.block)
         scale = jnp.max(jnp.abs(padded), axis=-1)
         codes = self._code(x / self._spread(jnp.where(scale > 0, scale, 1), n), bits)
@@ -65,6 +70,12 @@ class Blocks(Codec):
     def decode(self, codes: Array, scale: Array) -> Array:
         """The values in float32."""
         return self._value(codes) * self._spread(scale, codes.shape[-1])
+
+    def _apart(self, n: int, at: NamedSharding | None) -> bool:
+        """Whether the last axis, of n numbers, is split and each device has whole blocks of it."""
+        names = () if at is None or not at.spec else place.split_of(at.spec, 0)[-1:]
+        devices = math.prod(at.mesh.shape[name] for here in names for name in here) if at is not None else 1
+        return devices > 1 and n % (devices * self.block) == 0
 
     def _spread(self, scale: Array, n: int) -> Array:
         """The scale of every number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -32,13 +33,22 @@ class Op(NamedTuple):
 
 
 class Graph:
-    """The operations of f(*args) -> arrays, with the functions and short loops in it opened."""
+    """The operations of f(*args) -> arrays, with the functions and short loops in it opened.
 
-    def __init__(self, f: Callable[..., Sequence[Any]], args: Sequence[Any]):
+    With `opens`, only the functions whose inputs it says yes to: arguments are numbers below len(args).
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Sequence[Any]],
+        args: Sequence[Any],
+        opens: Callable[[Sequence[int | Constant]], bool] | None = None,
+    ):
         closed = jax.make_jaxpr(f)(*args)
+        self.jaxpr = closed.jaxpr
         self.ops: list[Op] = []
-        self.size = len(args)
-        self.reads: dict[int, frozenset[int]] = {i: frozenset([i]) for i in range(len(args))}
+        self.size, self.opens = len(args), opens
+        self.first = self.size  # the number of the first value that is computed
         self.outputs = self._open(closed.jaxpr, [*map(Constant, closed.consts), *range(len(args))])
 
     def _open(self, jaxpr: Jaxpr, refs: Sequence[int | Constant]) -> list[int | Constant]:
@@ -46,7 +56,9 @@ class Graph:
         read = lambda v: Constant(v.val) if isinstance(v, Literal) else env[v]  # noqa: E731
         for eqn in jaxpr.eqns:
             inputs, name = [read(v) for v in eqn.invars], eqn.primitive.name
-            if name in CALLS:
+            if self.opens is not None and not (name in CALLS and self.opens(inputs)):
+                made = self._append(eqn, inputs)
+            elif name in CALLS:
                 made = self._called(eqn.params[CALLS[name]], inputs)
             elif name == "scan" and _is_short_loop(eqn.params):
                 shared, made = inputs[: eqn.params["num_consts"]], inputs[eqn.params["num_consts"] :]
@@ -64,8 +76,16 @@ class Graph:
         made = list(range(self.size, self.size + len(eqn.outvars)))
         self.size += len(made)
         self.ops.append(Op(eqn, tuple(inputs), tuple(made)))
-        self.reads |= dict.fromkeys(made, frozenset().union(*map(self.reads_of, inputs)))
         return made
+
+    @functools.cached_property
+    def reads(self) -> Mapping[int, frozenset[int]]:
+        """The arguments that each value depends on."""
+        found = {i: frozenset([i]) for i in range(self.first)}
+        for op in self.ops:
+            of = (found[ref] for ref in op.inputs if not isinstance(ref, Constant))
+            found |= dict.fromkeys(op.outputs, frozenset().union(*of))
+        return found
 
     def reads_of(self, ref: int | Constant) -> frozenset[int]:
         """The arguments that a value depends on."""

@@ -69,6 +69,8 @@ class LayerOp(NamedTuple):
             raise TakesLayersTogether("draws noise that no layer can have by itself")
         if name == "iota":
             return [Made(self._iota)]
+        if name == "optimization_barrier":
+            return args  # each operand by itself
         axes = {x.axis for x in args if isinstance(x, Slice)}
         if name == "broadcast_in_dim":
             return [self._broadcast(args[0])]

@@ -35,9 +35,15 @@ def declares(name: str, trait: str) -> bool:
     "matrices": norms or products over a leaf, so that the order of additions shows; "random": draws numbers,
     others for complex parameters; "real": takes real parameters only; "no_derivative": none through a step;
     "no_float16": takes no float16 parameters; "narrow_state": keeps some state in the parameter's own dtype;
-    "codes": keeps state in codes made from float32.
+    "codes": keeps state in codes made from float32; "host": keeps some in the host's memory;
+    "specs": is told how parameters are split, which a trace on a mesh with automatic axes cannot see.
     """
     return trait in gc.REGISTRY[name].traits
+
+
+def compilations(name: str) -> int:
+    """Of a step from uncommitted parameters: arrays in the host's memory commit what comes out."""
+    return 2 if declares(name, "host") else 1
 
 
 def dtypes(name: str) -> tuple[str, ...]:

@@ -6,12 +6,13 @@ import jax
 import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from law import every, make, near, problem, run, step
+from law import declares, every, make, near, problem, run, step
 
 from gradchain.slots import Slot
 
 SHAPES = {"dense": {"kernel": (8, 4), "bias": (4,)}}
 SPECS = {"dense": {"kernel": PartitionSpec("data", "model"), "bias": PartitionSpec("model")}}
+SAID = {"**/kernel": (None, "model"), "**/bias": ("model",)}  # whole over the data axis, which others take
 ULPS = 64  # reductions over devices add in another order
 
 
@@ -29,7 +30,7 @@ def placed(state, tx, params, mesh) -> None:
     for (path, x), slot in zip(jax.tree_util.tree_flatten_with_path(state)[0], slots, strict=True):
         if slot.leaf is None:
             continue  # of another library: nothing is known
-        want = NamedSharding(mesh, expected_spec(slot))
+        want = NamedSharding(mesh, expected_spec(slot), memory_kind=slot.memory)
         where = jax.tree_util.keystr(path)
         assert x.sharding.is_equivalent_to(want, x.ndim), (
             f"{where} is at {x.sharding}, its slot says {want.spec}"
@@ -39,12 +40,14 @@ def placed(state, tx, params, mesh) -> None:
 @every
 @pytest.mark.parametrize("axes", [AxisType.Auto, AxisType.Explicit], ids=["auto", "explicit"])
 def test_sharded_like_its_slots(name, axes):
-    tx = make(name)
+    says = declares(name, "specs")
+    tx = make(name, specs=SAID) if says else make(name)
+    specs = {"dense": {k.removeprefix("**/"): PartitionSpec(*s) for k, s in SAID.items()}} if says else SPECS
     params, grads = problem(shapes=SHAPES)
     expected, _ = run(jax.jit(step(tx)), tx.init(params), params, grads)
 
     mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(axes, axes))
-    put = lambda tree: jax.tree.map(lambda x, s: jax.device_put(x, NamedSharding(mesh, s)), tree, SPECS)  # noqa: E731
+    put = lambda tree: jax.tree.map(lambda x, s: jax.device_put(x, NamedSharding(mesh, s)), tree, specs)  # noqa: E731
     params, grads = put(params), [put(g) for g in grads]
     with jax.set_mesh(mesh) if axes is AxisType.Explicit else contextlib.nullcontext():
         state = tx.init(params)

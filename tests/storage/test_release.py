@@ -87,6 +87,7 @@ TOGETHER = {  # what takes layers together, and the link that does
         for name in ("MultiSteps", "apply_every", "reset_every", "snapshot", "zero_nans", "add_noise")
     },
     "monitored": "snapshot",
+    "offload": "offload",
     "noisy_sgd": "add_noise",
 }
 
