@@ -14,6 +14,7 @@ from gradchain.hyper import Decay, Hyper, Period, Signed, tunable
 from gradchain.leafwise import leafwise
 from gradchain.link import treewise
 from gradchain.masks import freeze, masked, partition
+from gradchain.reading import with_axes
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
@@ -42,6 +43,7 @@ from gradchain.rules.basic import (
 from gradchain.rules.clipping import adaptive_grad_clip, clip, clip_by_block_rms, clip_by_global_norm
 from gradchain.rules.decay import add_decayed_weights, add_l1, proximal_l1
 from gradchain.rules.lion import lion, scale_by_lion
+from gradchain.rules.muon import muon, scale_by_muon, scale_by_shape
 from gradchain.rules.noise import add_noise, noisy_sgd
 from gradchain.rules.radam import radam, scale_by_radam
 from gradchain.rules.rmsprop import rmsprop, scale_by_rms, scale_by_stddev
@@ -69,12 +71,14 @@ from gradchain.schedules import (
     warmup_exponential_decay_schedule,
     wsd_schedule,
 )
-from gradchain.slots import Axes, shared
 from gradchain.sharding.layout import Layout, LayoutError, init, layout
 from gradchain.sharding.mesh import data_axes, make_mesh
 from gradchain.sharding.microbatch import microbatch_grad, microbatch_value_and_grad
+from gradchain.sharding.offload import offload
+from gradchain.sharding.params import param_shardings
 from gradchain.sharding.split import ShardingWarning
 from gradchain.sharding.zero import gather_params, zero
+from gradchain.slots import Axes, shared
 from gradchain.storage import codecs
 from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
@@ -97,11 +101,14 @@ __all__ = [
     "Decay",
     "Description",
     "Hyper",
+    "Layout",
+    "LayoutError",
     "LoadReport",
     "MultiSteps",
     "Period",
     "Restored",
     "Schedule",
+    "ShardingWarning",
     "Signed",
     "Transform",
     "accumulate",
@@ -129,6 +136,7 @@ __all__ = [
     "convert",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
+    "data_axes",
     "describe",
     "ema",
     "eval_params",
@@ -137,15 +145,18 @@ __all__ = [
     "freeze",
     "from_config",
     "from_optax",
+    "gather_params",
     "global_norm",
     "gradient_release",
     "hyperparams",
     "identity",
+    "init",
     "inverse_sqrt_schedule",
     "join_schedules",
     "kahan",
     "lamb",
     "lars",
+    "layout",
     "leafwise",
     "linear_onecycle_schedule",
     "linear_schedule",
@@ -155,14 +166,20 @@ __all__ = [
     "lookahead",
     "lookahead_sync",
     "loss_scale",
+    "make_mesh",
     "masked",
     "master_weights",
     "metrics",
+    "microbatch_grad",
+    "microbatch_value_and_grad",
     "monitored",
+    "muon",
     "nadam",
     "named_chain",
     "noisy_sgd",
+    "offload",
     "optimizer",
+    "param_shardings",
     "partition",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
@@ -182,11 +199,13 @@ __all__ = [
     "scale_by_lars",
     "scale_by_learning_rate",
     "scale_by_lion",
+    "scale_by_muon",
     "scale_by_param_block_rms",
     "scale_by_radam",
     "scale_by_rms",
     "scale_by_rss",
     "scale_by_schedule",
+    "scale_by_shape",
     "scale_by_stddev",
     "scale_by_trust_ratio",
     "scale_loss",
@@ -210,7 +229,9 @@ __all__ = [
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
+    "with_axes",
     "wrapper",
     "wsd_schedule",
+    "zero",
     "zero_nans",
 ]

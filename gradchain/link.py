@@ -232,7 +232,8 @@ class Treewise(Link):
     ):
         super().__init__(State, fields)
         self.fn, self.uses_params = update, params
-        self.needs = asked_for(update)
+        self.asks = asked_for(update)
+        self.needs = self.asks - {"leaves"}
 
     def run(self, updates, state, params, ctx: Context):
         """Run the update on the trees; with ctx.apply, add the result to the parameters."""
@@ -241,10 +242,11 @@ class Treewise(Link):
             need_params(name, params)
             tree.same_structure({"updates": updates, "params": params}, name)
         old = state[self.keys[0]] if self.keys else None
-        found = self.codecs(leaves_of(updates if params is None else params, ctx.plan), None, ctx.plan)
+        leaves = leaves_of(updates if params is None else params, ctx.plan)
+        found = self.codecs(leaves, None, ctx.plan)
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
-        extra = {k: ctx.extra[k] for k in self.needs}
+        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks}
         if old is None:
             updates = body.fn(updates, params, **extra)
             new = {}
@@ -259,7 +261,8 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
     """Lift update(updates, s, params, **extra) -> (updates, s) on whole trees to a transform.
 
     For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
-    shared(slot); a field `count` is counted by the engine. Keyword-only arguments are extra arguments of
+    shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
+    of each leaf (path, shape, dtype, axes, sharding), in order; any other is an extra argument of
     `tx.update`. With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)

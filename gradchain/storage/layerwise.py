@@ -127,6 +127,8 @@ class LayerOp(NamedTuple):
         """What of an array goes with this layer, if the layers are along `axis` of `shape`."""
         if isinstance(x, Slice):
             return x.x if x.axis == axis else self._refuse()
+        if axis is not None and shape is not None and shape[axis] == 1:
+            axis = None  # one for all layers
         if isinstance(x, Made):
             return x.make(axis)
         if axis is None or not jnp.ndim(x) or shape is None:

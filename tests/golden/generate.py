@@ -6,17 +6,17 @@ from pathlib import Path
 import adam_cases
 import gradient_cases
 import layer_cases
+import matrix_cases
 import numpy as np
 import wrapper_cases
 from problems import PROBLEMS
 
 HERE = Path(__file__).parent
+FAMILIES = (gradient_cases, adam_cases, layer_cases, matrix_cases, wrapper_cases)
 
 
 def main() -> None:
-    cases = [
-        case for family in (gradient_cases, adam_cases, layer_cases, wrapper_cases) for case in family.cases()
-    ]
+    cases = [case for family in FAMILIES for case in family.cases()]
     names = [case.name for case in cases]
     assert len(set(names)) == len(names), "two cases share a name"
     problems = {name: draw() for name, draw in PROBLEMS.items()}
