@@ -9,17 +9,20 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-aot lint format hooks golden bench bench-aot docs clean
+.PHONY: help demo demo-sharded test test-all test-aot lint format hooks golden bench bench-aot docs clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed-examples  ## train a small language model on the CPU and show its curves
 	$(BIN)/python examples/train_lm.py $(ARGS)
+
+demo-sharded: .venv/.installed-examples  ## train it over eight devices made of the CPU
+	$(BIN)/python examples/train_sharded.py $(or $(ARGS),--devices 8)
 
 test: .venv/.installed-test  ## the quick suite, on the CPU
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not slow and not aot" $(ARGS)

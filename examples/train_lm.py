@@ -68,10 +68,12 @@ def train(model, optimizer, corpus: data.Corpus, args, folder: RunFolder, start:
         args.steps, args.batch, args.seq_len, args.accumulate, args.seed, args.eval_every, args.skip
     )
     screen = report.Screen(plan.steps, start, args.quiet)
-    screen.begin(corpus, model, optimizer.tx, folder.path, start)
+    params = nnx.state(model, nnx.Param)
+    screen.begin(corpus, params, optimizer.tx, folder.path, start)
     try:
         with screen.progress:
-            done = training.fit(model, optimizer, corpus, plan, folder, start, screen.show)
+            run = training.OneDevice(model, optimizer, corpus, plan, folder)
+            done = training.fit(run, plan, folder, start, screen.show)
     finally:
         folder.close()
     if done < plan.steps:
@@ -80,7 +82,8 @@ def train(model, optimizer, corpus: data.Corpus, args, folder: RunFolder, start:
         return 130
     judged = training.eval_model(model, optimizer)
     screen.console.print(report.sample_panel(*training.generate(judged, corpus, plan)))
-    screen.console.print(report.summary(model, optimizer, folder.rows, plan))
+    params, state = nnx.state(model, nnx.Param), nnx.state(optimizer)["opt_state"]
+    screen.console.print(report.summary(optimizer.tx, params, state, folder.rows, plan))
     plot.curves(folder.rows, folder.curves, repr(optimizer.tx))
     if args.quiet:
         print(f"validation  {report.both_units(report.recent(folder.rows, 'validation_loss', 1))}")

@@ -30,6 +30,8 @@ SECTIONS = ("flags", "model", "optimizer", "text", "order")  # of the config; al
 class RunFolder:
     """What a run leaves behind. Nothing of an earlier run is touched before `start`."""
 
+    writes = True  # metrics and config; of several processes one does
+
     def __init__(self, path: Path):
         self.path = path
         self.rows: list[dict[str, Any]] = []
@@ -62,11 +64,7 @@ class RunFolder:
 
     def start(self, config: dict[str, Any], overwrite: bool) -> None:
         """Begin a fresh run here; a checkpoint in the way is an error unless `overwrite`."""
-        if (found := self.steps()) and not overwrite:
-            raise UserError(
-                f"{self.path} holds a checkpoint of step {found[-1]}: "
-                "continue it with --resume, replace it with --overwrite, or choose another --out"
-            )
+        self.check_free(overwrite)
         try:
             shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
             for name in (METRICS, TABLE, CURVES):
@@ -75,6 +73,14 @@ class RunFolder:
             (self.path / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
         except OSError as error:
             raise UserError(f"--out {self.path}: cannot write there: {error.strerror}") from None
+
+    def check_free(self, overwrite: bool) -> None:
+        """Raise where a checkpoint is in the way."""
+        if (found := self.steps()) and not overwrite:
+            raise UserError(
+                f"{self.path} holds a checkpoint of step {found[-1]}: "
+                "continue it with --resume, replace it with --overwrite, or choose another --out"
+            )
 
     def read_config(self) -> dict[str, Any]:
         """The config of the run that is to be resumed."""
@@ -102,30 +108,33 @@ class RunFolder:
             raise UserError(f"--resume: cannot go on from {self.checkpoint}: {first_line(error)}") from None
         for name, variable in kept.items():
             variable.set_value(found[name])
-        self._read_rows(step)
+        self.read_rows(step)
         return step
 
     def close(self) -> None:
         """Wait until everything is written."""
         if self.manager is not None:
             self.manager.close()
-        self._write_table()
+        self.write_table()
 
     def record(self, row: dict[str, Any]) -> None:
         """Keep the metrics of one step."""
         self.rows.append(row)
-        with self.metrics.open("a") as file:
-            file.write(as_line(row))
+        if self.writes:
+            with self.metrics.open("a") as file:
+                file.write(as_line(row))
 
-    def _read_rows(self, step: int) -> None:
+    def read_rows(self, step: int) -> None:
         """The metrics up to the checkpoint; what came after it will be trained again."""
         file = self.metrics
         lines = file.read_text().splitlines() if file.exists() else []
         self.rows = [row for line in lines if (row := from_line(line)).get("step", step + 1) <= step]
-        file.write_text("".join(map(as_line, self.rows)))
+        if self.writes:
+            file.write_text("".join(map(as_line, self.rows)))
 
-    def _write_table(self) -> None:
-        if self.rows:
+    def write_table(self) -> None:
+        """The metrics once more, as CSV."""
+        if self.rows and self.writes:
             columns = dict.fromkeys(name for row in self.rows for name in row)
             with (self.path / TABLE).open("w", newline="") as file:
                 writer = csv.DictWriter(file, columns)

@@ -40,10 +40,10 @@ class Corpus:
                     "needed; give more text, or a smaller --batch or --seq-len"
                 )
 
-    def batch(self, seed: int, index: int, size: int, seq_len: int) -> np.ndarray:
-        """Random windows of the training bytes by (seed, index) alone: [size, seq_len + 1] int32."""
+    def batch(self, seed: int, index: int, size: int, seq_len: int, rows: slice = slice(None)) -> np.ndarray:
+        """Random windows by (seed, index) alone, or `rows` of them: [n, seq_len + 1] int32."""
         starts = np.random.default_rng((seed, index)).integers(0, len(self.train) - seq_len, size)
-        return windows(self.train, starts, seq_len)
+        return windows(self.train, starts[rows], seq_len)
 
     def held_out(self, size: int, seq_len: int, count: int = 512) -> list[np.ndarray]:
         """About `count` evenly spaced windows of the validation bytes, in batches, the same every time."""

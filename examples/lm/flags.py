@@ -1,4 +1,4 @@
-"""The command line: one table of flags gives the parser, the defaults and what a resumed run keeps."""
+"""The command line: a table of flags gives the parser, the defaults and what a resumed run keeps."""
 
 import argparse
 import difflib
@@ -6,12 +6,10 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from lm import UserError
 from lm.optimizers import SCHEDULES, STORED, setting
-
-PROGRAM = "train_lm"
 
 
 def whole(least: int):
@@ -62,9 +60,10 @@ def json_file(text: str) -> dict:
     return found
 
 
-ANY, INFINITE = None, float("inf")
+INFINITE = float("inf")
 # group: (flag, default, how it is read, what it does)
-FLAGS: dict[str, list[tuple[str, Any, Any, str]]] = {
+Table = dict[str, list[tuple[str, Any, Any, str]]]
+FLAGS: Table = {
     "data": [
         ("text", None, str, "a file, or a folder of files, to learn (default: Python's standard library)"),
         ("seq-len", 128, whole(1), "bytes of context"),
@@ -105,29 +104,45 @@ FLAGS: dict[str, list[tuple[str, Any, Any, str]]] = {
         ("list-optimizers", False, bool, "print the optimizers and leave"),
     ],
 }
-NOT_REMEMBERED = ("out", "resume", "overwrite", "quiet", "list_optimizers")
+# Where a run goes, and on what machine, is not its own.
+NOT_REMEMBERED = (
+    "out", "resume", "overwrite", "quiet", "list_optimizers", "mesh", "devices", "layout",
+    "processes", "coordinator", "process_id", "num_processes", "distributed",
+)  # fmt: skip
 # These make another optimizer, so that a resumed run with any of them builds and compares it.
 OPTIMIZER = {name.replace("-", "_") for name, *_ in FLAGS["optimizer"]} | {"steps"}
 BY_NAME = ("optimizer", "lr", "schedule", "warmup", "weight_decay", "set", "clip")
+
+
+class Program(NamedTuple):
+    """A program of this folder: its name, its flags and what it does."""
+
+    name: str
+    about: str
+    flags: Table
+
+
+TRAIN_LM = Program("train_lm", "Train a byte-level transformer with any of gradchain's optimizers.", FLAGS)
+PROGRAM = TRAIN_LM.name
 
 
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{PROGRAM}: {message} (--help lists the flags)\n")
+        sys.stderr.write(f"{self.prog}: {message} (--help lists the flags)\n")
         raise SystemExit(2)
 
 
-def parser() -> Parser:
+def parser(program: Program = TRAIN_LM) -> Parser:
     """The parser; it leaves out what is not on the command line, so that a resumed run can fill it in."""
     made = Parser(
-        prog=PROGRAM,
-        description="Train a byte-level transformer with any of gradchain's optimizers.",
+        prog=program.name,
+        description=program.about,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    for title, flags in FLAGS.items():
+    for title, flags in program.flags.items():
         group = made.add_argument_group(title)
         for name, default, read, text in flags:
             text = f"{text} (default: {default})" if default and read is not bool else text
@@ -143,20 +158,19 @@ def parser() -> Parser:
     return made
 
 
-def defaults() -> dict[str, Any]:
+def defaults(program: Program = TRAIN_LM) -> dict[str, Any]:
     """Every flag's default, under its attribute name."""
-    return {name.replace("-", "_"): default for flags in FLAGS.values() for name, default, _, _ in flags} | {
-        "set": {}
-    }
+    every = [flag for flags in program.flags.values() for flag in flags]
+    return {name.replace("-", "_"): default for name, default, _, _ in every} | {"set": {}}
 
 
-def parse(argv: list[str] | None) -> dict[str, Any]:
+def parse(argv: list[str] | None, program: Program = TRAIN_LM) -> dict[str, Any]:
     """What the command line says, and nothing else."""
-    made = parser()
+    made = parser(program)
     found, unknown = made.parse_known_args(argv)
     given = vars(found)
     if unknown:
-        known = [f"--{name}" for flags in FLAGS.values() for name, *_ in flags]
+        known = [f"--{name}" for flags in program.flags.values() for name, *_ in flags]
         near = difflib.get_close_matches(unknown[0], known, 2)
         made.error(
             f"unknown argument {unknown[0]}" + (f"; did you mean {' or '.join(near)}?" if near else "")
@@ -174,11 +188,13 @@ def parse(argv: list[str] | None) -> dict[str, Any]:
     return given
 
 
-def complete(given: dict[str, Any], remembered: dict[str, Any]) -> argparse.Namespace:
+def complete(
+    given: dict[str, Any], remembered: dict[str, Any], program: Program = TRAIN_LM
+) -> argparse.Namespace:
     """All flags: what is given, else what the run to be resumed was given, else the defaults."""
     if any(name in given for name in BY_NAME):
         remembered = {**remembered, "config": None}
-    return argparse.Namespace(**(defaults() | remembered | given))
+    return argparse.Namespace(**(defaults(program) | remembered | given))
 
 
 def to_remember(flags: argparse.Namespace) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class Attention(nnx.Module):
 
     def __call__(self, x: jax.Array, length: int) -> jax.Array:
         rows, width = x.shape
-        qkv = self.qkv(x).reshape(rows // length, length, 3, self.heads, -1).transpose(2, 0, 3, 1, 4)
+        # Head after head, so that a mesh axis over the columns of qkv takes whole heads.
+        qkv = self.qkv(x).reshape(rows // length, length, self.heads, 3, -1).transpose(3, 0, 2, 1, 4)
         q, k, v = rotate(self.query_norm(qkv[0])), rotate(self.key_norm(qkv[1])), qkv[2]
         score = q @ k.swapaxes(-1, -2) / q.shape[-1] ** 0.5  # [batch, heads, length, length]
         causal = jnp.tril(jnp.ones((length, length), bool))

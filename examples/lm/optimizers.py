@@ -54,7 +54,7 @@ def config(flags) -> dict:
         found = {"average": {"tx": found, "decay": flags.ema}}
     if flags.skip:
         found = {"skip": {"tx": found}}
-    if flags.accumulate > 1:
+    if getattr(flags, "accumulate", 1) > 1:
         found = {"accumulate": {"tx": found, "every": flags.accumulate}}
     return found
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from flax import nnx
 from rich import box
 from rich.console import Console
 from rich.panel import Panel
@@ -16,7 +15,6 @@ from rich.text import Text
 
 import gradchain as gc
 from lm.data import Corpus
-from lm.model import Transformer
 from lm.training import Plan
 
 Row = dict[str, Any]  # the metrics of one step
@@ -41,7 +39,9 @@ class Screen:
         unknown = dict.fromkeys(("loss", "learning_rate", "grad_norm", "tokens_per_second"), math.nan)
         self.task = self.progress.add_task("", total=steps, completed=start, **unknown)
 
-    def begin(self, corpus: Corpus, model: Transformer, tx: gc.Transform, folder: Path, start: int) -> None:
+    def begin(
+        self, corpus: Corpus, params: Any, tx: gc.Transform, folder: Path, start: int, table: bool = True
+    ) -> None:
         """What is about to be trained, on what."""
         kept, held = corpus.files
         files = f"{kept:,} files, {held:,} held out" if kept + held > 2 else "the end of the file held out"
@@ -49,11 +49,12 @@ class Screen:
         self.console.print(
             f"learns      {corpus.name}: {train:.2f} + {validation:.2f} MB, {files}", soft_wrap=True
         )
-        self.console.print(f"model       {parameter_count(model):,} parameters")
+        self.console.print(f"model       {parameter_count(params):,} parameters")
         resumed = f", going on after step {start:,}" if start else ""
         self.console.print(f"run         {folder}{resumed}\n", soft_wrap=True)
-        print_lines(self.console, str(gc.describe(tx, nnx.state(model, nnx.Param))))
-        self.console.print()
+        if table:
+            print_lines(self.console, str(gc.describe(tx, params)))
+            self.console.print()
 
     def show(self, row: Row) -> None:
         """One step; noisy numbers are shown smoothed."""
@@ -71,9 +72,9 @@ class Screen:
             )
 
 
-def parameter_count(model: Transformer) -> int:
+def parameter_count(params: Any) -> int:
     """How many numbers are trained."""
-    return sum(x.size for x in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(x.size for x in jax.tree.leaves(params))
 
 
 def recent(rows: list[Row], name: str, count: int) -> float:
@@ -87,14 +88,14 @@ def both_units(nats: float) -> str:
     return f"{nats:.4f} nats per byte, {nats * BITS:.4f} bits per byte"
 
 
-def summary(model: Transformer, optimizer: nnx.Optimizer, rows: list[Row], plan: Plan) -> Table:
+def summary(tx: gc.Transform, params: Any, state: Any, rows: list[Row], plan: Plan) -> Table:
     """What the run came to."""
-    parameters = parameter_count(model)
-    kept = sum(x.nbytes for x in jax.tree.leaves(nnx.state(optimizer)["opt_state"]))
+    parameters = parameter_count(params)
+    kept = sum(x.nbytes for x in jax.tree.leaves(state))
     speeds = [row["tokens_per_second"] for row in rows if "tokens_per_second" in row]
     last = rows[-1] if rows else {"step": plan.steps, "seconds": math.nan}  # the metrics may be gone
     entries = {
-        "optimizer": repr(optimizer.tx),
+        "optimizer": repr(tx),
         "parameters": f"{parameters:,}",
         "optimizer state": f"{kept:,} bytes, {kept / parameters:.2f} per parameter",
         "steps": f"{last['step']:,} of {plan.step_tokens:,} bytes of text",

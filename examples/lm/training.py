@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -69,12 +69,6 @@ def eval_model(model: Transformer, optimizer: nnx.Optimizer) -> Transformer:
     return nnx.merge(graph, gc.eval_params(optimizer.tx, optimizer.opt_state, params), rest)
 
 
-def evaluate(model: Transformer, optimizer: nnx.Optimizer, held_out: list[np.ndarray]) -> float:
-    """The mean loss over the held-out windows."""
-    judged = eval_model(model, optimizer)
-    return float(np.mean([eval_step(judged, windows) for windows in held_out]))
-
-
 class StopSignal:
     """While entered, the first Ctrl-C or SIGTERM asks to stop after the step, the second stops at once."""
 
@@ -94,22 +88,73 @@ class StopSignal:
             signal.signal(number, handler)
 
 
-def fit(
-    model: Transformer,
-    optimizer: nnx.Optimizer,
-    corpus: Corpus,
-    plan: Plan,
-    folder: RunFolder,
-    start: int,
-    show: Callable[[dict[str, Any]], None],
-) -> int:
+class Run(Protocol):
+    """What is trained: on one device here, on a mesh in `sharded.py`."""
+
+    def step(self, index: int) -> dict[str, float]:
+        """The step after so many; its metrics."""
+        ...
+
+    def evaluate(self) -> float:
+        """The mean loss over the held-out windows."""
+        ...
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint."""
+        ...
+
+    def stops(self, asked: bool) -> bool:
+        """Whether to stop after this step; `asked` if this process was told to."""
+        ...
+
+
+class OneDevice:
+    """A model and its optimizer on one device."""
+
+    def __init__(self, model, optimizer, corpus: Corpus, plan: Plan, folder: RunFolder):
+        self.model, self.optimizer, self.corpus, self.plan, self.folder = (
+            model,
+            optimizer,
+            corpus,
+            plan,
+            folder,
+        )
+        self.held_out = corpus.held_out(plan.batch, plan.seq_len)
+        self.update = nnx.cached_partial(train_step, model, optimizer)  # looks at their structure only once
+
+    def step(self, index: int) -> dict[str, float]:
+        """The step after so many, from as many gradients as it accumulates; with their mean loss."""
+        plan, losses, metrics = self.plan, [], {}
+        for i in range(index * plan.accumulate, (index + 1) * plan.accumulate):
+            metrics = self.update(jnp.asarray(self.corpus.batch(plan.seed, i, plan.batch, plan.seq_len)))
+            losses.append(metrics.pop("loss"))
+        return {"loss": float(np.mean(jax.device_get(losses))), **numbers(metrics)}
+
+    def evaluate(self) -> float:
+        """The mean loss over the held-out windows."""
+        judged = eval_model(self.model, self.optimizer)
+        return float(np.mean([eval_step(judged, windows) for windows in self.held_out]))
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint."""
+        self.folder.save(step, self.model, self.optimizer)
+
+    def stops(self, asked: bool) -> bool:
+        """Whether to stop after this step."""
+        return asked
+
+
+def numbers(metrics: dict[str, jax.Array]) -> dict[str, float]:
+    """Metrics off the device; the loop counts the steps itself."""
+    return {name: np.asarray(value).item() for name, value in metrics.items() if name != "step"}
+
+
+def fit(run: Run, plan: Plan, folder: RunFolder, start: int, show: Callable[[dict[str, Any]], None]) -> int:
     """Train from step `start`, record each step, save at each evaluation; the steps done in the end."""
     clock = Clock(folder.rows[-1]["seconds"] if folder.rows else 0.0)
-    held_out = corpus.held_out(plan.batch, plan.seq_len)
-    update = nnx.cached_partial(train_step, model, optimizer)  # looks at their structure once, not every step
     with StopSignal() as stop:
         for step in range(start + 1, plan.steps + 1):
-            row = {"step": step, **one_step(update, corpus, plan, step - 1)}
+            row = {"step": step, **run.step(step - 1)}
             if not (math.isfinite(row["loss"]) or plan.skip):
                 raise UserError(
                     f"the loss is {row['loss']} at step {step}: lower --lr, or leave such steps out: --skip"
@@ -117,26 +162,16 @@ def fit(
             row |= clock.tick(plan.step_tokens)
             due = step % plan.eval_every == 0 or step == plan.steps
             if due:
-                row["validation_loss"] = evaluate(model, optimizer, held_out)
+                row["validation_loss"] = run.evaluate()
                 clock.pause()
             folder.record(row)
             show(row)
-            if due or stop.asked:
-                folder.save(step, model, optimizer)
-            if stop.asked:
+            stops = run.stops(stop.asked)
+            if due or stops:
+                run.save(step)
+            if stops:
                 return step
     return plan.steps
-
-
-def one_step(update, corpus: Corpus, plan: Plan, step: int) -> dict[str, float]:
-    """One step of the optimizer from as many gradients as it accumulates; its metrics, with the mean loss."""
-    losses, metrics = [], {}
-    for i in range(step * plan.accumulate, (step + 1) * plan.accumulate):
-        windows = corpus.batch(plan.seed, i, plan.batch, plan.seq_len)
-        metrics = update(jnp.asarray(windows))
-        losses.append(metrics.pop("loss"))
-    found = {name: np.asarray(value).item() for name, value in metrics.items() if name != "step"}
-    return {"loss": float(np.mean(jax.device_get(losses))), **found}
 
 
 class Clock:

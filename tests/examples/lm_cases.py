@@ -11,6 +11,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
 
 import train_lm  # noqa: E402
+import train_sharded  # noqa: E402, F401
 
 SMALL = ("--layers=1", "--width=16", "--heads=1", "--seq-len=16", "--batch=4")
 RUN = (*SMALL, "--steps=20", "--eval-every=5")
@@ -27,11 +28,11 @@ def arrays(out: Path, step: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(x) for name, x in restored.items()}
 
 
-def complaint(capsys, argv) -> str:
+def complaint(capsys, argv, program=train_lm) -> str:
     """The one line on stderr of a command that must fail."""
     capsys.readouterr()
     try:
-        code = train_lm.main(list(map(str, argv)))
+        code = program.main(list(map(str, argv)))
     except SystemExit as stop:  # argparse
         code = stop.code
     captured = capsys.readouterr()

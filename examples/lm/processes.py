@@ -1,0 +1,121 @@
+"""Several processes that run one program: starting them here, joining them, and what they agree on."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from lm import UserError
+
+GRACE = 10.0  # seconds for the others to end when one has failed
+
+
+def join(given: dict[str, Any]) -> None:
+    """Make this process one of those that the flags tell of, with its part of the devices."""
+    count = given.get("num_processes", 1)
+    if "devices" in given:
+        try:
+            jax.config.update("jax_platforms", "cpu")
+            jax.config.update("jax_num_cpu_devices", given["devices"] // count)
+        except RuntimeError as error:
+            raise UserError(f"--devices: {error}") from None
+    if given.get("distributed"):
+        jax.distributed.initialize()
+    elif count > 1:
+        jax.distributed.initialize(given["coordinator"], count, given["process_id"])
+
+
+def leave() -> None:
+    """Part from the others, if there are any."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
+def first() -> bool:
+    """Whether this process is the one that prints and writes."""
+    return jax.process_index() == 0
+
+
+def wait(name: str) -> None:
+    """Go on when all processes are here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def any_of(asked: bool) -> bool:
+    """Whether any process says yes; the same answer on all of them."""
+    if jax.process_count() == 1:
+        return asked
+    return bool(multihost_utils.process_allgather(np.asarray(asked)).any())
+
+
+def start(program: str, argv: Sequence[str], count: int) -> int:
+    """Run `program` in so many processes on this machine; the exit code of the first that fails.
+
+    Process 0 writes to the terminal; of another one the errors are shown if it is the first to fail. When
+    one fails, the others wait for it in vain, so they are ended.
+    """
+    port = free_port()
+    flags = [f"--coordinator=127.0.0.1:{port}", f"--num-processes={count}"]
+    with tempfile.TemporaryDirectory() as folder:
+        logs = [os.path.join(folder, str(i)) for i in range(count)]
+        running: list[subprocess.Popen] = []
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            for i in range(count):
+                command = [sys.executable, program, *argv, *flags, f"--process-id={i}"]
+                with open(logs[i], "w") as log:
+                    pipes = {"stdout": log, "stderr": log} if i else {}
+                    running.append(subprocess.Popen(command, **pipes))
+            signal.signal(
+                signal.SIGINT, signal.SIG_IGN
+            )  # Ctrl-C reaches all of them, and they know what to do
+            return watch(running, logs)
+        finally:
+            signal.signal(signal.SIGINT, before)
+            end(running)
+
+
+def watch(running: list[subprocess.Popen], logs: list[str]) -> int:
+    """Wait until all have ended, or one has failed."""
+    while True:
+        codes = [process.poll() for process in running]
+        failed = next((i for i, code in enumerate(codes) if code), None)
+        if failed is not None:
+            deadline = time.monotonic() + GRACE
+            while time.monotonic() < deadline and any(p.poll() is None for p in running):
+                time.sleep(0.05)
+            if running[0].poll() in (None, 0) or running[0].returncode < 0:  # it has not said why itself
+                with open(logs[failed]) as log:
+                    sys.stderr.write(log.read())
+            if (code := running[failed].returncode) < 0:
+                sys.stderr.write(f"process {failed} was ended by signal {-code}\n")
+            return code if code > 0 else 1
+        if not any(code is None for code in codes):
+            return 0
+        time.sleep(0.05)
+
+
+def end(running: list[subprocess.Popen]) -> None:
+    """End what still runs."""
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+    for process in running:
+        process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
