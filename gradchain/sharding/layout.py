@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
+from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gradchain import place, select, tree
 from gradchain.report import text
@@ -104,9 +104,36 @@ def layout(tx: Transform, params: Any, *, replicated: Any = None) -> Layout:
         if not free:
             _check(row, slot)
     zeros = zeros_of(tx)
+    _check_order(tx, zeros, params)
     notes = [note for zero in zeros for note in zero.rule.notes(params)]
     homes = tree.map_paths(lambda path, x: _home(path, x, zeros), params)
     return Layout(tuple(rows), slots, homes, tuple(dict.fromkeys(notes)))
+
+
+def _check_order(tx: Transform, zeros: list[Zero], params: Any) -> None:
+    """Raise for zero in a wrapper that runs it in some steps only, which would leave parameters split.
+
+    The loop of one turn or none (`control.when`) keeps what it carries as XLA likes on automatic meshes.
+    """
+    if not zeros or zeros[0].stage == 3:
+        return
+    meshes = [found.mesh for x in jax.tree.leaves(params) if (found := place.of(x)) is not None]
+    name = _sometimes(tx)
+    if name and any(AxisType.Auto in mesh.axis_types for mesh in meshes):
+        raise LayoutError(
+            f"layout: {name} runs what it wraps in some steps only, and zero(...) is inside of it; on a mesh "
+            f"with automatic axes the parameters would come out split. Put zero outside: zero({name}(...))"
+        )
+
+
+def _sometimes(tx: Transform) -> str:
+    """The name of a wrapper around `zero` that runs it in some steps only, or ""."""
+    for inside in tx.body.inside():
+        if "sometimes" in tx.recipe.factory.traits and zeros_of(inside.tx):
+            return tx.name
+        if found := _sometimes(inside.tx):
+            return found
+    return ""
 
 
 def _home(path: str, x: Any, zeros: list[Zero]) -> NamedSharding | None:

@@ -36,7 +36,7 @@ def _add(total, g, first, good):
     return jnp.where(good, new, total)
 
 
-@wrapper(example=lambda: {"tx": example("adam"), "every": 2})
+@wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam"), "every": 2})
 def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str = "drop"):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
 

@@ -34,7 +34,7 @@ class SkipSpikesState(NamedTuple):
     metrics = ("skipped", "last_skipped")
 
 
-@wrapper(example=lambda: {"tx": example("adam")})
+@wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
 def skip(
     tx: Any,
     spikes: Hyper | None = None,

@@ -218,3 +218,16 @@ def test_gather_params(explicit):
 def test_gather_params_without_zero():
     with pytest.raises(ValueError, match=r"gather_params: scale_by_adam has no zero\(...\) in it"):
         gc.gather_params(gc.scale_by_adam(), {"w": jnp.ones(3)})
+
+
+@pytest.mark.parametrize(
+    "around", [lambda tx: gc.accumulate(tx, 2), gc.skip, lambda tx: gc.chain(gc.skip(tx), gc.scale(2.0))]
+)
+def test_zero_within_what_runs_it_in_some_steps_only(around):
+    """On an automatic mesh XLA would keep the parameters as it likes; zero goes outside."""
+    params = {"w": leaf(abstract(explicit=False, data=8))}
+    with pytest.raises(gc.LayoutError, match=r"some steps only.*Put zero outside: zero\((accumulate|skip)"):
+        gc.layout(around(adam()), params)
+    gc.layout(around(adam()), {"w": leaf(abstract(data=8))})  # types hold it
+    gc.layout(around(adam(stage=3)), params)
+    gc.layout(gc.zero(around(gc.scale_by_adam())), params)
