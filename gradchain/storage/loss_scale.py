@@ -24,9 +24,7 @@ class LossScaleState(NamedTuple):
     metrics = (("loss_scale", "scale"), "skipped")
 
 
-@wrapper(
-    paper="arXiv:1710.03740", traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")}
-)
+@wrapper(paper="arXiv:1710.03740", traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
 def loss_scale(
     tx: Any,
     init_scale: float = 2.0**15,
