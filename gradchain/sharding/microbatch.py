@@ -50,12 +50,12 @@ class Job:
             _way(zero, path, x) for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
         ]
         inside = _Inside(self, names, ways, zero is not None and zero.stage > 1, tree.paths(params))
+        mesh = homes[0].mesh if homes else None
+        batch = jax.tree.map(lambda x: self._divided(x, mesh, names), batch)
         if not names:
             return inside(params, batch, args, steps)
-        mesh = homes[0].mesh
         self._warn(mesh, names, params)
         whole, parts = PartitionSpec(), PartitionSpec(names)
-        batch = jax.tree.map(lambda x: self._divided(x, mesh, names), batch)
         ends = jax.tree.structure(params).unflatten([_manual(way, names) for way in ways])
         run = jax.shard_map(
             inside,
@@ -92,7 +92,7 @@ class Job:
                 f"microbatch_grad: an array of the batch has shape {list(shape)}; its first axis must be a "
                 f"multiple of {devices} devices x {self.n} microbatches"
             )
-        if place.of(x) is None or place.is_blind(x):
+        if not names or place.of(x) is None or place.is_blind(x):
             return x
         return place.put(x, place.at(mesh, (tuple(names), *((),) * (len(shape) - 1))))
 

@@ -209,6 +209,8 @@ def test_a_batch_that_does_not_divide_is_an_error():
     params, (x, mask), _ = placed(mesh_of("data"), None)
     with pytest.raises(ValueError, match=r"\[64, 64\]; its first axis must be a multiple of 8 devices x 3"):
         gc.microbatch_grad(mean, 3)(params, (x, mask))
+    with pytest.raises(ValueError, match=r"must be a multiple of 1 devices x 3 microbatches"):
+        gc.microbatch_grad(mean, 3)(parameters(), examples())  # without a mesh
 
 
 def test_a_loss_that_is_no_number_is_an_error():
