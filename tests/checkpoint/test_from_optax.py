@@ -102,6 +102,7 @@ def run(tx, params, steps=3):
     return state
 
 
+@pytest.mark.slow
 def test_adafactor_along_other_axes():
     """Optax factors the two longest axes of a stack or of attention; the moments are multiplied out."""
     params = {

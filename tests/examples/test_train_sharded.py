@@ -49,7 +49,7 @@ def test_a_run_is_compiled_once_and_keeps_an_eighth_of_the_state_on_each_device(
     "flags",
     [
         pytest.param(("--zero=0", "--microbatches=2"), marks=pytest.mark.slow),
-        ("--mesh=model=8", "--microbatches=2"),
+        pytest.param(("--mesh=model=8", "--microbatches=2"), marks=pytest.mark.slow),
         ("--mesh=data=4,model=2", "--zero=3"),
         pytest.param(
             ("--mesh=data0=2,data1=2,model=2", "--zero=2", "--microbatches=4", "--offload"),
