@@ -31,8 +31,8 @@ test-all: .venv/.installed-test  ## the quick and the slow suite
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not aot" $(ARGS)
 
 test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
-	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot $(ARGS)
-	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot $(ARGS)
+	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
+	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
 
 lint: .venv/.installed-test  ## ruff check, ruff format --check, pyright
 	$(BIN)/ruff check

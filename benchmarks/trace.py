@@ -24,7 +24,7 @@ from benchmarks.aot.measure import step_of
 from benchmarks.aot.optimizers import GRADCHAIN, optax_rows
 from benchmarks.aot.shapes import SHAPES
 from benchmarks.timing import Spread, ratio, rounds, timed
-from gradchain import engine
+from gradchain.core import engine
 
 NAMES = ("adamw", "clip+adamw")
 TREES = ("equal-30", "equal-300", "distinct-300", "equal-1000", "gpt2")

@@ -8,7 +8,7 @@ import griffe
 from mkdocs.structure.files import File
 
 import gradchain as gc
-from gradchain.glossary import GLOSSARY
+from gradchain.core.glossary import GLOSSARY
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 

@@ -7,14 +7,21 @@ from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport
 from gradchain.checkpoint.restored import Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
-from gradchain.compose import chain, named_chain
 from gradchain.config import ConfigError, from_config, to_config
-from gradchain.foreign import foreign
-from gradchain.hyper import Decay, Hyper, Period, Signed, tunable
-from gradchain.leafwise import leafwise
-from gradchain.link import treewise
-from gradchain.masks import freeze, masked, partition
-from gradchain.reading import with_axes
+from gradchain.core import slots, tree
+from gradchain.core.compose import chain, named_chain
+from gradchain.core.foreign import foreign
+from gradchain.core.hyper import Decay, Hyper, Period, Signed, tunable
+from gradchain.core.leafwise import leafwise
+from gradchain.core.link import treewise
+from gradchain.core.masks import freeze, masked, partition
+from gradchain.core.reading import with_axes
+from gradchain.core.slots import Axes, shared
+from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
+from gradchain.core.tree import apply_updates, global_norm
+from gradchain.math import numerics
+from gradchain.matrices import linalg
+from gradchain.matrices.per_matrix import per_matrix
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
@@ -22,17 +29,22 @@ from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
 from gradchain.report.table import Description, describe
-from gradchain.rules.adadelta import adadelta, scale_by_adadelta
-from gradchain.rules.adafactor import (
+from gradchain.rules.adaptive.adadelta import adadelta, scale_by_adadelta
+from gradchain.rules.adaptive.adagrad import adagrad, scale_by_rss
+from gradchain.rules.adaptive.adam import adam, adamw, amsgrad, nadam, scale_by_adam, scale_by_amsgrad
+from gradchain.rules.adaptive.radam import radam, scale_by_radam
+from gradchain.rules.adaptive.rmsprop import rmsprop, scale_by_rms, scale_by_stddev
+from gradchain.rules.factored.adafactor import (
     adafactor,
     scale_by_adafactor,
     scale_by_factored_rms,
     scale_by_param_block_rms,
 )
-from gradchain.rules.adagrad import adagrad, scale_by_rss
-from gradchain.rules.adam import adam, adamw, amsgrad, nadam, scale_by_adam, scale_by_amsgrad
-from gradchain.rules.averaging import ema
-from gradchain.rules.basic import (
+from gradchain.rules.layerwise.trust import lamb, lars, scale_by_lars, scale_by_trust_ratio
+from gradchain.rules.matrix.muon import muon, scale_by_muon, scale_by_shape
+from gradchain.rules.momentum.sgd import sgd, trace
+from gradchain.rules.parts.averaging import ema
+from gradchain.rules.parts.basic import (
     identity,
     scale,
     scale_by_learning_rate,
@@ -40,16 +52,11 @@ from gradchain.rules.basic import (
     set_to_zero,
     zero_nans,
 )
-from gradchain.rules.clipping import adaptive_grad_clip, clip, clip_by_block_rms, clip_by_global_norm
-from gradchain.rules.decay import add_decayed_weights, add_l1, proximal_l1
-from gradchain.rules.lion import lion, scale_by_lion
-from gradchain.rules.muon import muon, scale_by_muon, scale_by_shape
-from gradchain.rules.noise import add_noise, noisy_sgd
-from gradchain.rules.radam import radam, scale_by_radam
-from gradchain.rules.rmsprop import rmsprop, scale_by_rms, scale_by_stddev
-from gradchain.rules.sgd import sgd, trace
-from gradchain.rules.snapshot import snapshot
-from gradchain.rules.trust import lamb, lars, scale_by_lars, scale_by_trust_ratio
+from gradchain.rules.parts.clipping import adaptive_grad_clip, clip, clip_by_block_rms, clip_by_global_norm
+from gradchain.rules.parts.decay import add_decayed_weights, add_l1, proximal_l1
+from gradchain.rules.parts.noise import add_noise, noisy_sgd
+from gradchain.rules.parts.snapshot import snapshot
+from gradchain.rules.sign.lion import lion, scale_by_lion
 from gradchain.schedules import (
     SCHEDULES,
     Schedule,
@@ -78,14 +85,11 @@ from gradchain.sharding.offload import offload
 from gradchain.sharding.params import param_shardings
 from gradchain.sharding.split import ShardingWarning
 from gradchain.sharding.zero import gather_params, zero
-from gradchain.slots import Axes, shared
 from gradchain.storage import codecs
 from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
 from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
-from gradchain.transform import REGISTRY, Transform, optimizer, transform, wrapper
-from gradchain.tree import apply_updates, global_norm
 from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
 from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
 from gradchain.wrappers.skip import apply_if_finite, skip
@@ -158,6 +162,7 @@ __all__ = [
     "lars",
     "layout",
     "leafwise",
+    "linalg",
     "linear_onecycle_schedule",
     "linear_schedule",
     "lion",
@@ -177,10 +182,12 @@ __all__ = [
     "nadam",
     "named_chain",
     "noisy_sgd",
+    "numerics",
     "offload",
     "optimizer",
     "param_shardings",
     "partition",
+    "per_matrix",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
@@ -216,6 +223,7 @@ __all__ = [
     "sgdr_schedule",
     "shared",
     "skip",
+    "slots",
     "snapshot",
     "split_weights",
     "staircase_schedule",
@@ -224,6 +232,7 @@ __all__ = [
     "to_config",
     "trace",
     "transform",
+    "tree",
     "treewise",
     "tunable",
     "warmup_constant_schedule",

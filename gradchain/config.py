@@ -11,11 +11,11 @@ from typing import Any, NoReturn, cast
 
 import jax.numpy as jnp
 
-from gradchain import hyper, values
-from gradchain.hyper import Tunable, tunable
+from gradchain.core import hyper, values
+from gradchain.core.hyper import Tunable, tunable
+from gradchain.core.transform import REGISTRY, Factory, Transform, make
 from gradchain.schedules import SCHEDULES
 from gradchain.storage.codecs import CODECS
-from gradchain.transform import REGISTRY, Factory, Transform, make
 
 Json = Any
 NAMED: dict[str, Any] = SCHEDULES | CODECS  # values that have a name and arguments

@@ -11,7 +11,7 @@ import gradchain as gc
 from gradchain import schedules
 from gradchain.config import ConfigError, from_config, to_config
 
-example = sys.modules["gradchain.transform"].example
+example = sys.modules["gradchain.core.transform"].example
 
 
 def there_and_back(tx):

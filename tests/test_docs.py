@@ -13,7 +13,7 @@ import pytest
 
 import gradchain as gc
 from benchmarks.docs import render
-from gradchain.glossary import GLOSSARY
+from gradchain.core.glossary import GLOSSARY
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

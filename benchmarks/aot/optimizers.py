@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradchain as gc
-from gradchain.transform import example
+from gradchain.core.transform import example
 
 Make = Callable[[], Any]
 EVERY = 8  # micro-steps to a step, where gradients are accumulated

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
-from gradchain import place, tree
+from gradchain.core import place, tree
 
 PyTree = Any
 Json = Any

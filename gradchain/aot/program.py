@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from gradchain import place
 from gradchain.aot.targets import Compiled, Target
+from gradchain.core import place
+from gradchain.core.transform import Transform
 from gradchain.sharding.layout import Layout, layout
 from gradchain.sharding.mesh import make_mesh
 from gradchain.sharding.microbatch import microbatch_grad
 from gradchain.sharding.split import ShardingWarning
-from gradchain.transform import Transform
 
 PyTree = Any
 

@@ -10,11 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain import place, tree
 from gradchain.aot.collectives import Collective, HostTraffic, collectives, host
 from gradchain.aot.hlo import COLLECTIVES, Program
 from gradchain.aot.program import Update, whole_of
 from gradchain.aot.targets import Target
+from gradchain.core import place, tree
 from gradchain.report.table import Description, describe
 from gradchain.sharding.zero import zeros_of
 

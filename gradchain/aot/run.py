@@ -7,16 +7,16 @@ from typing import Any
 
 import jax
 
-from gradchain import place, tree
 from gradchain.aot import model as models
 from gradchain.aot.findings import judged
 from gradchain.aot.program import mesh_of, update, whole_of
 from gradchain.aot.report import Report, measure
 from gradchain.aot.targets import Target, topology
+from gradchain.core import place, tree
+from gradchain.core.transform import Transform
 from gradchain.sharding.mesh import data_axes
 from gradchain.sharding.zero import zero as split
 from gradchain.sharding.zero import zeros_of
-from gradchain.transform import Transform
 
 
 class UsageError(ValueError):

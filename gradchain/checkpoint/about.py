@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gradchain import config, tree
+from gradchain import config
 from gradchain.checkpoint.cells import codecs_of
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.state import state_dict
-from gradchain.codec import Codec
+from gradchain.core import tree
+from gradchain.core.codec import Codec
+from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.report.links import links
 from gradchain.storage.stored import Stored
-from gradchain.transform import Transform
 
 FORMAT = 1
 

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from gradchain import place, tree
-from gradchain.codec import Codec, Part, field_of
-from gradchain.link import state_class
+from gradchain.core import place, tree
+from gradchain.core.codec import Codec, Part, field_of
+from gradchain.core.link import state_class
+from gradchain.core.slots import Slot
+from gradchain.core.transform import Transform
 from gradchain.report import held
-from gradchain.slots import Slot
 from gradchain.storage.stored import StoredState
-from gradchain.transform import Transform
 
 
 @dataclasses.dataclass(frozen=True)

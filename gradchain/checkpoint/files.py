@@ -19,7 +19,7 @@ from gradchain.checkpoint.about import About, digest, gather
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.plan import Wishes
 from gradchain.checkpoint.restored import Restored, restore
-from gradchain.transform import Transform
+from gradchain.core.transform import Transform
 
 Progress = Callable[[int, int], Any] | None
 ABOUT, HEADER = "gradchain", "gradchain_header"

@@ -11,16 +11,16 @@ import numpy as np
 from jax import Array
 from jax.sharding import NamedSharding
 
-from gradchain import tree
 from gradchain.checkpoint.cells import Cell
 from gradchain.checkpoint.errors import CheckpointError
 from gradchain.checkpoint.moved import on_device, put
 from gradchain.checkpoint.plan import Plan, Step
-from gradchain.codec import Part
-from gradchain.foreign import Foreign
+from gradchain.core import tree
+from gradchain.core.codec import Part
+from gradchain.core.foreign import Foreign
+from gradchain.core.slots import Slot
 from gradchain.report.convert import recode
 from gradchain.report.links import links
-from gradchain.slots import Slot
 
 
 def homes(plan: Plan, saved: Mapping[str, Any]) -> dict[str, NamedSharding | None]:

@@ -11,16 +11,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import tree
 from gradchain.checkpoint.cells import Cell, cells
 from gradchain.checkpoint.fill import fill
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport
-from gradchain.link import state_class
-from gradchain.numerics import safe_divide
+from gradchain.core import tree
+from gradchain.core.link import state_class
+from gradchain.core.transform import Transform
+from gradchain.math.numerics import safe_divide
 from gradchain.report import held
 from gradchain.report.links import links
-from gradchain.transform import Transform
 
 # Where a class of Optax has another name than ours.
 SAME = {

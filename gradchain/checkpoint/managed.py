@@ -18,7 +18,7 @@ from gradchain.checkpoint.plan import Wishes
 from gradchain.checkpoint.report import LoadReport
 from gradchain.checkpoint.restored import Restored, restore
 from gradchain.checkpoint.sums import checksums
-from gradchain.transform import Transform
+from gradchain.core.transform import Transform
 
 ARRAYS, ABOUT = "arrays", "gradchain"  # the items of a checkpoint
 ASIDE = "damaged"  # put before the step of a checkpoint that cannot be read

@@ -10,8 +10,8 @@ import numpy as np
 from jax import Array
 from jax.sharding import NamedSharding
 
-from gradchain import place
-from gradchain.slots import Slot
+from gradchain.core import place
+from gradchain.core.slots import Slot
 
 
 def put(x: Any, home: NamedSharding | None, slot: Slot | None = None) -> Array:

@@ -8,12 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradchain import select, tree
 from gradchain.checkpoint.cells import Cell, cells, clocks, split
 from gradchain.checkpoint.errors import CheckpointError, misfit, show
 from gradchain.checkpoint.report import LoadReport, Outcome
-from gradchain.codec import Codec, field_of
-from gradchain.transform import Transform
+from gradchain.core import select, tree
+from gradchain.core.codec import Codec, field_of
+from gradchain.core.transform import Transform
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import NamedSharding
 
-from gradchain import place, tree
 from gradchain.checkpoint import about as abouts
 from gradchain.checkpoint.about import About
 from gradchain.checkpoint.errors import CheckpointError, misfit, show
@@ -16,7 +15,8 @@ from gradchain.checkpoint.fill import fill, homes
 from gradchain.checkpoint.moved import put
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport, Outcome
-from gradchain.transform import Transform
+from gradchain.core import place, tree
+from gradchain.core.transform import Transform
 
 # Reads arrays by name, each to its place; None is the host.
 Reader = Callable[[Mapping[str, NamedSharding | None]], Mapping[str, Any]]

@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradchain import tree
 from gradchain.checkpoint.cells import codecs_of
 from gradchain.checkpoint.errors import CheckpointError
 from gradchain.checkpoint.fill import fill
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport
+from gradchain.core import tree
+from gradchain.core.transform import Transform
 from gradchain.report import held
-from gradchain.transform import Transform
 
 
 def state_dict(state: Any) -> dict[str, Any]:

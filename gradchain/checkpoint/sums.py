@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from gradchain import rounding
 from gradchain.checkpoint.moved import on_device
+from gradchain.math import rounding
 
 UNSIGNED = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32}  # by bytes
 SEEDS = (0x5EED0001, 0x5EED0002)

@@ -7,12 +7,13 @@ from typing import Any
 
 import jax
 
-from gradchain import rounding, tree
-from gradchain.codec import Codec, Part, decode_alone, encode_alone, field_of
-from gradchain.link import state_class
+from gradchain.core import tree
+from gradchain.core.codec import Codec, Part, decode_alone, encode_alone, field_of
+from gradchain.core.link import state_class
+from gradchain.core.transform import Transform
+from gradchain.math import rounding
 from gradchain.report import held
 from gradchain.storage.stored import StoredState
-from gradchain.transform import Transform
 
 
 def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, Any]:

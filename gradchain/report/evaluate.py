@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
-from gradchain import tree
-from gradchain.link import state_class
+from gradchain.core import tree
+from gradchain.core.link import state_class
+from gradchain.core.transform import Transform
 from gradchain.report import held
-from gradchain.transform import Transform
 
 PyTree = Any
 

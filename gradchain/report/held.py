@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from gradchain import tree
+from gradchain.core import tree
 
 
 def opt_state(holder: Any) -> Any:

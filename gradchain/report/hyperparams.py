@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from gradchain import hyper, select
-from gradchain.hyper import Range, Tunable
+from gradchain.core import hyper, select
+from gradchain.core.hyper import Range, Tunable
+from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.report.links import Place, links
-from gradchain.transform import Transform
 
 
 def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import jax
 
-from gradchain import hyper
-from gradchain.masks import subtree
-from gradchain.transform import Body, Recipe, Transform
+from gradchain.core import hyper
+from gradchain.core.masks import subtree
+from gradchain.core.transform import Body, Recipe, Transform
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradchain.compose import chain
-from gradchain.foreign import as_transform
-from gradchain.rules.snapshot import snapshot
-from gradchain.transform import example, optimizer
+from gradchain.core.compose import chain
+from gradchain.core.foreign import as_transform
+from gradchain.core.transform import example, optimizer
+from gradchain.rules.parts.snapshot import snapshot
 
 
 @optimizer(example=lambda: {"tx": example("adam")})

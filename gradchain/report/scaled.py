@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import tree
-from gradchain.link import state_class
+from gradchain.core import tree
+from gradchain.core.link import state_class
 from gradchain.report import held
 from gradchain.storage.loss_scale import LossScaleState
 

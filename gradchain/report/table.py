@@ -9,11 +9,11 @@ from typing import Any
 
 import jax
 
-from gradchain import place, tree, values
+from gradchain.core import place, tree, values
+from gradchain.core.slots import Slot
+from gradchain.core.transform import Transform
 from gradchain.report import text
 from gradchain.report.links import Place, links
-from gradchain.slots import Slot
-from gradchain.transform import Transform
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from gradchain import place, select, tree
+from gradchain.core import place, select, tree
+from gradchain.core.slots import Slot
+from gradchain.core.transform import Transform
 from gradchain.report import text
 from gradchain.sharding.zero import Zero, zeros_of
-from gradchain.slots import Slot
-from gradchain.transform import Transform
 
 LARGE = 2**20  # bytes of an array that is worth splitting
 

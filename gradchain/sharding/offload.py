@@ -14,14 +14,14 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gradchain import place, select, tree
-from gradchain.codec import Part, Plan
-from gradchain.foreign import as_transform
-from gradchain.select import Selection
+from gradchain.core import place, select, tree
+from gradchain.core.codec import Part, Plan
+from gradchain.core.foreign import as_transform
+from gradchain.core.select import Selection
+from gradchain.core.slots import Slot
+from gradchain.core.transform import Body, Context, Transform, example, transform
 from gradchain.sharding.split import ShardingWarning
 from gradchain.sharding.stream import DEVICE, Group, streamed
-from gradchain.slots import Slot
-from gradchain.transform import Body, Context, Transform, example, transform
 
 HOST = "pinned_host"  # the kind of memory that a traced array is in when its type says host
 

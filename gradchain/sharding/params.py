@@ -8,7 +8,7 @@ from typing import Any
 
 from jax.sharding import NamedSharding
 
-from gradchain import place, select, tree
+from gradchain.core import place, select, tree
 
 
 def param_shardings(params: Any, mesh: Any, specs: Mapping[Any, Any] | None = None) -> Any:

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import place
-from gradchain.place import Split
+from gradchain.core import place
+from gradchain.core.place import Split
 
 SUBLANES, LANES = 8, 128  # rows and columns of a TPU's tile
 

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, NamedSharding
 
-from gradchain import place, select, tree
-from gradchain.place import Split
+from gradchain.core import place, select, tree
+from gradchain.core.place import Split
 from gradchain.sharding.mesh import data_axes, flat_over_torus
 
 TILE = (8, 128)  # rows and columns that a TPU moves at once

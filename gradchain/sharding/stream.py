@@ -9,7 +9,7 @@ import jax
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
-from gradchain import place
+from gradchain.core import place
 from gradchain.storage.graph import Constant, Graph, Op
 
 DEVICE = jax.memory.Space.Device

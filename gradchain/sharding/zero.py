@@ -9,12 +9,12 @@ from typing import Any
 
 import jax
 
-from gradchain import place, tree
-from gradchain.codec import Plan
-from gradchain.foreign import as_transform
-from gradchain.link import need_params
+from gradchain.core import place, tree
+from gradchain.core.codec import Plan
+from gradchain.core.foreign import as_transform
+from gradchain.core.link import need_params
+from gradchain.core.transform import Body, Context, Transform, example, transform
 from gradchain.sharding.split import Rule, ShardingWarning
-from gradchain.transform import Body, Context, Transform, example, transform
 
 
 class Zero(Body):

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradchain.codec import Codec, CodecError
-from gradchain.slots import Slot
+from gradchain.core.codec import Codec, CodecError
+from gradchain.core.slots import Slot
 
 
 def of_sign(codec: Any, slot: Slot) -> Any:

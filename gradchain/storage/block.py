@@ -11,10 +11,10 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import NamedSharding
 
-from gradchain import place
-from gradchain.codec import Bits, Codec, CodecError
-from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
-from gradchain.slots import Slot
+from gradchain.core import place
+from gradchain.core.codec import Bits, Codec, CodecError
+from gradchain.core.slots import Slot
+from gradchain.math.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
 from gradchain.storage.base import of_sign
 
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.codec import Bits, Codec
-from gradchain.rounding import round_to
-from gradchain.slots import Slot
+from gradchain.core.codec import Bits, Codec
+from gradchain.core.slots import Slot
+from gradchain.math.rounding import round_to
 from gradchain.storage.base import of_sign, real
 
 

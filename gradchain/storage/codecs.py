@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 
-from gradchain.codec import Codec, CodecError
+from gradchain.core.codec import Codec, CodecError
 from gradchain.storage.block import fp8, int8, int8_linear
 from gradchain.storage.cast import bfloat16, float16, float32
 from gradchain.storage.log import log8

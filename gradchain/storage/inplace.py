@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from gradchain.foreign import Foreign
-from gradchain.masks import subtree
-from gradchain.slots import Slot
+from gradchain.core.foreign import Foreign
+from gradchain.core.masks import subtree
+from gradchain.core.slots import Slot
+from gradchain.core.transform import Transform
 from gradchain.storage.graph import Graph
 from gradchain.storage.layerwise import LayerOp, Made, Slice, TakesLayersTogether, rows_of, with_rows
-from gradchain.transform import Transform
 
 PyTree = Any
 

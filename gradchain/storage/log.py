@@ -8,9 +8,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array, lax
 
-from gradchain.codec import Bits, Codec
-from gradchain.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float
-from gradchain.slots import Slot
+from gradchain.core.codec import Bits, Codec
+from gradchain.core.slots import Slot
+from gradchain.math.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float
 from gradchain.storage.base import of_sign
 
 INF = 0xFF << MANTISSA  # the bits of infinity

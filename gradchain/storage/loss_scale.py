@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import tree
-from gradchain.foreign import as_transform
-from gradchain.numerics import increment
-from gradchain.slots import counter, scalar, shared
-from gradchain.transform import example, wrapper
+from gradchain.core import tree
+from gradchain.core.foreign import as_transform
+from gradchain.core.slots import counter, scalar, shared
+from gradchain.core.transform import example, wrapper
+from gradchain.math.numerics import increment
 from gradchain.wrappers.base import wrap
 
 

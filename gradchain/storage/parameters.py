@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from gradchain.leafwise import leafwise
-from gradchain.rounding import (
+from gradchain.core.leafwise import leafwise
+from gradchain.core.slots import Leaf, Slot, SlotMaker, absent, copy
+from gradchain.core.transform import transform
+from gradchain.math.rounding import (
     bits_of,
     check_seed,
     drop_bits,
@@ -23,8 +25,6 @@ from gradchain.rounding import (
     small_float,
     step_key,
 )
-from gradchain.slots import Leaf, Slot, SlotMaker, absent, copy
-from gradchain.transform import transform
 
 PyTree = Any
 LAST = frozenset({"last"})

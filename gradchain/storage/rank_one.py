@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.codec import Bits, Codec, CodecError
-from gradchain.numerics import safe_divide
-from gradchain.slots import Slot, drop
+from gradchain.core.codec import Bits, Codec, CodecError
+from gradchain.core.slots import Slot, drop
+from gradchain.math.numerics import safe_divide
 from gradchain.storage.base import real
 
 

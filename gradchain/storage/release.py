@@ -11,8 +11,8 @@ import numpy as np
 from jax import Array, lax
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from gradchain import tree
-from gradchain.foreign import as_transform
+from gradchain.core import tree
+from gradchain.core.foreign import as_transform
 from gradchain.storage.inplace import Update, after, as_it_is, reason
 from gradchain.storage.layerwise import TakesLayersTogether
 

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import jax
 from jax import Array
 
-from gradchain import rounding, select
-from gradchain.codec import Codec, CodecError, Plan
-from gradchain.foreign import as_transform
-from gradchain.numerics import increment
-from gradchain.slots import Slot, counter, shared
+from gradchain.core import select
+from gradchain.core.codec import Codec, CodecError, Plan
+from gradchain.core.foreign import as_transform
+from gradchain.core.slots import Slot, counter, shared
+from gradchain.core.transform import Transform, example, wrapper
+from gradchain.math import rounding
+from gradchain.math.numerics import increment
 from gradchain.storage.codecs import codec_of
-from gradchain.transform import Transform, example, wrapper
 from gradchain.wrappers.base import Inner, Wrapper
 
 

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import tree
-from gradchain.foreign import as_transform
-from gradchain.hyper import Period
-from gradchain.numerics import increment
-from gradchain.rules.basic import identity
-from gradchain.slots import counter, shared, sums
-from gradchain.transform import example, optimizer, wrapper
+from gradchain.core import tree
+from gradchain.core.foreign import as_transform
+from gradchain.core.hyper import Period
+from gradchain.core.slots import counter, shared, sums
+from gradchain.core.transform import example, optimizer, wrapper
+from gradchain.math.numerics import increment
+from gradchain.rules.parts.basic import identity
 from gradchain.wrappers.base import wrap
 
 PyTree = Any

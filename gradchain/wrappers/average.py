@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.compose import chain
-from gradchain.control import when
-from gradchain.foreign import as_transform
-from gradchain.hyper import Decay, Hyper, Period
-from gradchain.leafwise import leafwise
-from gradchain.slots import copy, counter, shared
-from gradchain.transform import example, optimizer, transform, wrapper
+from gradchain.core.compose import chain
+from gradchain.core.control import when
+from gradchain.core.foreign import as_transform
+from gradchain.core.hyper import Decay, Hyper, Period
+from gradchain.core.leafwise import leafwise
+from gradchain.core.slots import copy, counter, shared
+from gradchain.core.transform import example, optimizer, transform, wrapper
 from gradchain.wrappers.base import wrap
 
 PyTree = Any

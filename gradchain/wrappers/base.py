@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import tree
-from gradchain.compose import unique
-from gradchain.control import when
-from gradchain.link import Link, leaves_of
-from gradchain.numerics import real_dtype
-from gradchain.slots import Shared, SlotMaker
-from gradchain.transform import Context, Inside, Recipe, Transform
+from gradchain.core import tree
+from gradchain.core.compose import unique
+from gradchain.core.control import when
+from gradchain.core.link import Link, leaves_of
+from gradchain.core.slots import Shared, SlotMaker
+from gradchain.core.transform import Context, Inside, Recipe, Transform
+from gradchain.math.numerics import real_dtype
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain import tree
-from gradchain.foreign import as_transform
-from gradchain.hyper import Hyper, Period
-from gradchain.numerics import increment, safe_sqrt
-from gradchain.slots import counter, flag, scalar, shared, stack
-from gradchain.transform import example, optimizer, wrapper
+from gradchain.core import tree
+from gradchain.core.foreign import as_transform
+from gradchain.core.hyper import Hyper, Period
+from gradchain.core.slots import counter, flag, scalar, shared, stack
+from gradchain.core.transform import example, optimizer, wrapper
+from gradchain.math.numerics import increment, safe_sqrt
 from gradchain.wrappers.base import wrap
 
 

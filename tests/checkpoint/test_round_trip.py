@@ -7,7 +7,7 @@ from checkpoint_cases import ADAMW, PARAMS, abstract, on_mesh, random_like, same
 from jax.sharding import AxisType, PartitionSpec
 
 import gradchain as gc
-from gradchain.transform import example
+from gradchain.core.transform import example
 
 pytest.importorskip("safetensors")
 every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 import gradchain as gc
-from gradchain.slots import Axes, default_axes
+from gradchain.core.slots import Axes, default_axes
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradchain as gc
-from gradchain import hyper
+from gradchain.core import hyper
 
 
 @pytest.mark.parametrize(

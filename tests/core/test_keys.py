@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradchain import hyper, values
+from gradchain.core import hyper, values
 
 
 class Custom:

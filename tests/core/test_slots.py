@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gradchain import select, slots
-from gradchain.slots import Axes, Leaf, axes_rule, default_axes
+from gradchain.core import select, slots
+from gradchain.core.slots import Axes, Leaf, axes_rule, default_axes
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 
 import gradchain as gc
-from gradchain import engine
+from gradchain.core import engine
 
 
 def equations(jaxpr, seen=None) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gradchain as gc
-from gradchain import tree
+from gradchain.core import tree
 
 
 def random(n, shape=(3,), dtype=jnp.float32):

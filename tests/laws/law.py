@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import gradchain as gc
-from gradchain.compose import Chain
-from gradchain.leafwise import Leafwise
-from gradchain.masks import Frozen, Masked, Partition
+from gradchain.core.compose import Chain
+from gradchain.core.leafwise import Leafwise
+from gradchain.core.masks import Frozen, Masked, Partition
 
-transform = sys.modules["gradchain.transform"]  # gc.transform is the decorator
+transform = sys.modules["gradchain.core.transform"]  # gc.transform is the decorator
 
 every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))
 DTYPES = ("float64", "float32", "bfloat16", "float16")

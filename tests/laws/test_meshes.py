@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from law import declares, every, make, near, problem, run, step
 
-from gradchain.slots import Slot
+from gradchain.core.slots import Slot
 
 SHAPES = {"dense": {"kernel": (8, 4), "bias": (4,)}}
 SPECS = {"dense": {"kernel": PartitionSpec("data", "model"), "bias": PartitionSpec("model")}}

@@ -10,8 +10,8 @@ import pytest
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 import gradchain as gc
-from gradchain import place, slots
-from gradchain.slots import Slot
+from gradchain.core import place, slots
+from gradchain.core.slots import Slot
 
 P = PartitionSpec
 TYPED = AbstractMesh((4, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)

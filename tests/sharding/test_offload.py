@@ -10,8 +10,8 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import gradchain as gc
-from gradchain import place
-from gradchain.slots import Slot
+from gradchain.core import place
+from gradchain.core.slots import Slot
 
 HOST = "pinned_host"
 SHAPES = {"embedding": (64, 32), "layers": {"kernel": (2, 32, 48), "bias": (2, 48)}, "scale": (32,)}

@@ -9,9 +9,9 @@ from jax.sharding import AbstractMesh, AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import gradchain as gc
-from gradchain import place, tree
+from gradchain.core import place, tree
 
-transform = sys.modules["gradchain.transform"]  # gc.transform is the decorator
+transform = sys.modules["gradchain.core.transform"]  # gc.transform is the decorator
 MESH = AbstractMesh((4, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
 
 

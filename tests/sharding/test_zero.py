@@ -9,7 +9,7 @@ import pytest
 from jax.sharding import AxisType
 
 import gradchain as gc
-from gradchain import place
+from gradchain.core import place
 
 SHAPES = {
     "embedding": (64, 32),

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradchain as gc
-from gradchain import rounding
-from gradchain.slots import Leaf, default_axes, squares, zeros
+from gradchain.core.slots import Leaf, default_axes, squares, zeros
+from gradchain.math import rounding
 
 codecs = gc.codecs
 NAMES = sorted(codecs.CODECS)

@@ -7,7 +7,7 @@ import pytest
 from codec_cases import codecs, leaf, noise, slot, there_and_back, variants, wide_values
 
 import gradchain as gc
-from gradchain.slots import Slot
+from gradchain.core.slots import Slot
 
 CASES = list(variants())
 every = pytest.mark.parametrize(("name", "codec", "positive"), CASES, ids=[f"{n}-{p}" for n, _, p in CASES])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from codec_cases import codecs, noise, slot, there_and_back
 
-from gradchain import rounding
+from gradchain.math import rounding
 
 SIDES = [False, True]
 LEVELS = [2, 4, 8]

@@ -49,7 +49,7 @@ def test_state_takes_the_bytes_that_the_codec_says(codec, held):
 
 def test_log8_saves_its_bytes_in_the_whole_step():
     """Not only between steps. XLA:CPU holds the decoded state of a leaf at a time, here of four; TPU and GPU
-    programs hold none of it (tests/aot/test_storage.py)."""
+    programs hold none of it (tests/aot/compiled/test_storage.py)."""
     exact, small = needed(gc.adamw(1e-3)), needed(gc.stored(gc.adamw(1e-3), "log8"))
     assert exact[0] - small[0] == pytest.approx(6, abs=0.02)
     assert exact[1] - small[1] > 4.5

@@ -8,7 +8,7 @@ import pytest
 from narrow import LINKS, every_pair, normal, same, tree_of, wide
 
 import gradchain as gc
-from gradchain.rounding import round_to
+from gradchain.math.rounding import round_to
 from gradchain.storage import parameters
 
 

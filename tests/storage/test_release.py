@@ -8,9 +8,9 @@ import optax
 import pytest
 
 import gradchain as gc
+from gradchain.core.transform import example
 from gradchain.storage.inplace import Update
 from gradchain.storage.layerwise import TakesLayersTogether
-from gradchain.transform import example
 from tests.storage.release_cases import (
     ADAMW,
     BATCH,

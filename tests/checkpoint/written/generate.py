@@ -48,7 +48,7 @@ def trained(tx: gc.Transform):
 
 def registry() -> dict:
     """Config and state paths, with shapes and dtypes, of every registered transform's example."""
-    from gradchain.transform import example
+    from gradchain.core.transform import example
 
     found = {}
     for name in sorted(gc.REGISTRY):

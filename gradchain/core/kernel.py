@@ -1,0 +1,129 @@
+"""The kernel of a run of leafwise links: a jitted function for each shape, which reads and writes codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+from gradchain.core.codec import Codec, encode
+from gradchain.core.recipe import Recipe
+from gradchain.core.slots import Leaf
+from gradchain.math import numerics
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """The kernel of a run for one leaf; equal keys share one compiled function. It must hold no tracers."""
+
+    key: tuple
+    recipes: tuple[Recipe, ...] = dataclasses.field(compare=False)
+    leaf: Leaf | None
+    apply: bool
+    codecs: tuple[tuple[tuple[str, Codec], ...], ...]  # for each recipe, those of its fields
+
+    @functools.cached_property
+    def name(self) -> str:
+        """What the function is called in a profile."""
+        return "_".join(r.factory.name for r in self.recipes) or "apply_updates"
+
+
+class KernelError(ValueError):
+    """A kernel that could not run on a leaf."""
+
+
+def _like(x, dtype):
+    """An array of state in the dtype that the kernel computes in; integers and flags stay."""
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        return x
+    wide = jnp.promote_types(x.dtype, jnp.finfo(dtype).dtype)
+    return x.astype(wide)
+
+
+@functools.lru_cache(maxsize=4096)
+def kernel_of(program: Program) -> Callable:
+    """kernel(g, p, columns, salt, scalars, operands, extra, key) -> (update or parameter, new columns)."""
+
+    def kernel(g, p, columns, salt, scalars, operands, extra, key):
+        dtype = numerics.compute_dtype(g, *(() if p is None else (p,)))
+        u, wide_p = g.astype(dtype), None if p is None else p.astype(dtype)
+        kept = []
+        for recipe, column, found, shared, values in zip(
+            program.recipes, columns, map(dict, program.codecs), scalars, operands, strict=True
+        ):
+            link, name = recipe.build(values), recipe.factory.name
+            given = {"leaf": program.leaf, "salt": salt, **extra}
+            asked = {k: given[k] for k in link.asks}
+            args = (wide_p,) if link.uses_params else ()
+            if link.State is None:
+                u = link.step(u, *args, **asked)
+                kept.append(())
+            else:
+                opened = {f: found[f].decode(*x) if f in found else x for f, x in column.items()}
+                local = link.State(**shared, **{f: _like(x, dtype) for f, x in opened.items()})
+                step = functools.partial(link.step, **asked)
+                if through := {f: c for f, c in found.items() if c.through}:
+                    step = _through(step, through, key, salt, name)
+                u, s = step(u, local, *args)
+                kept.append({
+                    f: _store(getattr(s, f), x, found.get(f), key, salt, name, f) for f, x in column.items()
+                })  # fmt: skip
+            if u.shape != g.shape:
+                raise KernelError(f"{name}: the update has shape {u.shape}, the gradient {g.shape}")
+            u = u.astype(dtype)
+        return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
+
+    kernel.__name__ = kernel.__qualname__ = program.name
+    return jax.jit(kernel)
+
+
+def _store(new, old, codec: Codec | None, key, salt, name: str, field: str):
+    """A field as it is kept, of the shapes and dtypes that the state has."""
+    if codec is None:
+        return _cast(new, old, name, field)
+    parts = encode(codec, new, key, salt, f"{name}/{field}")
+    return tuple(_cast(x, y, name, field) for x, y in zip(parts, old, strict=True))
+
+
+def _cast(new, old, name: str, field: str):
+    if new.shape != old.shape:
+        raise KernelError(
+            f"{name}: {field} has shape {list(old.shape)} in the state, {list(new.shape)} is needed"
+        )
+    return new.astype(old.dtype)
+
+
+def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -> Callable:
+    """The step with the update computed from what the codecs store of some fields.
+
+    The kernel is traced, and where it has computed such a field, what is stored of it takes its place: a
+    second moment kept as rows and columns then divides the gradient as Adafactor's does.
+    """
+
+    def run(*args):
+        closed, shape = jax.make_jaxpr(step, return_shape=True)(*args)
+        jaxpr, consts, values = closed.jaxpr, list(closed.consts), jax.tree.leaves(args)
+        treedef = jax.tree.structure(shape)
+        places = jax.tree.unflatten(treedef, range(treedef.num_leaves))[1]
+        made = {v: i for i, eqn in enumerate(jaxpr.eqns) for v in eqn.outvars}
+        fields = {jaxpr.outvars[getattr(places, f)]: f for f in found}
+        for var in sorted(fields.keys() & made.keys(), key=made.__getitem__):  # others have not changed
+            field, eqn = fields[var], jaxpr.eqns[made[var]]
+            if len(eqn.outvars) > 1:
+                raise KernelError(
+                    f"{name}: {field} comes out of a function together with other results, so that "
+                    f"{found[field]!r} cannot take its place"
+                )
+            (x,) = jaxpr_as_fun(ClosedJaxpr(jaxpr.replace(outvars=[var]), consts))(*values)
+            kept = encode(found[field], x, key, salt, f"{name}/{field}")
+            consts.append(found[field].decode(*kept).astype(x.dtype))
+            rest = [e for e in jaxpr.eqns if e is not eqn]
+            jaxpr = jaxpr.replace(constvars=[*jaxpr.constvars, var], eqns=rest)
+            made = {v: i for i, e in enumerate(rest) for v in e.outvars}
+        return treedef.unflatten(jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*values))
+
+    return run

@@ -1,0 +1,269 @@
+"""Link: a transform with one entry in the state. Its counter and its hyperparameters are kept here."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradchain.core import codec, hyper, place, select, slots, tree
+from gradchain.core.codec import Codec, Plan, field_of
+from gradchain.core.slots import Leaf, Shared, SlotMaker
+from gradchain.core.transform import Body, Context, Recipe
+from gradchain.math import numerics, rounding
+
+
+@functools.lru_cache(maxsize=1024)
+def extended(base: type | None, extra: tuple[str, ...]) -> type:
+    """A state NamedTuple with more fields: `count` and `hyperparams` where the algorithm declared none."""
+    if base is not None and not extra:
+        return base
+    name = base.__name__ if base is not None else "HyperState"
+    fields = getattr(base, "_fields", ()) + extra
+
+    def reduce(self):
+        return (_extend, (base, extra, tuple(self)))
+
+    about = {"__slots__": (), "__reduce__": reduce, "__module__": __name__, "base": base}
+    return type(name, (namedtuple(name, fields),), about)
+
+
+def state_class(state) -> type:
+    """The class of a link's state as its algorithm declared it, without the fields of hyperparameters."""
+    return getattr(type(state), "base", None) or type(state)
+
+
+def _extend(base, extra, values):
+    return extended(base, extra)(*values)
+
+
+class Link(Body):
+    """State and hyperparameters of one link: `fields` are kept per leaf, `globals` once."""
+
+    def __init__(
+        self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None
+    ):
+        declared = getattr(State, "_fields", ())
+        if unknown := set(fields) - set(declared):
+            raise TypeError(f"slots for {sorted(unknown)}, which {State} has no field for")
+        self.State, self.clock, self.where = State, clock, where
+        self.fields = {f: s for f, s in fields.items() if not isinstance(s, Shared)}
+        self.globals = {f: s.slot for f, s in fields.items() if isinstance(s, Shared)}
+        for field in declared:
+            if field not in fields:
+                if field != "count":
+                    raise TypeError(f"{State}: no slot for the field {field!r}")
+                self.globals["count"] = slots.counter
+
+    def bind(self, recipe: Recipe) -> Link:
+        """Add the fields that the hyperparameters need, and take the factory's name as the key."""
+        self.recipe = recipe
+        extra = ()
+        if self.clock not in (*self.globals,) and any(
+            hyper.is_schedule(recipe.args[k]) for k in recipe.operands
+        ):
+            extra, self.globals = ("count",), {**self.globals, "count": slots.counter}
+        if recipe.kept:
+            extra = (*extra, "hyperparams")
+        self.extra = extra
+        self.state_type = extended(self.State, extra) if self.State or extra else None
+        self.keys = (recipe.factory.name,) if self.state_type else ()
+        return self
+
+    def slots(self, params, plan) -> dict[str, Any]:
+        """One NamedTuple of slots under the factory's name."""
+        picked = self.pick(params)  # a mask that matches nothing is an error here, not in the first step
+        if not self.state_type:
+            return {}
+        described = leaves_of(params, plan)
+        # A scalar is placed where the parameters are: on every device of their mesh.
+        home = dataclasses.replace(described[0], shape=()) if described else None
+        at_home = functools.partial(dataclasses.replace, leaf=home)
+        found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
+        codecs = self.codecs(described, picked, plan)
+        more = []
+        for field, make in self.fields.items():
+            of = codecs.get(field) or [None] * len(described)
+            rows = [codec.kept(c, make(p)) for c, p in zip(of, described, strict=True)]
+            for part in parts_of(of):
+                name = field_of(field, part)
+                more += [name] if part else []
+                column = [row.get(part) or slots.absent(p) for row, p in zip(rows, described, strict=True)]
+                packed = self.pack(column, params, picked)
+                found[name] = jax.tree.map(_without_variable, packed, is_leaf=tree.is_variable)
+        if self.recipe.kept:
+            found["hyperparams"] = {
+                k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
+                for k in self.recipe.kept
+            }
+        made: Any = extended(self.State, (*more, *self.extra))
+        return {self.keys[0]: made(**{f: found[f] for f in made._fields})}
+
+    def codecs(self, described, picked, plan: Plan) -> dict[str, list[Codec | None]]:
+        """The codec of each leaf, for the fields that are kept by any."""
+        if plan.codec is None:
+            return {}
+        chosen = picked or (True,) * len(described)
+        found = {
+            field: [
+                plan.codec(self.recipe.factory.name, field, make(p)) if on else None
+                for p, on in zip(described, chosen, strict=True)
+            ]
+            for field, make in self.fields.items()
+        }
+        return {field: of for field, of in found.items() if any(of)}
+
+    def opened(self, s, updates, codecs: Mapping[str, list[Codec | None]]):
+        """The state with the values of what codecs keep: for links that work on whole trees."""
+        for field, of in codecs.items():
+            arrays = {
+                p: flat(s, field_of(field, p), updates, None, self.recipe.factory.name) for p in parts_of(of)
+            }
+            values = [
+                x if c is None else codec.decode_alone(c, [arrays[p][i] for p in c.parts])
+                for i, (c, x) in enumerate(zip(of, arrays[""], strict=True))
+            ]
+            s = s._replace(**{field: jax.tree.structure(getattr(s, field)).unflatten(values)})
+        return s
+
+    def closed(self, new, old, updates, codecs: Mapping[str, list[Codec | None]], plan: Plan):
+        """The state with its values as codecs keep them, the other way round."""
+        for field, of in codecs.items():
+            name, values = self.recipe.factory.name, jax.tree.leaves(getattr(new, field))
+            arrays = {p: flat(old, field_of(field, p), updates, None, name) for p in parts_of(of)}
+            arrays[""] = values
+            for i, (c, path) in enumerate(zip(of, tree.paths(updates), strict=True)):
+                if c is not None:
+                    made = codec.encode_alone(c, values[i], plan.key, rounding.word(path), f"{name}/{field}")
+                    for part, x in zip(c.parts, made, strict=True):
+                        arrays[part][i] = x
+            for part, xs in arrays.items():
+                here = field_of(field, part)
+                new = new._replace(**{here: jax.tree.structure(getattr(old, here)).unflatten(xs)})
+        return new
+
+    def pick(self, params) -> tuple[bool, ...] | None:
+        """Which leaves the link acts on; None for all."""
+        return None if self.where is None else select.chosen(self.where, params, self.recipe.factory.name)
+
+    @staticmethod
+    def pack(values: list, like, picked: tuple[bool, ...] | None) -> Any:
+        """One field of the state: a tree like the parameters or, of some leaves only, a dict by path."""
+        if picked is None:
+            return jax.tree.structure(like).unflatten(values)
+        return {path: v for path, v, p in zip(tree.paths(like), values, picked, strict=True) if p}
+
+    def live(self, state) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The operands of this step, and the hyperparameters that the new state holds."""
+        clock = getattr(state, self.clock, None)
+        clock = getattr(state, "count", None) if clock is None else clock
+        stored = getattr(state, "hyperparams", {})
+        args = self.recipe.args
+        operands = {k: hyper.current(k, args[k], clock, stored) for k in self.recipe.operands}
+        dtype = jnp.result_type(float)
+        kept = {k: jnp.asarray(operands.get(k, args[k]), dtype) for k in self.recipe.kept}
+        return operands, kept
+
+    def counted(self, state):
+        """The state with its `count` taken one step on."""
+        return state._replace(count=numerics.increment(state.count)) if "count" in state._fields else state
+
+
+def parts_of(codecs: Iterable[Codec | None]) -> tuple[str, ...]:
+    """The parts that the leaves of a field are kept in, the field itself first."""
+    return tuple(dict.fromkeys(("", *(part for c in codecs if c is not None for part in c.parts))))
+
+
+def flat(s, field: str, updates, picked, who: str) -> list:
+    """A field of the state as one array for each leaf of the updates; None where a mask leaves it out."""
+    value = getattr(s, field)
+    if picked is None:
+        if jax.tree.structure(value) != jax.tree.structure(updates) and tree.paths(value) != tree.paths(
+            updates
+        ):
+            tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who)
+        return jax.tree.leaves(value)
+    paths = tree.paths(updates)
+    for path, chosen in zip(paths, picked, strict=True):
+        if chosen and path not in value:
+            raise ValueError(f"{who}: the state's {field} has no {path!r}, which its mask selects now")
+    return [value[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
+
+
+def _without_variable(node):
+    """A slot that is not like its parameter, out of the parameter's Variable: its axis names do not fit."""
+    if not tree.is_variable(node):
+        return node
+    (slot,) = jax.tree.leaves(node)
+    return node if slot.axes == tuple(range(len(slot.leaf.shape))) else slot
+
+
+def leaves_of(params, plan: Plan) -> list[Leaf]:
+    """Every leaf of the parameters, described."""
+    placed = plan.placed or (lambda _, x: place.of(x))
+    return [
+        Leaf(path, tuple(x.shape), x.dtype, plan.axes(path, tuple(x.shape)), x, placed(path, x))
+        for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
+    ]
+
+
+def need_params(who: str, params) -> None:
+    """Raise where a link that uses the parameters was not given them."""
+    if params is None:
+        raise ValueError(f"{who} needs the parameters: call tx.update(grads, state, params)")
+
+
+def asked_for(f: Callable) -> frozenset[str]:
+    """The names of the keyword-only arguments that a function cannot do without."""
+    code = f.__code__
+    names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return frozenset(names) - set(f.__kwdefaults__ or ())
+
+
+class Treewise(Link):
+    """A link that works on whole trees: update(updates, s, params, **extra) -> (updates, s)."""
+
+    def __init__(
+        self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
+    ):
+        super().__init__(State, fields)
+        self.fn, self.uses_params = update, params
+        self.asks = asked_for(update)
+        self.needs = self.asks - {"leaves"}
+
+    def run(self, updates, state, params, ctx: Context):
+        """Run the update on the trees; with ctx.apply, add the result to the parameters."""
+        name = self.recipe.factory.name
+        if self.uses_params:
+            need_params(name, params)
+            tree.same_structure({"updates": updates, "params": params}, name)
+        old = state[self.keys[0]] if self.keys else None
+        leaves = leaves_of(updates if params is None else params, ctx.plan)
+        found = self.codecs(leaves, None, ctx.plan)
+        operands, kept = self.live(old)
+        body = self.recipe.build(operands) if operands else self
+        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks}
+        if old is None:
+            updates = body.fn(updates, params, **extra)
+            new = {}
+        else:
+            out, s = body.fn(updates, self.opened(self.counted(old), updates, found), params, **extra)
+            s = self.closed(s, old, updates, found, ctx.plan)
+            updates, new = out, {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
+        return (tree.apply_updates(params, updates) if ctx.apply else updates), new
+
+
+def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMaker | Shared) -> Treewise:
+    """Lift update(updates, s, params, **extra) -> (updates, s) on whole trees to a transform.
+
+    For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
+    shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
+    of each leaf (path, shape, dtype, axes, sharding), in order; any other is an extra argument of
+    `tx.update`. With State None the function is update(updates, params, **extra) -> updates.
+    """
+    return Treewise(State, update, fields, params)

@@ -1,0 +1,201 @@
+"""Transforms of some leaves only: masked, partition and freeze, all by path."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradchain.core import select, tree
+from gradchain.core.foreign import as_transform
+from gradchain.core.select import Selection
+from gradchain.core.transform import Body, Context, Inside, Transform, example, transform
+
+
+def subtree(values, picked: Sequence[bool]) -> dict[str, Any]:
+    """The chosen leaves of a tree as a dict by path: what a masked transform sees of any containers."""
+    return {p: x for p, x, c in zip(tree.paths(values), jax.tree.leaves(values), picked, strict=True) if c}
+
+
+def merge(values, parts: Mapping[str, Any], otherwise=None):
+    """A tree like `values` with the leaves of a dict by path put in place of its own."""
+    leaves, treedef = jax.tree.flatten(values)
+    own = leaves if otherwise is None else [otherwise(x) for x in leaves]
+    return treedef.unflatten([parts.get(p, x) for p, x in zip(tree.paths(values), own, strict=True)])
+
+
+class Masked(Body):
+    """A transform on some leaves; the others pass through and hold no state."""
+
+    def __init__(self, inner: Transform, mask: Selection):
+        self.inner, self.mask = inner, mask
+        self.keys, self.needs = inner.body.keys, inner.body.needs
+
+    def picked(self, params) -> tuple[bool, ...]:
+        """Which leaves the transform acts on."""
+        return select.chosen(self.mask, params, f"masked({self.inner.name})")
+
+    def inside(self) -> list[Inside]:
+        """The inner transform, on the chosen leaves."""
+        return [dataclasses.replace(inside, picked=self.picked) for inside in super().inside()]
+
+    def slots(self, params, plan) -> dict[str, Any]:
+        """The inner slots of the chosen leaves."""
+        return self.inner.body.slots(subtree(params, self.picked(params)), plan)
+
+    def init(self, params, plan) -> dict[str, Any]:
+        """The inner state of the chosen leaves."""
+        return self.inner.body.init(subtree(params, self.picked(params)), plan)
+
+    def run(self, updates, state, params, ctx: Context):
+        """Run the inner transform on a dict of the chosen leaves."""
+        picked = self.picked(updates if params is None else params)
+        weights = None if params is None else subtree(params, picked)
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx)
+        if not ctx.apply:
+            return merge(updates, inner), new
+        rest = subtree(updates, [not c for c in picked])
+        applied = tree.apply_updates(subtree(params, [not c for c in picked]), rest)
+        return merge(params, {**inner, **applied}), new
+
+
+@transform(example=lambda: {"inner": example("scale_by_adam"), "mask": "**"})
+def masked(inner: Any, mask: Selection):
+    """Apply a transformation to the leaves a selection chooses; the others pass through and hold no state.
+
+    `mask` is a glob on the path ("**/kernel"), a compiled regular expression, a list of those, a predicate
+    (path, leaf) -> bool, or a tree of booleans that may be a prefix of the parameters.
+    """
+    return Masked(as_transform(inner, "masked"), mask)
+
+
+class Freeze(Body):
+    """Zero updates for some leaves."""
+
+    def __init__(self, mask: Selection):
+        self.mask = mask
+
+    def slots(self, params, plan) -> dict[str, Any]:
+        """Nothing is kept."""
+        return {}
+
+    def run(self, updates, state, params, ctx: Context):
+        """Zeros for the chosen leaves, the others as they come."""
+        picked = select.chosen(self.mask, updates if params is None else params, "freeze")
+        zeros = {k: jnp.zeros_like(x) for k, x in subtree(updates, picked).items()}
+        updates = merge(updates, zeros)
+        return (tree.apply_updates(params, updates) if ctx.apply else updates), {}
+
+
+class Frozen(Masked):
+    """A chain that leaves some leaves alone: no state, no work, zero updates."""
+
+    def __init__(self, inner: Transform, masks: Sequence[Selection]):
+        super().__init__(inner, None)
+        self.masks = list(masks)
+
+    def picked(self, params) -> tuple[bool, ...]:
+        """The leaves that are not frozen."""
+        frozen = [select.chosen(mask, params, "freeze") for mask in self.masks]
+        return tuple(not any(row) for row in zip(*frozen, strict=True))
+
+    def run(self, updates, state, params, ctx: Context):
+        """Zeros where frozen: XLA then drops the gradients that nothing uses."""
+        picked = self.picked(updates if params is None else params)
+        weights = None if params is None else subtree(params, picked)
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx)
+        return (merge(params, inner) if ctx.apply else merge(updates, inner, jnp.zeros_like)), new
+
+
+@transform(example=lambda: {"mask": "**"})
+def freeze(mask: Selection):
+    """Keep the leaves a selection chooses as they are: freeze("encoder/**").
+
+    Anywhere in a chain it takes them out of every link: they hold no state, count in no norm, and under jit
+    the gradients that nothing uses are not computed. By itself it sets their updates to zero.
+    """
+    return Freeze(mask)
+
+
+class Partition(Body):
+    """A transform for each group of leaves."""
+
+    def __init__(self, transforms: Mapping[str, Transform], labels: Selection):
+        self.groups, self.labels = dict(transforms), labels
+        self.keys = tuple(str(label) for label, tx in self.groups.items() if tx.body.keys)
+        self.needs = frozenset().union(*(tx.body.needs for tx in self.groups.values()))
+
+    def picked(self, params) -> dict[str, tuple[bool, ...]]:
+        """Which leaves are in each group; every leaf must be in one."""
+        if (
+            isinstance(self.labels, Mapping)
+            and all(isinstance(k, str) for k in self.labels)
+            and self._by_pattern()
+        ):
+            found: list[Any] = [None] * len(jax.tree.leaves(params))
+            for pattern, label in self.labels.items():
+                hits = select.chosen(pattern, params, f"partition({label!r})")
+                found = [label if f is None and hit else f for f, hit in zip(found, hits, strict=True)]
+        else:
+            found = [None if v is None else str(v) for v in select.values(self.labels, params)]
+        for path, label in zip(tree.paths(params), found, strict=True):
+            if label not in self.groups:
+                raise ValueError(
+                    f"partition: the leaf {path!r} has the label {label!r}; "
+                    f"expected one of {list(self.groups)}"
+                )
+        return {group: tuple(label == group for label in found) for group in self.groups}
+
+    def _by_pattern(self) -> bool:
+        return all(isinstance(v, str) for v in self.labels.values()) and any("*" in k for k in self.labels)
+
+    def inside(self) -> list[Inside]:
+        """The transform of each group, on its leaves."""
+
+        def of(group):
+            return lambda params: self.picked(params)[group]
+
+        return [
+            Inside(tx, {k: (group, k) for k in tx.body.keys}, (group,), picked=of(group))
+            for group, tx in self.groups.items()
+        ]
+
+    def slots(self, params, plan) -> dict[str, Any]:
+        """The slots of each group under its label."""
+        return self._gather(params, lambda tx, part: tx.body.slots(part, plan))
+
+    def init(self, params, plan) -> dict[str, Any]:
+        """The state of each group under its label."""
+        return self._gather(params, lambda tx, part: tx.body.init(part, plan))
+
+    def _gather(self, params, of) -> dict[str, Any]:
+        picked = self.picked(params)
+        return {k: of(self.groups[k], subtree(params, picked[k])) for k in self.keys}
+
+    def run(self, updates, state, params, ctx: Context):
+        """Each group's transform on a dict of its leaves."""
+        out, new = {}, {}
+        for group, picked in self.picked(updates if params is None else params).items():
+            weights = None if params is None else subtree(params, picked)
+            part, found = self.groups[group].body.run(
+                subtree(updates, picked), state.get(group, {}), weights, ctx
+            )
+            out |= part
+            if group in self.keys:
+                new[group] = found
+        return merge(updates, out), new
+
+
+@transform(example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}})
+def partition(transforms: Mapping[str, Any], param_labels: Selection):
+    """A transformation for each group of leaves, by label; every leaf belongs to exactly one.
+
+    `param_labels` is {pattern: label} tried in order, for example {"**/bias": "plain", "**": "decay"}, a
+    function (path, leaf) -> label, a tree of labels that may be a prefix of the parameters, or a function of
+    the parameters that returns one. The state of a group is kept under its label.
+    """
+    made = {str(label): as_transform(tx, "partition") for label, tx in transforms.items()}
+    return Partition(made, param_labels)

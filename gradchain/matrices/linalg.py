@@ -1,0 +1,147 @@
+"""Linear algebra on stacks of matrices [..., m, n], in the array's dtype: Newton-Schulz, inverse roots."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from gradchain.math.numerics import norm, safe_divide, safe_sqrt
+
+Triple = tuple[float, float, float]
+Preconditioning = Literal["frobenius", "spectral", "schatten", "aol"]
+
+QUINTIC: Triple = (3.4445, -4.775, 2.0315)  # Jordan 2024: steep at 0, ends between 0.7 and 1.2
+GROWTH = 150  # how far an error of the Gram matrix may grow before the last step of a block
+
+
+def transposed(x: Array) -> Array:
+    """The matrices with rows and columns exchanged."""
+    return jnp.swapaxes(x, -1, -2)
+
+
+def blocks(coefficients: Sequence[Triple], m: int, n: int) -> list[list[Triple]]:
+    """Which steps of a Newton-Schulz iteration share one Gram matrix, for m <= n.
+
+    A step that joins a block costs 6 m^3 flops and spares 4 m^2 n. A rounding error of the Gram matrix grows
+    by a^2 in every step but the last of its block: in products of bfloat16 one block of five steps diverges,
+    while three and two are as exact as one by one (two and three are four times worse).
+    """
+    found: list[list[Triple]] = []
+    growth = 1.0
+    for triple in coefficients:
+        longest = 3 if len(found) == 1 else 2
+        if 2 * n <= 3 * m or not found or len(found[-1]) == longest or growth > GROWTH:
+            found.append([])
+            growth = 1.0
+        found[-1].append(triple)
+        growth *= triple[0] ** 2
+    return found
+
+
+def _size(gram: Array, kind: Preconditioning) -> Array:
+    """A bound of the singular values, from the Gram matrix: [..., 1, 1], or by "aol" [..., m, 1]."""
+    match kind:
+        case "spectral":
+            return safe_sqrt(largest_eigenvalue(gram)[..., None, None])
+        case "schatten":
+            return safe_sqrt(norm(gram, (-2, -1), keepdims=True))
+        case "aol":
+            return safe_sqrt(jnp.sum(jnp.abs(gram), -1, keepdims=True))
+    raise ValueError(f"preconditioning={kind!r}; expected 'frobenius', 'spectral', 'schatten' or 'aol'")
+
+
+@functools.partial(jax.jit, static_argnames=("coefficients", "precision", "preconditioning"))
+def newton_schulz(
+    x: Array,
+    coefficients: tuple[Triple, ...] = (QUINTIC,) * 5,
+    eps: Any = 1e-8,
+    precision: Any = None,
+    preconditioning: Preconditioning = "frobenius",
+) -> Array:
+    """U V^T of x = U S V^T, nearly.
+
+    y = x / (|x| + eps);  y = (a + b y y^T + c (y y^T)^2) y for each (a, b, c)
+    A block of steps (`blocks`) works on r = y y^T of the short side, and ends with y = q y of its product q.
+    `precision` is that of the products, as in jax.lax.dot; None is the platform's (bfloat16 factors on TPU,
+    TF32 on H100, float32 on CPU), with sums in float32. Rows and columns of zeros change nothing.
+    Source: Jordan 2024, Muon; "aol": arXiv:2512.04632; "schatten": arXiv:2506.10935.
+    """
+    if x.shape[-2] > x.shape[-1]:
+        return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning))
+    times = functools.partial(jnp.matmul, precision=precision)
+    eye, scale = jnp.eye(x.shape[-2], dtype=x.dtype), None
+    if preconditioning == "frobenius":
+        # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
+        x, size = lax.optimization_barrier((x, norm(x, (-2, -1), keepdims=True)))
+    else:
+        size = None
+    for steps in blocks(coefficients, *x.shape[-2:]):
+        r = jnp.einsum("...ik,...jk->...ij", x, x.conj(), precision=precision)
+        first = scale is None
+        if scale is None:  # x itself is never divided: the Gram matrix and q are smaller
+            size = _size(r, preconditioning) if size is None else size
+            scale = safe_divide(1, size + jnp.asarray(eps, size.dtype))
+            r = r * scale * transposed(scale)
+        q = None
+        for i, (a, b, c) in enumerate(steps):
+            p = a * eye + (b * r + c * times(r, r))
+            q = p if q is None else times(p, q)
+            if i + 1 < len(steps):
+                r = times(p, times(p, r))
+        x = times(q * transposed(scale) if first else q, x)
+    return x
+
+
+def largest_eigenvalue(x: Array, steps: int = 30) -> Array:
+    """Of symmetric matrices without negative eigenvalues: [...], from below, by power iteration."""
+    start = jax.random.normal(jax.random.key(0), (*x.shape[:-1], 1), x.dtype)
+
+    def step(_, v):
+        v = x @ v
+        return safe_divide(1, norm(v, (-2, -1), keepdims=True)) * v
+
+    v = lax.fori_loop(0, steps, step, start)
+    return norm(x @ v, (-2, -1))
+
+
+def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "newton"] = "eigh") -> Array:
+    """(x + eps * l)^(-1/p) of symmetric matrices without negative eigenvalues, l the largest of each.
+
+    "newton" needs products alone: m = t^p m, y = y t, t = ((p + 1) - m) / p, from m = z x, y = z^(1/p), where
+    z = (p + 1) / (2 l); it ends when m is 1 or comes no nearer. Of 0 the root is 0.
+    Source: arXiv:2002.09018; Guo & Higham 2006.
+    """
+    times = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+    if method == "eigh":
+        values, vectors = jnp.linalg.eigh(x, symmetrize_input=True)
+        ridge = eps * values[..., -1:]
+        roots = safe_divide(1, jnp.maximum(values + ridge, ridge)) ** (1 / p)
+        return times(vectors * roots[..., None, :], transposed(vectors))
+    if method != "newton":
+        raise ValueError(f"method={method!r}; expected 'eigh' or 'newton'")
+    eye = jnp.eye(x.shape[-1], dtype=x.dtype)
+    largest = largest_eigenvalue(x)[..., None, None]
+    z = safe_divide((1 + p) / 2, largest * (1 + eps))
+    tolerance = 4 * jnp.finfo(x.dtype).eps
+
+    def off(m):
+        return jnp.max(jnp.abs(m - eye))
+
+    def going(carry):
+        i, m, _, before = carry
+        now = off(m)
+        return (i < 100) & (now > tolerance) & ((now < before) | (i < 2))
+
+    def step(carry):
+        i, m, y, _ = carry
+        t = ((p + 1) * eye - m) / p
+        power = functools.reduce(times, [t] * p)
+        return i + 1, times(power, m), times(y, t), off(m)
+
+    start = (0, z * (x + eps * largest * eye), z ** (1 / p) * eye, jnp.asarray(jnp.inf, x.dtype))
+    return lax.while_loop(going, step, start)[2]

@@ -1,0 +1,1 @@
+"""A second moment for each element."""

@@ -1,0 +1,1 @@
+"""Second moments kept as rows and columns."""

@@ -1,0 +1,1 @@
+"""Steps in proportion to a layer's norm."""

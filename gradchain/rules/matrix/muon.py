@@ -1,0 +1,205 @@
+"""Muon: momentum with all singular values made one, for the matrices; AdamW for the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gradchain.core import select, tree
+from gradchain.core.compose import chain
+from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.leafwise import leafwise
+from gradchain.core.link import treewise
+from gradchain.core.masks import partition
+from gradchain.core.select import Selection
+from gradchain.core.slots import Leaf, default_axes, typed, zeros
+from gradchain.core.transform import optimizer, transform
+from gradchain.math import numerics
+from gradchain.matrices.linalg import QUINTIC, Preconditioning, Triple, newton_schulz
+from gradchain.matrices.per_matrix import per_matrix, sides
+from gradchain.rules.adaptive.adam import scale_by_adam
+from gradchain.rules.parts.basic import scale_by_learning_rate
+from gradchain.rules.parts.decay import optional_decay
+
+PyTree = Any
+Coefficients = Triple | Sequence[Triple]
+PAPER: Any = {"paper": "Jordan et al. 2024, Muon; arXiv:2502.16982", "traits": frozenset({"matrices"})}
+
+# Leaves that are matrices by shape alone: a row of them belongs to a token or a class.
+LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier|logits|logits_dense)(/|$)")
+
+
+def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
+    """The coefficients of every step: one triple for all of them, or one for each."""
+    given = [ns_coeffs] * ns_steps if isinstance(ns_coeffs[0], int | float) else list(ns_coeffs)
+    steps = tuple(tuple(float(c) for c in triple) for triple in given)  # type: ignore[union-attr]
+    if not steps or any(len(triple) != 3 for triple in steps):
+        raise ValueError(
+            f"ns_coeffs={ns_coeffs!r}, ns_steps={ns_steps!r}: expected three numbers (a, b, c) for ns_steps "
+            "steps, 1 or more, or a list of such triples, one for each step"
+        )
+    return steps  # type: ignore[return-value]
+
+
+class ScaleByMuonState(NamedTuple):
+    count: Array  # [] int32, steps taken
+    mu: PyTree  # like params, E[g]
+
+
+@transform(**PAPER)
+def scale_by_muon(
+    ns_coeffs: Coefficients = QUINTIC,
+    ns_steps: int = 5,
+    beta: Decay = 0.95,
+    eps: Hyper = 1e-8,
+    mu_dtype: Any = None,
+    *,
+    nesterov: bool = True,
+    adaptive: bool = False,
+    preconditioning: Preconditioning = "frobenius",
+    bias_correction: bool = False,
+    precision: str | None = None,
+):
+    """Orthogonalise the momentum: of its singular value decomposition U S V^T only U V^T remains, nearly.
+
+    m = beta m + (1 - beta) g;  m' = m, with nesterov beta m + (1 - beta) g;  u = newton_schulz(m' / |m'|)
+    adaptive: u is multiplied by <m', u>, arXiv:2409.20325. `ns_coeffs` is one (a, b, c) for ns_steps steps,
+    or one for each step; `precision` that of the products, see `linalg.newton_schulz`.
+    The leaf's axes say what rows and columns are; stacked layers are matrices of their own, a vector is a
+    matrix of one row. Optax corrects the bias of m, the papers do not: bias_correction=True is Optax's.
+    """
+    coefficients = steps_of(ns_coeffs, ns_steps)
+
+    def orthogonal(x):  # [k, m, n]
+        return newton_schulz(x, coefficients, eps, precision, preconditioning)
+
+    def momentum(g, mu, t):
+        mu = numerics.ema(mu, g, beta)
+        if not bias_correction:
+            return (numerics.ema(mu, g, beta) if nesterov else mu), mu
+        if not nesterov:
+            return numerics.debias(mu, beta, t), mu
+        return beta * numerics.debias(mu, beta, t + 1) + (1 - beta) * numerics.debias(g, beta, t), mu
+
+    def update(updates, s, params, *, leaves: list[Leaf]):
+        grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
+        old = jax.tree.leaves(s.mu)
+        made = [momentum(g, mu.astype(g.dtype), s.count) for g, mu in zip(grads, old, strict=True)]
+        means = [m.astype(g.dtype) for (m, _), g in zip(made, grads, strict=True)]
+        out = per_matrix(orthogonal, means, leaves, padding=True)
+        if adaptive:
+            out = [
+                u * jnp.sum(u.conj() * m, leaf.axes.matrix, keepdims=True).real
+                for u, m, leaf in zip(out, means, leaves, strict=True)
+            ]
+        new = [mu.astype(x.dtype) for (_, mu), x in zip(made, old, strict=True)]
+        return treedef.unflatten(out), s._replace(mu=jax.tree.structure(s.mu).unflatten(new))
+
+    return treewise(ScaleByMuonState, update, mu=typed(zeros, mu_dtype))
+
+
+@transform(**PAPER)
+def scale_by_shape(consistent_rms: Hyper | None = None):
+    """Scale the update of a matrix by its shape, so that one learning rate fits all of them.
+
+    u = g * sqrt(max(1, columns / rows)), rows being inputs as in Flax's kernels
+    consistent_rms: u = g * consistent_rms * sqrt(max(rows, columns)); an orthogonal g gets that root mean
+    square, and 0.2 is about that of AdamW's updates, arXiv:2502.16982.
+    """
+
+    def step(g, *, leaf):
+        _, rows, cols = sides(leaf.shape, leaf.axes)
+        if consistent_rms is None:
+            return g * math.sqrt(max(1.0, cols / max(rows, 1)))
+        return g * (consistent_rms * math.sqrt(max(rows, cols)))
+
+    return leafwise(None, step)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Groups:
+    """Labels: "muon" for the chosen leaves that have rows and columns, "adam" for the others."""
+
+    chosen: Selection
+
+    def __call__(self, params) -> Any:
+        leaves, treedef = jax.tree.flatten(params)
+        paths = tree.paths(params)
+        if self.chosen is None:
+            picked: Sequence[bool] = [not LOOKED_UP.search(path.lower()) for path in paths]
+        else:
+            picked = select.chosen(self.chosen, params, "muon")
+        axes = [default_axes(path, tuple(x.shape)) for path, x in zip(paths, leaves, strict=True)]
+        labels = ["muon" if on and a.rows and a.cols else "adam" for on, a in zip(picked, axes, strict=True)]
+        return treedef.unflatten(labels)
+
+
+@optimizer(
+    **PAPER,
+    renamed={"weight_decay_mask": "mask"},
+    example=lambda: {"learning_rate": 0.02},
+)
+def muon(
+    learning_rate: Hyper,
+    ns_coeffs: Coefficients = QUINTIC,
+    ns_steps: int = 5,
+    beta: Decay = 0.95,
+    eps: Hyper = 1e-8,
+    weight_decay: Hyper = 0.0,
+    mask: Selection = None,
+    mu_dtype: Any = None,
+    *,
+    nesterov: bool = True,
+    adaptive: bool = False,
+    preconditioning: Preconditioning = "frobenius",
+    adam_b1: Decay = 0.9,
+    adam_b2: Decay = 0.999,
+    adam_eps_root: Hyper = 0.0,
+    adam_weight_decay: Hyper = 0.0,
+    adam_learning_rate: Hyper | None = None,
+    muon_mask: Selection = None,
+    consistent_rms: Hyper | None = None,
+    bias_correction: bool = False,
+    precision: str | None = None,
+):
+    """Muon: p = p - lr * (scale * u + weight_decay * p) for matrices, `adamw` for all other leaves.
+
+    u is the orthogonal momentum, see `scale_by_muon`, the scale that of `scale_by_shape`. `muon_mask` selects
+    among the leaves with rows and columns; None: all but embeddings and heads, by the names in their paths.
+    The others take adam_learning_rate, or the same as the matrices, and Adam's eps is `eps`.
+    """
+    matrices = (
+        scale_by_muon(
+            ns_coeffs,
+            ns_steps,
+            beta,
+            eps,
+            mu_dtype,
+            nesterov=nesterov,
+            adaptive=adaptive,
+            preconditioning=preconditioning,
+            bias_correction=bias_correction,
+            precision=precision,
+        ),
+        scale_by_shape(consistent_rms),
+        *optional_decay(weight_decay, mask),
+    )
+    others = (
+        scale_by_adam(adam_b1, adam_b2, eps, adam_eps_root, mu_dtype),
+        *optional_decay(adam_weight_decay, mask),
+    )
+    if adam_learning_rate is None:
+        groups = {"muon": chain(*matrices), "adam": chain(*others)}
+        return chain(partition(groups, _Groups(muon_mask)), scale_by_learning_rate(learning_rate))
+    groups = {
+        "muon": chain(*matrices, scale_by_learning_rate(learning_rate)),
+        "adam": chain(*others, scale_by_learning_rate(adam_learning_rate)),
+    }
+    return partition(groups, _Groups(muon_mask))

@@ -1,0 +1,1 @@
+"""What chains are made of: scales, clipping, decay, noise, averages."""

@@ -1,0 +1,94 @@
+"""Clipping: by element, by norm of the whole tree, by root mean square of a layer, by norm of a unit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from gradchain.core import tree
+from gradchain.core.hyper import Hyper
+from gradchain.core.leafwise import leafwise
+from gradchain.core.slots import Axes, scalar, shared
+from gradchain.core.transform import transform
+from gradchain.math.numerics import abs2, norm, rms, safe_divide, safe_sqrt
+
+
+def shrink(size: Array, limit) -> Array:
+    """The factor that brings `size` down to `limit`: min(1, limit / size), 1 where size is 0."""
+    return jnp.minimum(1, safe_divide(limit, size, otherwise=1))
+
+
+@transform(example=lambda: {"max_delta": 0.5})
+def clip(max_delta: Hyper):
+    """Clip each element to [-max_delta, max_delta]; a complex one to that absolute value."""
+
+    def step(g):
+        if jnp.iscomplexobj(g):
+            return g * shrink(safe_sqrt(abs2(g)), max_delta)
+        return jnp.clip(g, -max_delta, max_delta)
+
+    return leafwise(None, step)
+
+
+class GlobalNormState(NamedTuple):
+    norm: Array  # [] of the last updates, before clipping
+    clipped_norm: Array  # [] after it
+
+    metrics = (("grad_norm", "norm"), "clipped_norm")
+
+
+@transform(paper="arXiv:1211.5063", example=lambda: {"max_norm": 0.5})
+def clip_by_global_norm(max_norm: Hyper):
+    """Scale all updates by one factor so that their norm, taken as one vector, is at most max_norm.
+
+    n = sqrt(sum over all leaves of |g|^2);  u = g * min(n, max_norm) / n, u = g where n is 0
+    The state holds both norms of the last step. A NaN in any gradient makes every update NaN, and an infinite
+    one itself NaN and the others 0: nothing is hidden; `skip` is the wrapper that acts on it.
+    """
+
+    def before(updates, s):
+        n = tree.global_norm(updates)
+        return s._replace(norm=n, clipped_norm=jnp.minimum(n, max_norm))
+
+    def step(g, s):
+        return g * safe_divide(s.clipped_norm, s.norm, otherwise=1), s
+
+    return leafwise(GlobalNormState, step, before=before, norm=shared(scalar), clipped_norm=shared(scalar))
+
+
+@transform(paper="arXiv:1804.04235", example=lambda: {"threshold": 0.5}, traits=frozenset({"matrices"}))
+def clip_by_block_rms(threshold: Hyper):
+    """Scale a leaf so that its root mean square is at most the threshold; each layer of a stack by itself.
+
+    u = g / max(1, rms(g) / threshold)
+    """
+
+    def step(g, *, leaf):
+        return g * shrink(rms(g, leaf.axes.matrix, keepdims=True), threshold)
+
+    return leafwise(None, step)
+
+
+def unitwise_norm(x: Array, axes: Axes) -> Array:
+    """The norm of each unit, the weights that make one output, with axes of length 1 for those summed over.
+
+    A unit is a column of a matrix (of each matrix of a stack), and the whole of a vector.
+    """
+    return norm(x, axes.rows or axes.cols, keepdims=True)
+
+
+@transform(paper="arXiv:2102.06171", example=lambda: {"clipping": 0.1}, traits=frozenset({"matrices"}))
+def adaptive_grad_clip(clipping: Hyper, eps: Hyper = 1e-3):
+    """Clip the gradient of each unit to a multiple of the norm of its weights.
+
+    u = g * min(1, clipping * max(|p|, eps) / |g|), norms by unit, see `unitwise_norm`; the leaf's axes say
+    what a unit is (Optax guesses from the rank and takes an `axis`).
+    """
+
+    def step(g, p, *, leaf):
+        limit = clipping * jnp.maximum(unitwise_norm(p, leaf.axes), eps)
+        return g * shrink(unitwise_norm(g, leaf.axes), limit)
+
+    return leafwise(None, step)

@@ -1,0 +1,48 @@
+"""Penalties on the parameters: weight decay (L2), L1 as a gradient and as a proximal step."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from gradchain.core.hyper import Hyper
+from gradchain.core.leafwise import leafwise
+from gradchain.core.select import Selection
+from gradchain.core.transform import Transform, transform
+from gradchain.math.numerics import soft_threshold
+
+
+@transform(example=lambda: {"weight_decay": 0.01})
+def add_decayed_weights(weight_decay: Hyper = 0.0, mask: Selection = None):
+    """Add a multiple of the parameters: u = g + weight_decay * p.
+
+    Before a scaling by statistics (Adam) this is L2 regularisation; after it, decoupled weight decay, which
+    a learning rate further on still multiplies. `mask` selects the leaves that decay.
+    Source: arXiv:1711.05101.
+    """
+    return leafwise(None, lambda g, p: g + weight_decay * p, where=mask)
+
+
+@transform(example=lambda: {"strength": 0.01})
+def add_l1(strength: Hyper = 0.0, mask: Selection = None):
+    """Add the subgradient of strength * sum |p|: u = g + strength * sign(p).
+
+    Weights hover around zero; `proximal_l1` makes them exactly zero.
+    """
+    return leafwise(None, lambda g, p: g + strength * jnp.sign(p), where=mask)
+
+
+@transform(example=lambda: {"strength": 0.01})
+def proximal_l1(strength: Hyper = 0.0, mask: Selection = None):
+    """Shrink what the step leads to towards zero, with exact zeros: the last link of a chain.
+
+    p + u becomes sign(p + u) * max(|p + u| - strength, 0), the proximal step of strength * sum |p|
+    (for a penalty of lambda and learning rate lr, strength is lr * lambda).
+    Source: Daubechies et al. 2004 (iterative soft thresholding).
+    """
+    return leafwise(None, lambda g, p: soft_threshold(p + g, strength) - p, where=mask)
+
+
+def optional_decay(weight_decay: Hyper, mask: Selection = None) -> tuple[Transform, ...]:
+    """`add_decayed_weights` for a chain, or no link for the number 0, which would read p for nothing."""
+    absent = weight_decay is None or (isinstance(weight_decay, int | float) and weight_decay == 0)
+    return () if absent else (add_decayed_weights(weight_decay, mask),)

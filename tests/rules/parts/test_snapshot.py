@@ -1,0 +1,37 @@
+"""snapshot: what is measured, where it is read, and that nothing else changes."""
+
+import jax.numpy as jnp
+import pytest
+
+import gradchain as gc
+from tests.rules.steps import close, problem, take
+
+
+def test_measures_in_the_middle_of_a_chain():
+    params, grads = problem()
+    tx = gc.chain(
+        gc.snapshot("before"), gc.scale(-2.0), gc.snapshot("largest", lambda u: jnp.max(jnp.abs(u["kernel"])))
+    )
+    found = take(tx, params, grads)
+    close(found.updates, take(gc.scale(-2.0), params, grads).updates)
+    reported = gc.metrics(found.state)
+    assert float(reported["before"]) == pytest.approx(float(gc.global_norm(grads[-1])))
+    assert float(reported["largest"]) == pytest.approx(2 * float(jnp.max(jnp.abs(grads[-1]["kernel"]))))
+    assert set(found.state) == {"snapshot", "snapshot_1"}
+
+
+def test_start_is_zero_and_the_last_link_may_apply():
+    params, (g, *_) = problem()
+    tx = gc.chain(gc.scale(-1.0), gc.snapshot("size"))
+    state = tx.init(params)
+    assert float(gc.metrics(state)["size"]) == 0
+    stepped, state = tx.step(g, state, params)
+    close(stepped, {k: params[k] - g[k] for k in params})
+    assert float(gc.metrics(state)["size"]) == pytest.approx(float(gc.global_norm(g)))
+
+
+def test_a_measure_is_one_number():
+    params, (g, *_) = problem()
+    tx = gc.snapshot("columns", lambda u: jnp.sum(u["kernel"], 0))
+    with pytest.raises(ValueError, match=r"columns.*shape \[3\]"):
+        tx.update(g, tx.init(params))
