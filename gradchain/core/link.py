@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,32 +13,9 @@ import jax.numpy as jnp
 from gradchain.core import codec, hyper, place, select, slots, tree
 from gradchain.core.codec import Codec, Plan, field_of
 from gradchain.core.slots import Leaf, Shared, SlotMaker
+from gradchain.core.states import extended
 from gradchain.core.transform import Body, Context, Recipe
 from gradchain.math import numerics, rounding
-
-
-@functools.lru_cache(maxsize=1024)
-def extended(base: type | None, extra: tuple[str, ...]) -> type:
-    """A state NamedTuple with more fields: `count` and `hyperparams` where the algorithm declared none."""
-    if base is not None and not extra:
-        return base
-    name = base.__name__ if base is not None else "HyperState"
-    fields = getattr(base, "_fields", ()) + extra
-
-    def reduce(self):
-        return (_extend, (base, extra, tuple(self)))
-
-    about = {"__slots__": (), "__reduce__": reduce, "__module__": __name__, "base": base}
-    return type(name, (namedtuple(name, fields),), about)
-
-
-def state_class(state) -> type:
-    """The class of a link's state as its algorithm declared it, without the fields of hyperparameters."""
-    return getattr(type(state), "base", None) or type(state)
-
-
-def _extend(base, extra, values):
-    return extended(base, extra)(*values)
 
 
 class Link(Body):
