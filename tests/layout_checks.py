@@ -31,7 +31,7 @@ CORE = (
     ("place", "hyper", "control", "glossary", "states"),
     ("slots",),
     ("codec", "tree", "values"),
-    ("select", "recipe"),
+    ("select", "recipe", "leaves"),
     ("transform",),
     ("link",),
     ("kernel",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import namedtuple
+from collections.abc import Mapping
 from typing import NamedTuple
 
 NAMED = ("_fields", "__new__", "_make", "_replace", "_asdict", "__repr__", "__match_args__")
@@ -43,6 +44,17 @@ def _subclass(base: type, extra: tuple[str, ...]) -> type:
 def state_class(state) -> type:
     """The class of a link's state as its algorithm declared it, without the fields of hyperparameters."""
     return getattr(type(state), "base", None) or type(state)
+
+
+def lost(key: str, found: object, wanted: type) -> str:
+    """What is wrong with an entry of a state that is not of its class, and what to do."""
+    fields = ", ".join(getattr(wanted, "_fields", ()))
+    inside = f" of {sorted(map(str, found))}" if isinstance(found, Mapping) else ""
+    return (
+        f"the entry {key!r} of the state is a {type(found).__name__}{inside}; expected "
+        f"{wanted.__name__}({fields}). A checkpoint may give it back without its class: "
+        "state, report = gc.load_state(tx, params, state) makes the state of it"
+    )
 
 
 def _extend(base, extra, values):
