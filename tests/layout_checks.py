@@ -28,10 +28,10 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("place", "hyper", "control", "glossary"),
+    ("place", "hyper", "control", "glossary", "states"),
     ("slots",),
     ("codec", "tree", "values"),
-    ("select", "recipe"),
+    ("select", "recipe", "leaves"),
     ("transform",),
     ("link",),
     ("kernel",),

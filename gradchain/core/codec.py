@@ -115,3 +115,8 @@ class Plan:
     placed: Callable[[str, Any], NamedSharding | None] | None = None  # where a wrapper puts a leaf, by path
     codec: Choice | None = None
     key: Array | None = None  # the noise of this step
+    whole: Any = None  # the parameters with the leaves that nothing acts on, where some are left out
+
+    def within(self) -> Plan:
+        """The plan for a transform that sees a part of the leaves: a selection in it is one of that part."""
+        return self if self.whole is None else dataclasses.replace(self, whole=None)

@@ -62,9 +62,10 @@ class _Live:
 
 def _prepare(part: Part, updates, treedef, state, params, described, ctx: Context) -> _Live:
     link = part.link
-    picked = _picked(part, params if params is not None else updates)
-    s = None if part.key is None else link.counted(state[part.key])
-    operands, kept = link.live(None if part.key is None else state[part.key])
+    picked = _picked(part, params if params is not None else updates, ctx.plan.whole)
+    old = None if part.key is None else link.entry(state, part.key)
+    s = None if old is None else link.counted(old)
+    operands, kept = link.live(old)
     if link.before:
         body = link.recipe.build(operands) if operands else link
         new = body.before(_subset(updates, picked), s)
@@ -122,10 +123,10 @@ def _same_codec(codec: Codec | None, slot: Slot, x, field: str, name: str) -> No
         )
 
 
-def _picked(part: Part, params) -> tuple[bool, ...] | None:
-    found = [select.chosen(m, params, part.name) for m in part.masks]
+def _picked(part: Part, params, whole) -> tuple[bool, ...] | None:
+    found = [select.chosen(m, params, part.name, whole) for m in part.masks]
     if part.link.where is not None:
-        found.append(select.chosen(part.link.where, params, part.name))
+        found.append(select.chosen(part.link.where, params, part.name, whole))
     return tuple(map(all, zip(*found, strict=True))) if found else None
 
 

@@ -13,6 +13,7 @@ from jax.sharding import AbstractMesh, AxisType, NamedSharding
 
 from gradchain.core import place, tree
 from gradchain.core.link import leaves_of
+from gradchain.core.recipe import REGISTRY
 from gradchain.core.slots import Axes, Leaf, Slot
 from gradchain.core.transform import Body, Context, Transform, example, transform
 
@@ -60,6 +61,12 @@ class Foreign(Body):
             return place.put(x, to)
 
         return {self.keys[0]: jax.tree.map(put, self.tx.init(params), self.slots(params, plan)[self.keys[0]])}
+
+    def acts(self, params) -> tuple[bool, ...]:
+        """On all leaves, unless it has the name of one that asks for none."""
+        known = REGISTRY.get(self.keys[0])
+        asks = known is None or "any_leaf" not in known.traits
+        return (asks,) * len(jax.tree.leaves(params))
 
     def run(self, updates, state, params, ctx: Context):
         """Its own update, with the extra arguments if it takes any."""

@@ -4,42 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import codec, hyper, place, select, slots, tree
+from gradchain.core import codec, hyper, place, select, slots, states, tree
 from gradchain.core.codec import Codec, Plan, field_of
 from gradchain.core.slots import Leaf, Shared, SlotMaker
 from gradchain.core.transform import Body, Context, Recipe
 from gradchain.math import numerics, rounding
-
-
-@functools.lru_cache(maxsize=1024)
-def extended(base: type | None, extra: tuple[str, ...]) -> type:
-    """A state NamedTuple with more fields: `count` and `hyperparams` where the algorithm declared none."""
-    if base is not None and not extra:
-        return base
-    name = base.__name__ if base is not None else "HyperState"
-    fields = getattr(base, "_fields", ()) + extra
-
-    def reduce(self):
-        return (_extend, (base, extra, tuple(self)))
-
-    about = {"__slots__": (), "__reduce__": reduce, "__module__": __name__, "base": base}
-    return type(name, (namedtuple(name, fields),), about)
-
-
-def state_class(state) -> type:
-    """The class of a link's state as its algorithm declared it, without the fields of hyperparameters."""
-    return getattr(type(state), "base", None) or type(state)
-
-
-def _extend(base, extra, values):
-    return extended(base, extra)(*values)
 
 
 class Link(Body):
@@ -71,13 +46,14 @@ class Link(Body):
         if recipe.kept:
             extra = (*extra, "hyperparams")
         self.extra = extra
-        self.state_type = extended(self.State, extra) if self.State or extra else None
+        self.state_type = states.extended(self.State, extra) if self.State or extra else None
         self.keys = (recipe.factory.name,) if self.state_type else ()
         return self
 
     def slots(self, params, plan) -> dict[str, Any]:
         """One NamedTuple of slots under the factory's name."""
-        picked = self.pick(params)  # a mask that matches nothing is an error here, not in the first step
+        # A pattern that matches nothing is an error here, not in the first step.
+        picked = self.pick(params, plan.whole)
         if not self.state_type:
             return {}
         described = leaves_of(params, plan)
@@ -101,7 +77,7 @@ class Link(Body):
                 k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
                 for k in self.recipe.kept
             }
-        made: Any = extended(self.State, (*more, *self.extra))
+        made: Any = states.extended(self.State, (*more, *self.extra))
         return {self.keys[0]: made(**{f: found[f] for f in made._fields})}
 
     def codecs(self, described, picked, plan: Plan) -> dict[str, list[Codec | None]]:
@@ -147,9 +123,17 @@ class Link(Body):
                 new = new._replace(**{here: jax.tree.structure(getattr(old, here)).unflatten(xs)})
         return new
 
-    def pick(self, params) -> tuple[bool, ...] | None:
+    def pick(self, params, whole=None) -> tuple[bool, ...] | None:
         """Which leaves the link acts on; None for all."""
-        return None if self.where is None else select.chosen(self.where, params, self.recipe.factory.name)
+        if self.where is None:
+            return None
+        return select.chosen(self.where, params, self.recipe.factory.name, whole)
+
+    def acts(self, params) -> tuple[bool, ...]:
+        """Those that it picks; a link of what others act on asks for none by itself."""
+        if "any_leaf" in self.recipe.factory.traits:
+            return (False,) * len(jax.tree.leaves(params))
+        return self.pick(params) or super().acts(params)
 
     @staticmethod
     def pack(values: list, like, picked: tuple[bool, ...] | None) -> Any:
@@ -157,6 +141,13 @@ class Link(Body):
         if picked is None:
             return jax.tree.structure(like).unflatten(values)
         return {path: v for path, v, p in zip(tree.paths(like), values, picked, strict=True) if p}
+
+    def entry(self, state: Mapping[str, Any], key: str) -> Any:
+        """Its entry in a state, of the declared class or one like it."""
+        found, wanted = state[key], getattr(self.state_type, "_fields", ())
+        if set(wanted) <= set(getattr(found, "_fields", ())):
+            return found
+        raise ValueError(f"{self.recipe.factory.name}: {states.lost(key, found, self.state_type)}")
 
     def live(self, state) -> tuple[dict[str, Any], dict[str, Any]]:
         """The operands of this step, and the hyperparameters that the new state holds."""
@@ -179,20 +170,33 @@ def parts_of(codecs: Iterable[Codec | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("", *(part for c in codecs if c is not None for part in c.parts))))
 
 
+OTHERS = "; the state was made for other leaves: make a new one with tx.init(params)"
+
+
 def flat(s, field: str, updates, picked, who: str) -> list:
     """A field of the state as one array for each leaf of the updates; None where a mask leaves it out."""
     value = getattr(s, field)
     if picked is None:
-        if jax.tree.structure(value) != jax.tree.structure(updates) and tree.paths(value) != tree.paths(
-            updates
-        ):
-            tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who)
+        same_leaves(s, [field], updates, who)
         return jax.tree.leaves(value)
     paths = tree.paths(updates)
-    for path, chosen in zip(paths, picked, strict=True):
-        if chosen and path not in value:
-            raise ValueError(f"{who}: the state's {field} has no {path!r}, which its mask selects now")
-    return [value[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
+    wanted = [path for path, chosen in zip(paths, picked, strict=True) if chosen]
+    kept = value if isinstance(value, Mapping) else {}
+    for path in (*wanted, *tree.paths(value)):
+        if (path not in kept and path in wanted) or path not in paths:
+            what = "has no" if path in paths else "has"
+            why = "which its mask selects now" if path in paths else "which is not in the gradients"
+            raise ValueError(f"{who}: the state's {field} {what} {path!r}, {why}{OTHERS}")
+    return [kept[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
+
+
+def same_leaves(s, fields: Iterable[str], updates, who: str) -> None:
+    """Raise where a field that a state keeps for each leaf has other leaves than the updates."""
+    treedef = jax.tree.structure(updates)
+    for field in fields:
+        value = getattr(s, field)
+        if jax.tree.structure(value) != treedef and tree.paths(value) != tree.paths(updates):
+            tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who, OTHERS)
 
 
 def _without_variable(node):
@@ -241,8 +245,8 @@ class Treewise(Link):
         name = self.recipe.factory.name
         if self.uses_params:
             need_params(name, params)
-            tree.same_structure({"updates": updates, "params": params}, name)
-        old = state[self.keys[0]] if self.keys else None
+        old = self.entry(state, self.keys[0]) if self.keys else None
+        same_leaves(old, self.fields, updates, name)
         leaves = leaves_of(updates if params is None else params, ctx.plan)
         found = self.codecs(leaves, None, ctx.plan)
         operands, kept = self.live(old)

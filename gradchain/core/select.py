@@ -72,8 +72,11 @@ def _by_tree(spec, paths: Sequence[str]) -> list:
     return found
 
 
-def values(spec: Selection, tree) -> list:
-    """What a selection says of each leaf of `tree`: a truth value, or a label from a tree of them."""
+def values(spec: Selection, tree, whole=None) -> list:
+    """What a selection says of each leaf of `tree`: a truth value, or a label from a tree of them.
+
+    A function of the parameters is given `whole`, where `tree` is a part of it.
+    """
     leaves, paths = jax.tree.leaves(tree), trees.paths(tree)
     if spec is None:
         return [True] * len(leaves)
@@ -84,22 +87,32 @@ def values(spec: Selection, tree) -> list:
     if _is_function(spec):
         if _arity(spec) >= 2:
             return [spec(path, leaf) for path, leaf in zip(paths, leaves, strict=True)]
-        spec = spec(tree)
+        spec = spec(tree if whole is None else whole)
     return _by_tree(spec, paths)
 
 
-def chosen(spec: Selection, tree, who: str) -> tuple[bool, ...]:
-    """Which leaves of `tree` a selection chooses; none at all is an error, as a misspelt pattern would be."""
+def is_text(spec: Selection) -> bool:
+    """Whether a selection is a pattern or several, which may be misspelt."""
+    return isinstance(spec, str | re.Pattern) or _is_patterns(spec)
+
+
+def chosen(spec: Selection, tree, who: str, whole=None) -> tuple[bool, ...]:
+    """Which leaves of `tree` a selection chooses; a pattern that matches none is an error, a misspelt one.
+
+    `whole` is the tree with the leaves that nothing acts on, where `tree` is without: for functions of it.
+    """
     if spec is None:
         return (True,) * len(jax.tree.leaves(tree))
-    found = values(spec, tree)
+    found = values(spec, tree, whole)
     if any(not isinstance(v, bool | int) and not hasattr(v, "dtype") for v in found):
         path, bad = next(
             (p, v) for p, v in zip(trees.paths(tree), found, strict=True) if not isinstance(v, bool)
         )
         raise TypeError(f"{who}: the mask says {bad!r} for {path!r}; expected True or False for every leaf")
     picked = tuple(bool(v) for v in found)
-    if picked and not any(picked):
+    if picked and not any(picked) and is_text(spec):
+        if whole is not None and any(values(spec, whole)):
+            return picked
         raise ValueError(
             f"{who}: the mask {spec!r} matches none of {len(picked)} leaves; {hint(spec, trees.paths(tree))}"
         )

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, hyper, tree
+from gradchain.core import glossary, hyper, leaves, tree
 from gradchain.core.codec import Plan
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 
@@ -29,6 +29,10 @@ class Context:
     extra: Mapping[str, Any]
     apply: bool = False
     plan: Plan = PLAN
+
+    def within(self) -> Context:
+        """The same for a transform that sees a part of the leaves."""
+        return self if self.plan.whole is None else dataclasses.replace(self, plan=self.plan.within())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +70,19 @@ class Body:
         """The updates, or with ctx.apply the new parameters, and the new state."""
         raise NotImplementedError
 
+    def acts(self, params: PyTree) -> tuple[bool, ...]:
+        """On which leaves something in it works: all, or those that what it is made of works on."""
+        n, parts = len(jax.tree.leaves(params)), self.inside()
+        found = [not parts] * n
+        for part in parts:
+            if all(found):
+                break
+            picked = (True,) * n if part.picked is None else part.picked(params)
+            seen = params if part.picked is None else tree.subtree(params, picked)
+            acted = iter(part.tx.body.acts(seen))
+            found = [(next(acted) if c else False) or on for on, c in zip(found, picked, strict=True)]
+        return tuple(found)
+
     def inside(self) -> list[Inside]:
         """The transforms that this one is made of, for whoever reads it: by default its `inner`."""
         inner = vars(self).get("inner")
@@ -84,13 +101,19 @@ class Transform:
 
     def init(self, params: PyTree) -> dict[str, Any]:
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
-        check_floating(params, self.name)
-        return self.body.init(params, PLAN)
+        return self.body.init(*self._seen(params))
 
     def slots(self, params: PyTree) -> dict[str, Any]:
         """The state as slots; `params` may be abstract."""
-        check_floating(params, self.name)
-        return self.body.slots(params, PLAN)
+        return self.body.slots(*self._seen(params))
+
+    def _seen(self, params: PyTree) -> tuple[PyTree, Plan]:
+        """The parameters without the leaves that nothing acts on, which may be anything, and the plan."""
+        seen = leaves.floating(params)
+        if seen is params:
+            return params, PLAN
+        leaves.check(params, self.body.acts(params), self.name)
+        return seen, dataclasses.replace(PLAN, whole=params)
 
     def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
         """Updates to add to the parameters, and the new state."""
@@ -116,13 +139,12 @@ class Transform:
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
-        if not isinstance(state, Mapping) or set(state) != set(self.body.keys):
-            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-            raise ValueError(
-                f"{self.name}: the state has entries {found}; expected {sorted(self.body.keys)}. "
-                "It belongs to another optimizer: make a new one with tx.init(params)"
-            )
-        return self.body.run(updates, dict(state), params, ctx)
+        check_entries(state, self.body.keys, self.name)
+        whole = updates if params is None else params
+        alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
+        if alike and leaves.all_floating(whole):
+            return self.body.run(updates, dict(state), params, ctx)
+        return leaves.run(self.body, full_name(self), updates, dict(state), params, ctx)
 
     @property
     def name(self) -> str:
@@ -180,20 +202,22 @@ def asker(tx: Transform, extra: str) -> str:
     return asker(inside[0], extra) if inside else tx.name
 
 
-def check_floating(params: PyTree, who: str) -> None:
-    """Raise, naming the leaf, where a parameter is not a floating-point (or complex) array."""
-    leaves = jax.tree.leaves(params)
-    if all(hasattr(x, "dtype") and jax.numpy.issubdtype(x.dtype, jax.numpy.inexact) for x in leaves):
-        return
-    for path, x in zip(tree.paths(params), leaves, strict=True):
-        dtype = getattr(x, "dtype", None)
-        if dtype is None or not jax.numpy.issubdtype(dtype, jax.numpy.inexact):
-            found = f"{dtype}{list(x.shape)}" if dtype is not None else repr(x)
-            raise TypeError(
-                f"{who}: the parameter {path!r} is {found}; expected a floating-point array. "
-                "Leave it out of the parameters, or wrap the optimizer: "
-                f"masked(tx, lambda path, leaf: path != {path!r})"
-            )
+def full_name(tx: Transform) -> str:
+    """The name of a transform, with that of its first link where it is made of several: chain(scale, ...)."""
+    first, parts = tx, tx.body.inside()
+    while first.body.inside():
+        first = first.body.inside()[0].tx
+    return f"{tx.name}({first.name}{', ...' if len(parts) > 1 else ''})" if parts else tx.name
+
+
+def check_entries(state: Any, keys: Sequence[str], who: str) -> None:
+    """Raise where a state has other entries than a transform keeps."""
+    if not isinstance(state, Mapping) or set(state) != set(keys):
+        found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+        raise ValueError(
+            f"{who}: the state has entries {found}; expected {sorted(keys)}. "
+            "It belongs to another optimizer: make a new one with tx.init(params)"
+        )
 
 
 def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:

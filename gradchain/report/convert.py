@@ -9,7 +9,7 @@ import jax
 
 from gradchain.core import tree
 from gradchain.core.codec import Codec, Part, decode_alone, encode_alone, field_of
-from gradchain.core.link import state_class
+from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
 from gradchain.math import rounding
 from gradchain.report import held

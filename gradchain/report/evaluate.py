@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from gradchain.core import tree
-from gradchain.core.link import state_class
+from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
 from gradchain.report import held
 

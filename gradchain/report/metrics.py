@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core.link import state_class
+from gradchain.core.states import state_class
 from gradchain.report import held
 
 Report = tuple[str, str, Array]  # where, under what name, how much

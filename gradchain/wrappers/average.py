@@ -26,7 +26,7 @@ class AverageParamsState(NamedTuple):
     eval_field = "average"
 
 
-@transform()
+@transform(traits=frozenset({"any_leaf"}))
 def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
     """Keep an average of the parameters that the updates lead to; the last link of a chain.
 
@@ -67,7 +67,7 @@ class LookaheadState(NamedTuple):
     eval_field = "slow"
 
 
-@transform(paper="arXiv:1907.08610")
+@transform(paper="arXiv:1907.08610", traits=frozenset({"any_leaf"}))
 def lookahead_sync(sync_period: Period = 6, slow_step_size: Hyper = 0.5):
     """Every sync_period steps slow = slow + slow_step_size * (p + u - slow); the parameters become slow."""
 

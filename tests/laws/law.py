@@ -36,6 +36,7 @@ def declares(name: str, trait: str) -> bool:
     others for complex parameters; "real": takes real parameters only; "no_derivative": none through a step;
     "no_float16": takes no float16 parameters; "narrow_state": keeps some state in the parameter's own dtype;
     "codes": keeps state in codes made from float32; "host": keeps some in the host's memory;
+    "any_leaf": works on whatever leaves the links beside it work on, and asks for none by itself;
     "specs": is told how parameters are split, which a trace on a mesh with automatic axes cannot see.
     """
     return trait in gc.REGISTRY[name].traits

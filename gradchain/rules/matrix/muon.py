@@ -136,7 +136,7 @@ class _Groups:
             picked: Sequence[bool] = [not LOOKED_UP.search(path.lower()) for path in paths]
         else:
             picked = select.chosen(self.chosen, params, "muon")
-        axes = [default_axes(path, tuple(x.shape)) for path, x in zip(paths, leaves, strict=True)]
+        axes = [default_axes(p, tuple(getattr(x, "shape", ()))) for p, x in zip(paths, leaves, strict=True)]
         labels = ["muon" if on and a.rows and a.cols else "adam" for on, a in zip(picked, axes, strict=True)]
         return treedef.unflatten(labels)
 
