@@ -78,10 +78,7 @@ class About:
                     f"{where}: written by another version of gradchain; expected format {FORMAT}"
                 )
             found = described(found)
-            arrays = {
-                k: Array(**_known(Array, v) | {"shape": tuple(v["shape"])})
-                for k, v in found["arrays"].items()
-            }
+            arrays = {k: Array(**_known(Array, v)) for k, v in found["arrays"].items()}
             for x in arrays.values():
                 x.abstract  # noqa: B018  a dtype or a kind of random keys that is not known here
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -94,7 +91,8 @@ class About:
 
 def _known(kind: Any, found: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that this version has; a later one may have written more."""
-    return {f.name: found[f.name] for f in dataclasses.fields(kind) if f.name in found}
+    kept = {f.name: found[f.name] for f in dataclasses.fields(kind) if f.name in found}
+    return {name: tuple(x) if name == "shape" else x for name, x in kept.items()}
 
 
 class Written(NamedTuple):
