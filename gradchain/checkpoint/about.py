@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from gradchain import config
 from gradchain.checkpoint.cells import codecs_of
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
+from gradchain.checkpoint.parsed import described, parse
 from gradchain.checkpoint.state import state_dict
 from gradchain.core import tree
 from gradchain.core.codec import Codec
@@ -67,21 +68,31 @@ class About:
     def read(cls, text: str, where: str) -> About:
         """The description from text; an error where it is not what was written."""
         try:
-            outer = json.loads(text)
+            outer = parse(text)
             inner = outer["about"]
             if outer["sum"] != digest(inner.encode()):
                 raise DamagedError(f"{where}: the description does not have its checksum; it was altered")
-            found = json.loads(inner)
+            found = parse(inner)
+            if isinstance(found, dict) and found.get("format") != FORMAT:
+                raise CheckpointError(
+                    f"{where}: written by another version of gradchain; expected format {FORMAT}"
+                )
+            found = described(found)
+            arrays = {k: Array(**_known(Array, v)) for k, v in found["arrays"].items()}
+            for x in arrays.values():
+                x.abstract  # noqa: B018  a dtype or a kind of random keys that is not known here
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DamagedError):
+            if isinstance(error, CheckpointError):
                 raise
-            raise DamagedError(f"{where}: its description cannot be read: {error!r}") from None
-        if found.pop("format") != FORMAT:
-            raise CheckpointError(
-                f"{where}: written by another version of gradchain; expected format {FORMAT}"
-            )
-        arrays = {k: Array(**{**v, "shape": tuple(v["shape"])}) for k, v in found.pop("arrays").items()}
-        return cls(arrays, **found)
+            raise DamagedError(f"{where}: its description cannot be read: {error}") from None
+        fields: dict[str, Any] = _known(cls, found) | {"arrays": arrays}
+        return cls(**fields)
+
+
+def _known(kind: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that this version has; a later one may have written more."""
+    kept = {f.name: found[f.name] for f in dataclasses.fields(kind) if f.name in found}
+    return {name: tuple(x) if name == "shape" else x for name, x in kept.items()}
 
 
 class Written(NamedTuple):
