@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from gradchain.core import versions
 from gradchain.core.codec import Codec, encode
 from gradchain.core.recipe import Recipe
 from gradchain.core.slots import Leaf
@@ -118,12 +118,12 @@ def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -
                     f"{name}: {field} comes out of a function together with other results, so that "
                     f"{found[field]!r} cannot take its place"
                 )
-            (x,) = jaxpr_as_fun(ClosedJaxpr(jaxpr.replace(outvars=[var]), consts))(*values)
+            (x,) = versions.evaluate(jaxpr.replace(outvars=[var]), consts, *values)
             kept = encode(found[field], x, key, salt, f"{name}/{field}")
             consts.append(found[field].decode(*kept).astype(x.dtype))
             rest = [e for e in jaxpr.eqns if e is not eqn]
             jaxpr = jaxpr.replace(constvars=[*jaxpr.constvars, var], eqns=rest)
             made = {v: i for i, e in enumerate(rest) for v in e.outvars}
-        return treedef.unflatten(jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*values))
+        return treedef.unflatten(versions.evaluate(jaxpr, consts, *values))
 
     return run

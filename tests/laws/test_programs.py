@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import pytest
-from jax.extend.core import jaxprs_in_params
 from law import (
     compilations,
     declares,
@@ -25,6 +24,7 @@ from law import (
 )
 
 import gradchain as gc
+from gradchain.core.versions import jaxprs_in
 
 # XLA contracts a multiplication and an addition into one where it fuses them, and adds in another order.
 ULPS = 4  # of an elementwise kernel
@@ -131,7 +131,7 @@ def equations(jaxpr, seen: set[int]) -> int:
     """How many equations a program has to be traced and lowered, one that is called twice counted once."""
     count = len(jaxpr.eqns)
     for eqn in jaxpr.eqns:
-        for inner in jaxprs_in_params(eqn.params):
+        for inner in jaxprs_in(eqn):
             if id(inner) not in seen:
                 seen.add(id(inner))
                 count += equations(inner, seen)
