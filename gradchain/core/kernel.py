@@ -40,8 +40,7 @@ def _like(x, dtype):
     """An array of state in the dtype that the kernel computes in; integers and flags stay."""
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return x
-    wide = jnp.promote_types(x.dtype, jnp.finfo(dtype).dtype)
-    return x.astype(wide)
+    return x.astype(numerics.wide_dtype(x.dtype, jnp.finfo(dtype).dtype))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -219,7 +219,8 @@ def cast_like(tree: PyTree, other: PyTree) -> PyTree:
 
 @jax.jit
 def _apply(pairs: list[tuple[Array, Array]]) -> list[Array]:
-    return [(wide(p) + u).astype(p.dtype) for p, u in pairs]
+    wide = [numerics.compute_dtype(p, u) for p, u in pairs]
+    return [(p.astype(w) + u.astype(w)).astype(p.dtype) for (p, u), w in zip(pairs, wide, strict=True)]
 
 
 def _moves(u: Any) -> bool:

@@ -122,8 +122,8 @@ class int8(Blocks):
         ends = [10.0 ** (i - DECADES) * (1 + 1.8 * 2.0 ** -(i + more)) for i in range(1, DECADES)]
         decade = jnp.zeros(x.shape, jnp.int32)
         for end in ends:
-            decade += size >= np.float32(end)
-        steps = lax.shift_left(jnp.full(x.shape, 1 + more), decade)
+            decade += (size >= np.float32(end)).astype(jnp.int32)
+        steps = lax.shift_left(jnp.full(x.shape, 1 + more, jnp.int32), decade)
         part = (size * _power_of_ten(DECADES - 1 - decade) - np.float32(0.1)) * np.float32(1 / 0.9)
         step = jnp.clip(jnp.floor(part * small_float(steps)).astype(jnp.int32), 0, steps - 1)
         code = steps - more + step

@@ -79,7 +79,7 @@ class log8(Codec):
         noise = lax.shift_right_logical(bits(), jnp.uint32(32 - rest)).astype(jnp.int32)
         code = (jnp.where(size < low + BIAS << MANTISSA, even, size) + noise >> rest) - start
         # Each comparison has one use: of one that is shared XLA for GPU makes an array in memory.
-        beyond = (size >= INF).astype(jnp.float32) + (size > INF)
+        beyond = (size >= INF).astype(jnp.float32) + (size > INF).astype(jnp.float32)
         code = jnp.minimum(small_float(code), self._top(positive) + beyond)
         if positive:
             code = jnp.where(size > 0, jnp.maximum(code, 1), 0)

@@ -54,9 +54,10 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
     def step(inner, g, s, state, params):
         tree.same_structure({"the gradients": g, "the state's acc_grads": s.acc_grads}, "accumulate")
         good = tree.all_finite(g) if skip else jnp.array(True)
-        first, n = s.mini_step == 0, s.mini_step + good
+        first, n = s.mini_step == 0, s.mini_step + good.astype(s.mini_step.dtype)
         total = jax.tree.map(lambda a, x: _add(a, x, first, good), s.acc_grads, g)
-        due = good & (n >= jnp.round(jnp.asarray(every)))
+        wanted = jnp.round(jnp.asarray(every))
+        due = good & (n.astype(wanted.dtype) >= wanted)
         fine = good if skip else tree.all_finite(total)
         scale = 1 / n.astype(jnp.result_type(float)) if mean else None
         out, state = inner.run_if(due & fine, total, state, params, scale)

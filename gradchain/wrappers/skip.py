@@ -64,7 +64,8 @@ def skip(
             spread = safe_sqrt(jnp.mean(jnp.square(s.history - centre)))
             ok &= (s.taken < window) | (measure <= centre + spikes * spread)
             if max_consecutive is not None:
-                ok |= finite & (s.consecutive >= jnp.round(max_consecutive))
+                most = jnp.round(jnp.asarray(max_consecutive))
+                ok |= finite & (s.consecutive.astype(most.dtype) >= most)
             place = jnp.mod(s.taken, window)
             history = s.history.at[place].set(
                 jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)
