@@ -28,7 +28,8 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("place", "hyper", "control", "glossary"),
+    ("words",),
+    ("place", "hyper", "control", "glossary", "kinds", "returned"),
     ("slots",),
     ("codec", "tree", "values"),
     ("select", "recipe"),
