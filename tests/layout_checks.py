@@ -28,8 +28,8 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("versions",),
-    ("place", "hyper", "control", "glossary", "states"),
+    ("versions", "words"),
+    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots",),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves"),

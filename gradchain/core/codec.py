@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import NamedSharding
 
+from gradchain.core import kinds
 from gradchain.core.slots import AxesRule, Slot, default_axes
 from gradchain.math import rounding
 
@@ -35,6 +36,10 @@ class Codec:
     parts: ClassVar[tuple[str, ...]] = ("",)
     plain: ClassVar[bool] = False  # the array is the value in another dtype: parameters may be kept so
     through: ClassVar[bool] = False  # the update is computed from what is kept, not from what is lost
+
+    def __post_init__(self) -> None:
+        for name, kind in kinds.of_fields(type(self)).items():
+            object.__setattr__(self, name, kind.check(self.name, name, getattr(self, name)))
 
     def fit(self, slot: Slot) -> Codec | None:
         """The codec for a slot; None where it leaves a slot as it is."""

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 
 from gradchain.core import select, tree
 from gradchain.core.codec import Codec, field_of, kept
-from gradchain.core.kernel import KernelError, Program, kernel_of
+from gradchain.core.kernel import Program, kernel_of
 from gradchain.core.link import Link, flat, leaves_of, need_params, parts_of
+from gradchain.core.returned import KernelError
 from gradchain.core.slots import Leaf, Slot
 from gradchain.core.transform import Context
 from gradchain.math import rounding
@@ -237,6 +238,7 @@ def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) ->
 def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:
     """The error with the link and the leaf in it."""
     leaf, names = leaves_of(params, ctx.plan)[i], " + ".join(v.part.name for v in active)
+    other_state = False
     for v in reversed(active):  # the first that differs is named
         for field, slot in reversed(v.part.link.fields.items()):
             found = v.columns[i][field]
@@ -245,16 +247,22 @@ def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: C
                 found if isinstance(found, tuple) else [found], wanted.items(), strict=True
             ):
                 if x.shape != w.shape:
-                    error = KernelError(
-                        f"{v.part.name}: {field_of(field, end)} has shape {list(x.shape)} in the state, "
-                        f"{list(w.shape)} is needed"
+                    other_state, error = (
+                        True,
+                        KernelError(
+                            f"{v.part.name}: {field_of(field, end)} has shape {list(x.shape)} in the state, "
+                            f"{list(w.shape)} is needed"
+                        ),
                     )
     if isinstance(error, KernelError):
+        hint = "; the state belongs to other parameters: make a new one with tx.init(params)" * other_state
         return ValueError(
-            f"{error}, for the leaf {leaf.path!r} with a gradient of shape {list(leaf.shape)}; "
-            "the state belongs to other parameters: make a new one with tx.init(params)"
+            f"{error}, for the leaf {leaf.path!r} with a gradient of shape {list(leaf.shape)}{hint}"
         )
     error.add_note(f"in {names}, at the leaf {leaf.path!r} of shape {list(leaf.shape)}, {leaf.dtype}")
+    for v in active:
+        if note := v.part.link.recipe.note(error):
+            error.add_note(note)
     return error
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from gradchain.core import versions
 from gradchain.core.codec import Codec, encode
 from gradchain.core.recipe import Recipe
+from gradchain.core.returned import KernelError, field_of_state, pair_of, update_of
 from gradchain.core.slots import Leaf
 from gradchain.math import numerics
 
@@ -30,10 +31,6 @@ class Program:
     def name(self) -> str:
         """What the function is called in a profile."""
         return "_".join(r.factory.name for r in self.recipes) or "apply_updates"
-
-
-class KernelError(ValueError):
-    """A kernel that could not run on a leaf."""
 
 
 def _like(x, dtype):
@@ -59,7 +56,7 @@ def kernel_of(program: Program) -> Callable:
             asked = {k: given[k] for k in link.asks}
             args = (wide_p,) if link.uses_params else ()
             if link.State is None:
-                u = link.step(u, *args, **asked)
+                u = update_of(link.step(u, *args, **asked), name, g)
                 kept.append(())
             else:
                 opened = {f: found[f].decode(*x) if f in found else x for f, x in column.items()}
@@ -67,12 +64,11 @@ def kernel_of(program: Program) -> Callable:
                 step = functools.partial(link.step, **asked)
                 if through := {f: c for f, c in found.items() if c.through}:
                     step = _through(step, through, key, salt, name)
-                u, s = step(u, local, *args)
+                u, s = pair_of(step(u, local, *args), link.State, name)
+                u = update_of(u, name, g, "(u, s) with u")
                 kept.append({
                     f: _store(getattr(s, f), x, found.get(f), key, salt, name, f) for f, x in column.items()
                 })  # fmt: skip
-            if u.shape != g.shape:
-                raise KernelError(f"{name}: the update has shape {u.shape}, the gradient {g.shape}")
             u = u.astype(dtype)
         return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
 
@@ -83,17 +79,9 @@ def kernel_of(program: Program) -> Callable:
 def _store(new, old, codec: Codec | None, key, salt, name: str, field: str):
     """A field as it is kept, of the shapes and dtypes that the state has."""
     if codec is None:
-        return _cast(new, old, name, field)
+        return field_of_state(new, old, name, field)
     parts = encode(codec, new, key, salt, f"{name}/{field}")
-    return tuple(_cast(x, y, name, field) for x, y in zip(parts, old, strict=True))
-
-
-def _cast(new, old, name: str, field: str):
-    if new.shape != old.shape:
-        raise KernelError(
-            f"{name}: {field} has shape {list(old.shape)} in the state, {list(new.shape)} is needed"
-        )
-    return new.astype(old.dtype)
+    return tuple(field_of_state(x, y, name, field) for x, y in zip(parts, old, strict=True))
 
 
 def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -> Callable:

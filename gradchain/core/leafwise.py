@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from gradchain.core.engine import Part, run
 from gradchain.core.link import Link, asked_for
+from gradchain.core.returned import check_arguments
 from gradchain.core.slots import Shared, SlotMaker
 from gradchain.core.transform import Context
 
@@ -17,7 +18,7 @@ class Leafwise(Link):
         super().__init__(State, fields, where=where)
         self.step, self.before = step, before
         self.asks = asked_for(step)
-        self.uses_params = step.__code__.co_argcount > (1 if State is None else 2)
+        self.uses_params = check_arguments(step, State) > (1 if State is None else 2)
         self.needs = self.asks - {"leaf", "salt"}
 
     def run(self, updates, state, params, ctx: Context):

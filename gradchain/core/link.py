@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import codec, hyper, place, select, slots, states, tree
+from gradchain.core import codec, hyper, place, returned, select, slots, states, tree
 from gradchain.core.codec import Codec, Plan, field_of
-from gradchain.core.slots import Leaf, Shared, SlotMaker
+from gradchain.core.slots import Leaf, Shared, Slot, SlotMaker
 from gradchain.core.transform import Body, Context, Recipe
 from gradchain.math import numerics, rounding
 
@@ -23,16 +23,13 @@ class Link(Body):
     def __init__(
         self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None
     ):
+        returned.check_state(State, fields, lambda slot: isinstance(slot, Shared))
         declared = getattr(State, "_fields", ())
-        if unknown := set(fields) - set(declared):
-            raise TypeError(f"slots for {sorted(unknown)}, which {State} has no field for")
         self.State, self.clock, self.where = State, clock, where
         self.fields = {f: s for f, s in fields.items() if not isinstance(s, Shared)}
         self.globals = {f: s.slot for f, s in fields.items() if isinstance(s, Shared)}
         for field in declared:
             if field not in fields:
-                if field != "count":
-                    raise TypeError(f"{State}: no slot for the field {field!r}")
                 self.globals["count"] = slots.counter
 
     def bind(self, recipe: Recipe) -> Link:
@@ -63,9 +60,9 @@ class Link(Body):
         found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
         codecs = self.codecs(described, picked, plan)
         more = []
-        for field, make in self.fields.items():
+        for field in self.fields:
             of = codecs.get(field) or [None] * len(described)
-            rows = [codec.kept(c, make(p)) for c, p in zip(of, described, strict=True)]
+            rows = [codec.kept(c, self.slot(field, p)) for c, p in zip(of, described, strict=True)]
             for part in parts_of(of):
                 name = field_of(field, part)
                 more += [name] if part else []
@@ -74,11 +71,16 @@ class Link(Body):
                 found[name] = jax.tree.map(_without_variable, packed, is_leaf=tree.is_variable)
         if self.recipe.kept:
             found["hyperparams"] = {
-                k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
+                k: dataclasses.replace(slots.scalar(), fill=self.recipe.initial(k), leaf=home)
                 for k in self.recipe.kept
             }
         made: Any = states.extended(self.State, (*more, *self.extra))
         return {self.keys[0]: made(**{f: found[f] for f in made._fields})}
+
+    def slot(self, field: str, leaf: Leaf) -> Slot:
+        """The slot of one leaf's field."""
+        made = self.fields[field](leaf)
+        return returned.check_slot(made, isinstance(made, Slot), field, self.recipe.factory.name)
 
     def codecs(self, described, picked, plan: Plan) -> dict[str, list[Codec | None]]:
         """The codec of each leaf, for the fields that are kept by any."""
@@ -87,10 +89,10 @@ class Link(Body):
         chosen = picked or (True,) * len(described)
         found = {
             field: [
-                plan.codec(self.recipe.factory.name, field, make(p)) if on else None
+                plan.codec(self.recipe.factory.name, field, self.slot(field, p)) if on else None
                 for p, on in zip(described, chosen, strict=True)
             ]
-            for field, make in self.fields.items()
+            for field in self.fields
         }
         return {field: of for field, of in found.items() if any(of)}
 
@@ -155,7 +157,8 @@ class Link(Body):
         clock = getattr(state, "count", None) if clock is None else clock
         stored = getattr(state, "hyperparams", {})
         args = self.recipe.args
-        operands = {k: hyper.current(k, args[k], clock, stored) for k in self.recipe.operands}
+        who = self.recipe.factory.name
+        operands = {k: hyper.current(who, k, args[k], clock, stored) for k in self.recipe.operands}
         dtype = jnp.result_type(float)
         kept = {k: jnp.asarray(operands.get(k, args[k]), dtype) for k in self.recipe.kept}
         return operands, kept
@@ -224,7 +227,7 @@ def need_params(who: str, params) -> None:
 
 def asked_for(f: Callable) -> frozenset[str]:
     """The names of the keyword-only arguments that a function cannot do without."""
-    code = f.__code__
+    code = returned.code_of(f, "the function")
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     return frozenset(names) - set(f.__kwdefaults__ or ())
 
@@ -256,7 +259,8 @@ class Treewise(Link):
             updates = body.fn(updates, params, **extra)
             new = {}
         else:
-            out, s = body.fn(updates, self.opened(self.counted(old), updates, found), params, **extra)
+            made = body.fn(updates, self.opened(self.counted(old), updates, found), params, **extra)
+            out, s = returned.pair_of(made, type(old), name, "(updates, s)")
             s = self.closed(s, old, updates, found, ctx.plan)
             updates, new = out, {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
         return (tree.apply_updates(params, updates) if ctx.apply else updates), new

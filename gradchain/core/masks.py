@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import select, tree
+from gradchain.core import select, tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.select import Selection
 from gradchain.core.transform import Body, Context, Inside, Transform, check_entries, example, transform
@@ -123,11 +123,7 @@ class Partition(Body):
 
     def picked(self, params, whole=None) -> dict[str, tuple[bool, ...]]:
         """Which leaves are in each group; every leaf must be in one."""
-        if (
-            isinstance(self.labels, Mapping)
-            and all(isinstance(k, str) for k in self.labels)
-            and self._by_pattern()
-        ):
+        if is_patterns(self.labels):
             found: list[Any] = [None] * len(jax.tree.leaves(params))
             for pattern, label in self.labels.items():
                 hits = select.chosen(pattern, params, f"partition({label!r})", whole)
@@ -137,13 +133,10 @@ class Partition(Body):
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(
-                    f"partition: the leaf {path!r} has the label {label!r}; "
+                    f"partition: the leaf {path!r} has the label {words.show(label)}; "
                     f"expected one of {list(self.groups)}"
                 )
         return {group: tuple(label == group for label in found) for group in self.groups}
-
-    def _by_pattern(self) -> bool:
-        return all(isinstance(v, str) for v in self.labels.values()) and any("*" in k for k in self.labels)
 
     def inside(self) -> list[Inside]:
         """The transform of each group, on its leaves."""
@@ -190,5 +183,38 @@ def partition(transforms: Mapping[str, Any], param_labels: Selection):
     function (path, leaf) -> label, a tree of labels that may be a prefix of the parameters, or a function of
     the parameters that returns one. The state of a group is kept under its label.
     """
-    made = {str(label): as_transform(tx, "partition") for label, tx in transforms.items()}
+    made = {
+        str(label): as_transform(tx, f"partition[{words.show(label)}]") for label, tx in transforms.items()
+    }
+    _check_labels(made, param_labels)
     return Partition(made, param_labels)
+
+
+def _check_labels(groups: Mapping[str, Any], labels: Any) -> None:
+    """Raise for labels of patterns that name no group, and for groups that none of them names."""
+    if not is_patterns(labels):
+        return
+    for pattern, label in labels.items():
+        if label not in groups:
+            near = words.near(label, groups) or ", ".join(map(repr, groups)) or "none"
+            raise ValueError(
+                f"partition: {words.show(pattern)} has the label {words.show(label)}, which no "
+                "transformation "
+                f"has; there are {near}"
+            )
+    for label in groups:
+        if label not in labels.values():
+            raise ValueError(
+                f"partition: no pattern has the label {words.show(label)}, so that its transformation "
+                "would act on "
+                f"no leaf; param_labels is {words.show(labels)}"
+            )
+
+
+def is_patterns(labels: Any) -> bool:
+    """Whether labels are {pattern: label}, rather than a tree of labels."""
+    return (
+        isinstance(labels, Mapping)
+        and all(isinstance(k, str) and isinstance(v, str) for k, v in labels.items())
+        and any("*" in k for k in labels)
+    )

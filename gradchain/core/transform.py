@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, hyper, leaves, tree
+from gradchain.core import glossary, leaves, tree
 from gradchain.core.codec import Plan
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
+from gradchain.core.returned import DeclarationError, wrong_body
 
 PyTree = Any
 P = ParamSpec("P")
@@ -225,29 +225,41 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
     if factory.variadic and factory.variadic in kwargs:
         args, kwargs = tuple(kwargs[factory.variadic]), {}
     recipe = Recipe(factory, factory.bind(args, kwargs))
+    given = {} if factory.kind == "optimizer" else {k: recipe.initial(k) for k in recipe.operands}
+    try:
+        made = recipe.build(given)
+    except DeclarationError as error:
+        raise TypeError(f"{factory.name}: {error}") from None
+    except jax.errors.ConcretizationTypeError as error:
+        error.add_note(recipe.note(error))
+        raise
     if factory.kind == "optimizer":
-        made = factory.call(recipe.args)
+        if not isinstance(made, Transform):
+            raise wrong_body(factory.name, factory.kind, made, "a transformation, as chain(...) is one")
         return Transform(recipe, made.body)
-    body = recipe.build({k: hyper.initial(recipe.args[k]) for k in recipe.operands})
-    if not isinstance(body, Body):
-        raise TypeError(
-            f"{factory.name}: a @transform returns what leafwise(...) made, not {type(body).__name__}"
-        )
-    return Transform(recipe, body.bind(recipe))
+    if not isinstance(made, Body):
+        raise wrong_body(factory.name, factory.kind, made, "what leafwise(...) made")
+    return Transform(recipe, made.bind(recipe))
 
 
 def example(name: str) -> Transform:
     """A registered transform with the arguments its factory declares as an example."""
     factory = REGISTRY[name]
-    return make(factory, (), factory.example())
+    try:
+        return make(factory, (), factory.example())
+    except Exception as error:
+        error.add_note(
+            f"{name}: its example does not run: @{factory.kind}(example=lambda: {{argument: value}}) "
+            "declares "
+            "arguments that tests may use"
+        )
+        raise
 
 
 def _decorator(kind: str, fn=None, **about):
     if fn is None:
         return lambda fn: _decorator(kind, fn, **about)
-    hints = typing.get_type_hints(fn, include_extras=True)
-    ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
-    factory = Factory(fn.__name__, fn, inspect.signature(fn), ranges, kind, **about)
+    factory = Factory.of(fn, kind, about)
 
     @functools.wraps(fn)
     def call(*args, **kwargs) -> Transform:
@@ -255,6 +267,8 @@ def _decorator(kind: str, fn=None, **about):
 
     call.__doc__ = glossary.explained(fn.__doc__, factory.signature.parameters, factory.paper)
     call.factory = factory  # pyright: ignore[reportAttributeAccessIssue]
+    for method in ("init", "update", "step", "slots", "replace"):
+        setattr(call, method, functools.partial(factory.uncalled, method))
     REGISTRY[factory.name] = factory
     return call
 

@@ -11,11 +11,13 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import NamedSharding
 
-from gradchain.core import place
+from gradchain.core import place, words
 from gradchain.core.codec import Bits, Codec, CodecError
 from gradchain.core.slots import Slot
 from gradchain.math.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
 from gradchain.storage.base import of_sign
+
+MAX_BLOCK = 2**20
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -34,8 +36,13 @@ class Blocks(Codec):
     dtypes: ClassVar[tuple[Any, Any]] = (jnp.int8, jnp.uint8)  # of signed values, and of squares
 
     def __post_init__(self):
-        if not isinstance(self.block, int) or self.block < 1:
-            raise ValueError(f"{self.name}: block is {self.block!r}; expected a whole number, 1 or more")
+        super().__post_init__()
+        if not 1 <= self.block <= MAX_BLOCK:
+            raise ValueError(
+                f"{self.name}: block is {words.show(self.block)}; expected a whole number from 1 to "
+                f"{MAX_BLOCK}: "
+                "the last axis is padded to whole blocks"
+            )
 
     def fit(self, slot: Slot) -> Blocks:
         """For squares codes without a sign."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Period
 from gradchain.core.slots import counter, shared, sums
@@ -47,7 +47,7 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
     microbatch itself out and waits for another, at 4 more bytes a parameter. Both count in `skipped`.
     """
     if nonfinite not in ("drop", "skip"):
-        raise ValueError(f"accumulate: nonfinite is {nonfinite!r}; expected 'drop' or 'skip'")
+        raise ValueError(f"accumulate: nonfinite is {words.show(nonfinite)}; expected 'drop' or 'skip'")
 
     skip = nonfinite == "skip"
 

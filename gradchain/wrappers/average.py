@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from gradchain.core import words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
@@ -34,8 +35,11 @@ def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
     average = decay * average + (1 - decay) * (p + u); with decay None the arithmetic mean of all of them
     (SWA, arXiv:1803.05407).
     """
-    if start < 0 or every < 1:
-        raise ValueError(f"average_params: start={start}, every={every}; expected start >= 0 and every >= 1")
+    if not 0 <= start < 2**31 or not 1 <= every < 2**31:  # counters are int32
+        raise ValueError(
+            f"average_params: start={words.show(start)}, every={words.show(every)}; expected start >= 0 and "
+            "every >= 1, both below 2**31"
+        )
 
     def step(g, s, p):
         n = s.count - start  # steps since averaging began, from 1

@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Hyper, Period
 from gradchain.core.slots import counter, flag, scalar, shared, stack
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment, safe_sqrt
 from gradchain.wrappers.base import wrap
+
+MAX_WINDOW = 2**20
 
 
 class SkipState(NamedTuple):
@@ -51,9 +53,13 @@ def skip(
     update goes through whatever its size; one that is not finite never does.
     """
     if by not in ("norm", "value"):
-        raise ValueError(f"skip: by is {by!r}; expected 'norm' or 'value'")
-    if not isinstance(window, int) or window < 2:
-        raise ValueError(f"skip: window is {window!r}; expected a whole number of at least 2 updates")
+        raise ValueError(f"skip: by is {words.show(by)}; expected 'norm' or 'value'")
+    if not 2 <= window <= MAX_WINDOW:
+        raise ValueError(
+            f"skip: window is {words.show(window)}; expected a whole number of at least 2 updates, and at "
+            "most "
+            f"{MAX_WINDOW}: the state holds a number for each"
+        )
 
     def step(inner, g, s, state, params):
         norm = tree.global_norm(g)

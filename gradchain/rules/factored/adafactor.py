@@ -13,6 +13,7 @@ from jax import Array, lax
 from gradchain.core import place
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, absent, drop, squares
@@ -207,7 +208,7 @@ def adafactor(
     multiply_by_parameter_scale: bool = True,
     clipping_threshold: Hyper | None = 1.0,
     momentum: Decay | None = None,
-    dtype_momentum: Any = None,
+    dtype_momentum: DType | None = None,
     weight_decay: Hyper = 0.0,
     eps: Hyper = 1e-30,
     factored: bool = True,

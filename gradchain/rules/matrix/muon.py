@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from gradchain.core import select, tree
+from gradchain.core import select, tree, words
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.masks import partition
@@ -32,20 +34,33 @@ PyTree = Any
 Coefficients = Triple | Sequence[Triple]
 PAPER: Any = {"paper": "Jordan et al. 2024, Muon; arXiv:2502.16982", "traits": frozenset({"matrices"})}
 
+MAX_STEPS = 100  # of Newton-Schulz: five are usual, each one is part of the program
+
 # Leaves that are matrices by shape alone: a row of them belongs to a token or a class.
 LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier|logits|logits_dense)(/|$)")
 
 
 def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
     """The coefficients of every step: one triple for all of them, or one for each."""
-    given = [ns_coeffs] * ns_steps if isinstance(ns_coeffs[0], int | float) else list(ns_coeffs)
-    steps = tuple(tuple(float(c) for c in triple) for triple in given)  # type: ignore[union-attr]
-    if not steps or any(len(triple) != 3 for triple in steps):
+    one = bool(ns_coeffs) and isinstance(ns_coeffs[0], int | float)
+    count = ns_steps if one else len(ns_coeffs)
+    given: Any = [ns_coeffs] if one else list(ns_coeffs)
+    if not 1 <= count <= MAX_STEPS or not all(map(_is_triple, given)):
         raise ValueError(
-            f"ns_coeffs={ns_coeffs!r}, ns_steps={ns_steps!r}: expected three numbers (a, b, c) for ns_steps "
-            "steps, 1 or more, or a list of such triples, one for each step"
+            f"scale_by_muon: ns_coeffs={words.show(ns_coeffs)}, ns_steps={words.show(ns_steps)}: expected "
+            "three numbers "
+            f"(a, b, c) for ns_steps steps, 1 to {MAX_STEPS}, or a list of such triples, one for each step"
         )
-    return steps  # type: ignore[return-value]
+    steps = tuple((float(a), float(b), float(c)) for a, b, c in given)
+    return steps * count if one else steps
+
+
+def _is_triple(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and all(isinstance(c, int | float | np.number) and abs(c) < 1e30 for c in value)
+    )
 
 
 class ScaleByMuonState(NamedTuple):
@@ -59,7 +74,7 @@ def scale_by_muon(
     ns_steps: int = 5,
     beta: Decay = 0.95,
     eps: Hyper = 1e-8,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     *,
     nesterov: bool = True,
     adaptive: bool = False,
@@ -154,7 +169,7 @@ def muon(
     eps: Hyper = 1e-8,
     weight_decay: Hyper = 0.0,
     mask: Selection = None,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     *,
     nesterov: bool = True,
     adaptive: bool = False,
