@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
 import re
@@ -48,8 +47,13 @@ class Foreign(Body):
                 for x, p in zip(plain, leaves, strict=True)
             ]
             # Whatever it raises: an indivisible dimension, an operation that explicit axes do not have.
-            with contextlib.suppress(Exception), jax.sharding.use_abstract_mesh(typed):
-                return jax.eval_shape(self.tx.init, treedef.unflatten(structs))
+            try:
+                with jax.sharding.use_abstract_mesh(typed):
+                    return jax.eval_shape(self.tx.init, treedef.unflatten(structs))
+            except Warning:  # one that was made an error
+                raise
+            except Exception:
+                pass
         return jax.eval_shape(self.tx.init, treedef.unflatten(plain))
 
     def init(self, params, plan) -> dict[str, Any]:
