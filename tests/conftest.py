@@ -21,6 +21,17 @@ def x64():
         yield
 
 
+@pytest.fixture
+def quick_compiler():
+    """LLVM does little, which takes a third off a compilation: for tests that look at numbers only.
+
+    Programs have the same operations, fusions and buffers.
+    """
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def pytest_sessionstart() -> None:
     """Fail at once, with the reason, where a plugin made jax pick its devices before this file was read."""
     found = len(jax.devices())

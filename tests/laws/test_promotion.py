@@ -5,11 +5,12 @@ import contextlib
 import jax
 import jax.numpy as jnp
 import pytest
-from law import dtypes, every, hypers, make, random, step, update
 
 import gradchain as gc
+from gradchain import testing
+from gradchain.testing import problems
 
-SHAPES = {"dense": {"kernel": (4, 3), "bias": (3,)}, "stack": (2, 4, 3)}
+SHAPES = {**problems.SHAPES, "stack": problems.array(2, 4, 3)}
 
 
 @contextlib.contextmanager
@@ -21,19 +22,20 @@ def strictly():
 
 def trace(tx, dtype):
     """init, update and step, without running anything."""
-    params = random(SHAPES, dtype)
+    subject, params = testing.subject(tx), problems.random(SHAPES, dtype)
     with strictly():
         state = jax.eval_shape(tx.init, params)
-        jax.eval_shape(update(tx), params, state, params)
-        jax.eval_shape(step(tx), params, state, params)
+        jax.eval_shape(subject.update(), params, state, params)
+        jax.eval_shape(subject.step(), params, state, params)
 
 
-@every
+@pytest.mark.parametrize("name", sorted(gc.REGISTRY))
 def test_nothing_is_promoted_by_jax(name):
-    for dtype in set(dtypes(name)) & {"float32", "bfloat16"}:
-        trace(make(name), dtype)
-    if constants := hypers(name):
-        trace(make(name, **{k: gc.tunable(v) for k, v in constants.items()}), "bfloat16")
+    subject = testing.subject(name)
+    for dtype in set(subject.dtypes) & {"float32", "bfloat16"}:
+        trace(subject.tx, dtype)
+    if constants := subject.hypers:
+        trace(subject.make(**{k: gc.tunable(v) for k, v in constants.items()}), "bfloat16")
 
 
 OPTIONS = {
