@@ -60,7 +60,8 @@ class Checkpointer:
     def __init__(self, folder: str | os.PathLike, *, keep: int | None = 3, background: bool = True):
         self.folder, self.background = Path(folder).absolute(), background
         self.keep = None if keep is None else whole_number("Checkpointer: keep", keep, 1)
-        self._ocp, self._manager, self._lock, self._last = _orbax(), None, None, -1
+        self._ocp, self._manager, self._lock = _orbax(), None, None
+        self._last, self._names = -1, set()  # of the last save: its step, the names of its arrays
         self._damaged: list[int] = []
         if self.folder.exists() and not self.folder.is_dir():
             raise CheckpointError(f"Checkpointer: {str(folder)!r} is a file; expected a folder")
@@ -95,7 +96,7 @@ class Checkpointer:
         args = self._ocp.args
         items = {ARRAYS: args.PyTreeSave(written.arrays), ABOUT: args.JsonSave({ABOUT: about.write()})}
         self.wait()
-        self._last = step
+        self._last, self._names = step, set(written.arrays)
         with self._saving():
             manager.save(step, args=args.Composite(**items), force=True)
 
@@ -179,7 +180,7 @@ class Checkpointer:
                 options = ocp.CheckpointManagerOptions(
                     max_to_keep=self.keep, enable_async_checkpointing=self.background
                 )
-                handlers = {ARRAYS: ocp.PyTreeCheckpointHandler(), ABOUT: ocp.JsonCheckpointHandler()}
+                handlers = {ARRAYS: self._checked(), ABOUT: ocp.JsonCheckpointHandler()}
                 self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
             weakref.finalize(self._manager, lock.release)  # which its threads keep while they write
         elif self._damaged:
@@ -187,6 +188,29 @@ class Checkpointer:
             self._set_aside()
             self._manager.reload()
         return self._manager
+
+    def _checked(self) -> Any:
+        """Orbax's handler of arrays, which asks before the checkpoint gets its name whether all are there.
+
+        Orbax takes a folder that it cannot list for an empty one: it leaves the arrays out and goes on.
+        """
+        handler = self._ocp.PyTreeCheckpointHandler()
+        finalize = handler.finalize
+
+        def finalize_and_check(directory: Any) -> None:
+            finalize(directory)
+            missing: Any = self._names
+            with contextlib.suppress(ValueError):
+                if jax.process_index() == 0:
+                    missing = self._names - set(self._ocp.PyTreeCheckpointHandler().metadata(directory).tree)
+            if missing and jax.process_index() == 0:
+                raise CheckpointError(
+                    f"Checkpointer.save: step {self._last} is not whole in {str(self.folder)!r}: Orbax did "
+                    f"not write {min(missing)!r}. {INTACT} Save again, at this step or a later one"
+                )
+
+        handler.finalize = finalize_and_check
+        return handler
 
     def _set_aside(self) -> None:
         folders.set_aside(self.folder, self._damaged)
