@@ -170,15 +170,17 @@ def codecs(about: About, tx: Transform, params: Any, saved_by: Transform | None)
     if writer is None and about.config is not None:
         try:
             writer = config.from_config(about.config)
-        except config.ConfigError:
-            writer = None  # made of transformations that are not registered here
+        except Exception:  # transformations that are not registered here, or no config at all
+            writer = None
     if writer is None and about.optimizer == repr(tx):
         writer = tx
     if writer is None:
         return None
     try:
         found = codecs_of(writer, params)
-    except (ValueError, TypeError):  # masks that match nothing here: other parameters
+    except Exception as error:  # masks that match nothing here: other parameters
+        if writer is saved_by and not isinstance(error, ValueError | TypeError):
+            raise
         return None
     if saved_by is None and about.codecs is not None:
         changed = any(about.codecs.get(path) != repr(codec) for path, codec in found.items())

@@ -146,13 +146,15 @@ def _temporary(target: str, mode: int | None) -> tuple[int, str]:
 
 def _end(number: int, temporary: str) -> None:
     """Close and remove a temporary file, unless it has been renamed."""
-    if temporary:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-    if number >= 0:
-        with contextlib.suppress(OSError):  # all is on the disk already, or given up
-            os.close(number)
-    WRITING.discard(temporary)
+    try:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if number >= 0:
+            with contextlib.suppress(OSError):  # all is on the disk already, or given up
+                os.close(number)
+    finally:
+        WRITING.discard(temporary)
 
 
 def _sync(folder: Path) -> None:

@@ -46,8 +46,6 @@ def save(
     and the first one writes; or use `Checkpointer`. `progress(done, total)` is told of bytes.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"save: {str(path)!r} is a directory; expected the name of a file")
     json.dumps(metadata)  # an error before anything is written
     step = None if step is None else whole_number("save: step", step, 0)
     written = gather(state, params)

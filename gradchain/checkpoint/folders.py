@@ -117,6 +117,7 @@ def system_errors(
     try:
         yield
     except CheckpointError:
+        undo()
         raise
     except Exception as error:
         undo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import weakref
@@ -16,6 +17,7 @@ from gradchain.checkpoint import about as abouts
 from gradchain.checkpoint import folders
 from gradchain.checkpoint.about import gather
 from gradchain.checkpoint.errors import CheckpointError, DamagedError, whole_number
+from gradchain.checkpoint.locks import Lock
 from gradchain.checkpoint.plan import Wishes
 from gradchain.checkpoint.reading import ABOUT, ARRAYS, Reader
 from gradchain.checkpoint.report import LoadReport
@@ -47,6 +49,47 @@ def _broken(error: Exception) -> ImportError:
     )
 
 
+@dataclasses.dataclass
+class _Save:
+    """The last save, as the threads that write it need to know it."""
+
+    folder: str
+    step: int = -1
+    names: set[str] = dataclasses.field(default_factory=set)  # of its arrays
+
+
+def _checked(ocp: Any, save: _Save) -> Any:
+    """Orbax's handler of arrays, which asks before the checkpoint gets its name whether all are there.
+
+    Orbax takes a folder that it cannot list for an empty one: it leaves the arrays out and goes on.
+    """
+    handler = ocp.PyTreeCheckpointHandler()
+    finalize = handler.finalize
+
+    def finalize_and_check(directory: Any) -> None:
+        finalize(directory)
+        if jax.process_index() > 0:
+            return
+        missing = save.names
+        with contextlib.suppress(ValueError):
+            missing = save.names - set(ocp.PyTreeCheckpointHandler().metadata(directory).tree)
+        if missing:
+            raise CheckpointError(
+                f"Checkpointer.save: step {save.step} is not whole in {save.folder!r}: Orbax did not write "
+                f"{min(missing)!r}. {INTACT} Save again, at this step or a later one"
+            )
+
+    handler.finalize = finalize_and_check
+    return handler
+
+
+def _finish(manager: Any, lock: Lock) -> None:
+    """What a Checkpointer does that is forgotten without being closed."""
+    with contextlib.suppress(Exception):
+        manager.close()
+    lock.release()
+
+
 class Checkpointer:
     """A folder of checkpoints, one for each step that is saved, through Orbax.
 
@@ -60,7 +103,8 @@ class Checkpointer:
     def __init__(self, folder: str | os.PathLike, *, keep: int | None = 3, background: bool = True):
         self.folder, self.background = Path(folder).absolute(), background
         self.keep = None if keep is None else whole_number("Checkpointer: keep", keep, 1)
-        self._ocp, self._manager, self._lock, self._last = _orbax(), None, None, -1
+        self._ocp, self._manager, self._lock = _orbax(), None, None
+        self._latest = _Save(str(self.folder))
         self._damaged: list[int] = []
         if self.folder.exists() and not self.folder.is_dir():
             raise CheckpointError(f"Checkpointer: {str(folder)!r} is a file; expected a folder")
@@ -95,7 +139,7 @@ class Checkpointer:
         args = self._ocp.args
         items = {ARRAYS: args.PyTreeSave(written.arrays), ABOUT: args.JsonSave({ABOUT: about.write()})}
         self.wait()
-        self._last = step
+        self._latest.step, self._latest.names = step, set(written.arrays)
         with self._saving():
             manager.save(step, args=args.Composite(**items), force=True)
 
@@ -179,9 +223,9 @@ class Checkpointer:
                 options = ocp.CheckpointManagerOptions(
                     max_to_keep=self.keep, enable_async_checkpointing=self.background
                 )
-                handlers = {ARRAYS: ocp.PyTreeCheckpointHandler(), ABOUT: ocp.JsonCheckpointHandler()}
+                handlers = {ARRAYS: _checked(ocp, self._latest), ABOUT: ocp.JsonCheckpointHandler()}
                 self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
-            weakref.finalize(self._manager, lock.release)  # which its threads keep while they write
+            weakref.finalize(self, _finish, self._manager, lock).atexit = False
         elif self._damaged:
             self._manager.wait_until_finished()
             self._set_aside()
@@ -196,9 +240,9 @@ class Checkpointer:
         """Errors of the system in words. What Orbax remembers of a save that failed is forgotten with it."""
 
         def what() -> str:
-            there = (self.folder / str(self._last)).is_dir()
+            there = (self.folder / str(self._latest.step)).is_dir()
             how = "was written, but older ones could not be removed" if there else "could not be written"
-            return f"Checkpointer.save: step {self._last} {how} in {str(self.folder)!r}"
+            return f"Checkpointer.save: step {self._latest.step} {how} in {str(self.folder)!r}"
 
         return folders.system_errors(what, INTACT, self._forget)
 

@@ -61,7 +61,7 @@ class Reader:
         return found
 
     def _read(self, about: About, wanted: Mapping[str, NamedSharding | None]) -> dict[str, Any]:
-        """Arrays on their devices; on the host where no place is given, and what would be rounded without x64."""
+        """Arrays in their places: the host, where none is given or JAX would round them (without x64)."""
         ocp, how = self.ocp, {}
         for name, home in wanted.items():
             x = about.arrays[name]
