@@ -18,6 +18,7 @@ from gradchain.checkpoint.parsed import described, parse
 from gradchain.checkpoint.state import state_dict
 from gradchain.core import tree
 from gradchain.core.codec import Codec
+from gradchain.core.leaves import is_array
 from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.report.links import links
@@ -140,9 +141,10 @@ def gather(state: Any, params: Any) -> Written:
 
 
 def params_dict(params: Any) -> dict[str, Any]:
-    """The parameters by path."""
+    """The parameters by path; what is no array, such as a function, belongs to the program."""
     found = held.arrays(params)
-    return dict(zip(tree.paths(found), jax.tree.leaves(found), strict=True))
+    rows = zip(tree.paths(found), jax.tree.leaves(found), strict=True)
+    return {path: x for path, x in rows if is_array(x)}
 
 
 def optimizer(tx: Transform, params: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from gradchain.checkpoint.moved import put
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport, Outcome
 from gradchain.core import place, tree
+from gradchain.core.leaves import is_array
 from gradchain.core.transform import Transform
 
 # Reads arrays by name, each to its place; None is the host.
@@ -81,6 +82,8 @@ def _params(
     """Which parameters to read and where to, and what becomes of each; errors for what does not fit."""
     wanted, outcomes = {}, []
     for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True):
+        if not is_array(x):
+            continue
         name = f"params/{path}"
         if wishes.anew(name):
             outcomes.append(Outcome("initialised", name, "params", "as asked"))

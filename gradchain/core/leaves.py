@@ -22,7 +22,12 @@ def _inexact(dtype: Any) -> bool:
 
 def is_floating(x: Any) -> bool:
     """Whether a leaf is a floating-point (or complex) array, which an optimizer can act on."""
-    return hasattr(x, "shape") and hasattr(x, "dtype") and _inexact(x.dtype)
+    return is_array(x) and _inexact(x.dtype)
+
+
+def is_array(x: Any) -> bool:
+    """Whether a leaf is an array of any kind, abstract ones and random keys included."""
+    return hasattr(x, "shape") and hasattr(x, "dtype")
 
 
 def all_floating(params: PyTree) -> bool:
@@ -43,11 +48,11 @@ def check(params: PyTree, acted: Sequence[bool], who: str) -> None:
     if not wrong:
         return
     (path, x), *_ = wrong.items()
-    found = f"{x.dtype}{list(x.shape)}" if hasattr(x, "dtype") and hasattr(x, "shape") else repr(x)
+    found = f"{x.dtype}{list(x.shape)}" if is_array(x) else repr(x)
     but = f"path != {path!r}" if len(wrong) == 1 else f"path not in {tuple(wrong)!r}"
     if len(wrong) > 4:
         but = "hasattr(leaf, 'dtype') and jnp.issubdtype(leaf.dtype, jnp.inexact)"
-    more = f" (and {len(wrong) - 1} more are none)" if len(wrong) > 1 else ""
+    more = f"; {len(wrong) - 1} more are none" if len(wrong) > 1 else ""
     raise TypeError(
         f"{who}: the parameter {path!r} is {found}; expected a floating-point array{more}. "
         f"Leave it out of the parameters, or wrap the optimizer: masked(tx, lambda path, leaf: {but})"
@@ -57,9 +62,9 @@ def check(params: PyTree, acted: Sequence[bool], who: str) -> None:
 def run(body: Any, who: str, updates: PyTree, state: dict, params: PyTree, ctx: Any) -> tuple[PyTree, dict]:
     """body.run(updates, state, params, ctx), where some leaves are left out, or the trees differ.
 
-    The body sees those of its leaves that are floating-point arrays and have a gradient, as a dict by path;
-    the parameter of another leaf stays as it is, and its update is zero, or its gradient where that holds
-    nothing. Raises where the body acts on a leaf that is no such array, or that has no gradient.
+    The body sees those of its leaves that are floating-point arrays and have a gradient, as a dict by path.
+    Where nothing acts, a gradient may be None or float0; the parameter stays as it is, and its update is
+    zero, or None. Raises where the body acts on a leaf that is no such array, or has no gradient.
     """
     whole = updates if params is None else params
     leaves, paths = jax.tree.leaves(whole), tree.paths(whole)
@@ -67,8 +72,8 @@ def run(body: Any, who: str, updates: PyTree, state: dict, params: PyTree, ctx: 
     acted = body.acts(whole)
     seen = [on or (is_floating(x) and p in given) for p, x, on in zip(paths, leaves, acted, strict=True)]
     if params is not None:
-        wanted = [path for path, on in zip(paths, seen, strict=True) if on]
-        if not given.keys() >= set(wanted) or not set(paths) >= given.keys():
+        wanted = {path for path, on in zip(paths, seen, strict=True) if on}
+        if not (wanted <= given.keys() <= set(paths) <= _with_nones(updates)):
             _differ(who, updates, params, state, acted)
         check(params, acted, who)
         if all(seen):
@@ -85,6 +90,12 @@ def run(body: Any, who: str, updates: PyTree, state: dict, params: PyTree, ctx: 
     return tree.merge(updates, {**out, **still}), new
 
 
+def _with_nones(updates: PyTree) -> set[str]:
+    """The paths of all leaves, with those at which the gradients have None."""
+    shown = jax.tree.map(lambda x: x is None, updates, is_leaf=lambda x: x is None)
+    return set(tree.paths(shown))
+
+
 def _still(g: Any, p: Any) -> Any:
     """The update of a leaf that nothing acts on: p + u is p, in whichever framework adds them."""
     if not _numeric(p):  # not given, or nothing that can be added to
@@ -94,7 +105,7 @@ def _still(g: Any, p: Any) -> Any:
 
 def _numeric(x: Any) -> bool:
     kinds = (jnp.number, jnp.bool_)
-    return hasattr(x, "dtype") and any(jnp.issubdtype(x.dtype, kind) for kind in kinds)
+    return is_array(x) and any(jnp.issubdtype(x.dtype, kind) for kind in kinds)
 
 
 def _differ(who: str, updates: PyTree, params: PyTree, state: PyTree, acted: Sequence[bool]) -> None:
@@ -107,6 +118,7 @@ def _differ(who: str, updates: PyTree, params: PyTree, state: PyTree, acted: Seq
 
     on = {path for path, a in zip(there, acted, strict=True) if a}
     odd = [p for p in here if p not in there] or [p for p in there if p in on and p not in here]
+    odd = odd or [p for p in there if p not in here]
     advice = ""
     if any(in_state(p) for p in here if p in there):  # it keeps something for each leaf
         right = "gradients" if in_state(odd[0]) == (odd[0] in here) else "parameters"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import namedtuple
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 NAMED = ("_fields", "__new__", "_make", "_replace", "_asdict", "__repr__", "__match_args__")
 _LOCK = threading.Lock()
@@ -46,13 +46,14 @@ def state_class(state) -> type:
     return getattr(type(state), "base", None) or type(state)
 
 
-def lost(key: str, found: object, wanted: type) -> str:
+def lost(key: str, found: Any, wanted: Any = None) -> str:
     """What is wrong with an entry of a state that is not of its class, and what to do."""
     fields = ", ".join(getattr(wanted, "_fields", ()))
-    inside = f" of {sorted(map(str, found))}" if isinstance(found, Mapping) else ""
+    expected = f"{wanted.__name__}({fields})" if wanted else "the NamedTuple of a link"
+    inside = f" of {sorted(map(str, found))[:4]}" if isinstance(found, Mapping) else ""
     return (
-        f"the entry {key!r} of the state is a {type(found).__name__}{inside}; expected "
-        f"{wanted.__name__}({fields}). A checkpoint may give it back without its class: "
+        f"the entry {key!r} of the state is a {type(found).__name__}{inside}; expected {expected}. "
+        "A checkpoint may give it back without its class: "
         "state, report = gc.load_state(tx, params, state) makes the state of it"
     )
 

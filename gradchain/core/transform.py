@@ -202,6 +202,21 @@ def asker(tx: Transform, extra: str) -> str:
     return asker(inside[0], extra) if inside else tx.name
 
 
+def need_transform(tx: Any, call: str, *others: Any) -> None:
+    """Raise where the argument `tx` of a function, "describe(tx, params)", is no transform."""
+    if isinstance(tx, Transform):
+        return
+    if any(isinstance(other, Transform) for other in others):
+        hint = "the arguments are exchanged"
+    elif hasattr(tx, "factory"):
+        hint = f"call the factory first: {tx.__name__}(...)"
+    elif hasattr(tx, "init") and hasattr(tx, "update"):
+        hint = "of another library's make a link first: gc.chain(tx)"
+    else:
+        hint = "such as gc.adamw(1e-3)"
+    raise TypeError(f"{call}: tx is a {type(tx).__name__}; expected a transform; {hint}")
+
+
 def full_name(tx: Transform) -> str:
     """The name of a transform, with that of its first link where it is made of several: chain(scale, ...)."""
     first, parts = tx, tx.body.inside()

@@ -13,7 +13,7 @@ from jax.core import Tracer
 
 from gradchain.core import hyper, select
 from gradchain.core.hyper import Range, Tunable
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 from gradchain.report.links import Place, links
 
@@ -24,11 +24,12 @@ def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     As they were given; with a state, in whatever holder `metrics` takes, scheduled and tunable ones are the
     arrays that the last step used (after `tx.init` the first one's, after `set_hyperparams` the next one's).
     """
+    need_transform(tx, "hyperparams(tx, state)", state)
     places = links(tx)
     found = {f"{place.path}/{name}": value for place in places for name, value in place.hyperparams.items()}
     if state is None:
         return found
-    bare = held.arrays(state)
+    bare = held.checked(state, tx, "hyperparams")
     for place in places:
         for name, value in place.hyperparams.items():
             if hyper.is_dynamic(value):
@@ -45,10 +46,11 @@ def set_hyperparams(
     may mean several: {"**/learning_rate": 1e-4}. Values may be traced; others are checked. The state keeps
     its containers, dtypes and placement, so that no step compiles anew; an nnx.Optimizer is changed in place.
     """
+    need_transform(tx, "set_hyperparams(tx, state)", state)
     given = {**(values or {}), **named}
     places = links(tx)
     known = {f"{place.path}/{name}": (place, name) for place in places for name in place.hyperparams}
-    bare = held.arrays(state)
+    bare = held.checked(state, tx, "set_hyperparams")
     new: dict[str, jax.Array] = {}
     for wanted, value in given.items():
         for path in _resolve(wanted, known, tx.name):

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.core.foreign import Foreign
-from gradchain.core.masks import subtree
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform
+from gradchain.core.tree import subtree
 from gradchain.storage.graph import Graph
 from gradchain.storage.layerwise import LayerOp, Made, Slice, TakesLayersTogether, rows_of, with_rows
 
