@@ -34,7 +34,7 @@ CORE = (
     ("select", "recipe"),
     ("transform",),
     ("link",),
-    ("kernel",),
+    ("kernel", "ages"),
     ("engine", "foreign"),
     ("leafwise",),
     ("masks", "reading"),
