@@ -58,17 +58,9 @@ def with_ages(
                 late[name] = dataclasses.replace(counts[place.path], sources=(name,), note="", largest=False)
     if not late:
         return slots, steps
-    slots = _described(slots, late, "")
+    slots = ages.among(slots, late)
     planned = {step.cell.path: step for step in steps} | late
     return slots, [dataclasses.replace(planned[p], cell=c) for p, c in cells(slots, params).items()]
-
-
-def _described(slots: Any, late: Mapping[str, Any], path: str) -> Any:
-    if isinstance(slots, Mapping):
-        return {k: _described(x, late, f"{path}/{k}" if path else k) for k, x in slots.items()}
-    start = f"{path}/{BORN}/"
-    born = [name.removeprefix(start) for name in late if name.startswith(start)]
-    return ages.with_born(slots, born) if born else slots
 
 
 def _link(cell: Cell) -> str:

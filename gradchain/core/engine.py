@@ -58,15 +58,13 @@ class _Live:
     columns: list[dict[str, Any]]  # per leaf: field -> array, or the arrays that a codec keeps
     arrays: dict[str, dict[str, list]]  # field -> part -> its array for each leaf
     codecs: list[dict[str, Codec]]  # per leaf: field -> codec, where it has one
-
-    @property
-    def late(self) -> frozenset[str]:
-        """The leaves that joined later than the link."""
-        return frozenset(getattr(self.state, BORN, ())) if self.part.link.ages else frozenset()
+    late: frozenset[str]  # the leaves that joined later than the link
 
     def scalars_of(self, path: str) -> dict[str, Any]:
-        """What the kernel of a leaf is given once: of a late one its own count."""
-        return self.scalars | {"count": counts_of(self.state, [path])[0]} if path in self.late else self.scalars
+        """What the kernel of a leaf is given beside arrays: of a late one its own count."""
+        if path not in self.late:
+            return self.scalars
+        return self.scalars | {"count": counts_of(self.state, [path])[0]}
 
 
 def _prepare(part: Part, updates, treedef, state, params, described, ctx: Context) -> _Live:
@@ -106,7 +104,8 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
                 else:
                     codecs[i][field] = codec
                     column[field] = tuple(arrays[field][p][i] for p in codec.parts)
-    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs)
+    late = frozenset(getattr(s, BORN, ()) if link.ages else ())
+    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs, late)
 
 
 def _same_fields(link, s, found: Mapping[str, list[Codec | None]], name: str) -> None:

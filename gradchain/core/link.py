@@ -18,7 +18,6 @@ from gradchain.core.slots import Leaf, Shared, SlotMaker
 from gradchain.core.transform import Body, Context, Recipe
 from gradchain.math import numerics, rounding
 
-
 BORN = "born"  # the field of leaves that joined later: path -> the link's count when it began
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
 
-from gradchain.core import tree
+from gradchain.core import ages, tree
+from gradchain.core.link import BORN
 
 
 def opt_state(holder: Any) -> Any:
@@ -35,6 +36,18 @@ def entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, Mapping):
         for name, child in node.items():
             yield from entries(child, f"{path}/{name}" if path else str(name))
+
+
+def with_ages(holder: Any, names: Collection[str]) -> Any:
+    """The holder, whose state says when leaves began: those that the names of arrays tell of, no others."""
+    state = opt_state(holder)
+    if not isinstance(state, Mapping) or not any(f"/{BORN}/" in x for x in (*names, *tree.paths(state))):
+        return holder
+    made = ages.among(state, names)
+    if state is holder or hasattr(holder, "replace"):
+        return made if state is holder else holder.replace(opt_state=made)
+    holder.opt_state = made
+    return holder
 
 
 def put(holder: Any, new: Mapping[str, Any]) -> Any:
