@@ -35,7 +35,7 @@ CORE = (
     ("select", "recipe", "leaves"),
     ("transform",),
     ("link",),
-    ("kernel",),
+    ("kernel", "ages"),
     ("engine", "foreign"),
     ("leafwise",),
     ("masks", "reading"),

@@ -79,9 +79,12 @@ def _is_flat(saved: Mapping[str, Any]) -> bool:
 def set_state(holder: Any, state: Any) -> Any:
     """Put a state into an nnx.Optimizer, which is changed in place, or a TrainState: a new one is returned.
 
-    `state` has the paths of the one that is there: that of the same optimizer for the same parameters.
+    `state` has the paths of the one that is there: that of the same optimizer for the same parameters. Only
+    when leaves began may differ.
     """
-    new, old = state_dict(state), state_dict(holder)
+    new = state_dict(state)
+    holder = held.with_ages(holder, new)
+    old = state_dict(holder)
     if odd := sorted(set(new) ^ set(old)):
         where = "the new state" if odd[0] in new else "the one to replace"
         more = f", and {len(odd) - 1} more" if odd[1:] else ""

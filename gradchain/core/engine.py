@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from gradchain.core import select, tree
 from gradchain.core.codec import Codec, field_of, kept
 from gradchain.core.kernel import Program, kernel_of
-from gradchain.core.link import Link, flat, leaves_of, need_params, parts_of
+from gradchain.core.link import BORN, Link, counts_of, flat, leaves_of, need_params, parts_of
 from gradchain.core.returned import KernelError
 from gradchain.core.slots import Leaf, Slot
 from gradchain.core.transform import Context
@@ -59,6 +59,13 @@ class _Live:
     columns: list[dict[str, Any]]  # per leaf: field -> array, or the arrays that a codec keeps
     arrays: dict[str, dict[str, list]]  # field -> part -> its array for each leaf
     codecs: list[dict[str, Codec]]  # per leaf: field -> codec, where it has one
+    late: frozenset[str]  # the leaves that joined later than the link
+
+    def scalars_of(self, path: str) -> dict[str, Any]:
+        """What the kernel of a leaf is given beside arrays: of a late one its own count."""
+        if path not in self.late:
+            return self.scalars
+        return self.scalars | {"count": counts_of(self.state, [path])[0]}
 
 
 def _prepare(part: Part, updates, treedef, state, params, described, ctx: Context) -> _Live:
@@ -99,13 +106,14 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
                 else:
                     codecs[i][field] = codec
                     column[field] = tuple(arrays[field][p][i] for p in codec.parts)
-    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs)
+    late = frozenset(getattr(s, BORN, ()) if link.ages else ())
+    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs, late)
 
 
 def _same_fields(link, s, found: Mapping[str, list[Codec | None]], name: str) -> None:
     """Raise where the state has not the parts that the codecs keep."""
     wanted = {field_of(f, end) for f, of in found.items() for end in parts_of(of) if end}
-    here = set(getattr(s, "_fields", ())) - {*getattr(link.State, "_fields", ()), *link.extra}
+    here = set(getattr(s, "_fields", ())) - {*getattr(link.State, "_fields", ()), *link.extra, BORN}
     for field in sorted(wanted ^ here):
         raise ValueError(f"{name}: the state {'lacks' if field in wanted else 'has'} {field!r}{OTHER_CODEC}")
 
@@ -158,12 +166,15 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
     live = [_prepare(part, updates, treedef, state, params, seen, ctx) for part in parts]
     described = [p.bare() if "leaf" in asks else None for p in seen]
     noisy = ctx.plan.key is not None or "salt" in asks
-    salts = [rounding.word(path) if noisy else None for path in tree.paths(updates)]
+    paths = tree.paths(updates)
+    salts = [rounding.word(path) if noisy else None for path in paths]
     extra = {k: ctx.extra[k] for part in parts for k in part.link.needs}
 
     out: list[Any] = list(leaves)
     results: list[list[Any]] = [[None] * len(leaves) for _ in live]
-    keys = _keys(leaves, weights, described, live)
+    late = frozenset().union(*(v.late for v in live))
+    alone = [path if path in late else None for path in paths]
+    keys = _keys(leaves, weights, described, live, alone)
     for block in tree.blocks(keys, lambda k: k):
         first = block[0]
         picks = keys[first][0]
@@ -172,7 +183,8 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
             continue
         use_p = ctx.apply or any(v.part.link.uses_params for v in active)
         kernel = kernel_of(_program(active, first, described[first], ctx.apply))
-        scalars, operands = tuple([v.scalars for v in active]), tuple([v.operands for v in active])
+        scalars = tuple([v.scalars_of(paths[first]) for v in active])
+        operands = tuple([v.operands for v in active])
         rows = [
             (leaves[i], weights[i] if use_p else None, tuple([v.columns[i] for v in active]), salts[i])
             for i in block
@@ -203,8 +215,11 @@ def _same_shapes(who: str, updates, leaves: list, weights: list) -> None:
             )
 
 
-def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
-    """For each leaf which parts act on it and what its program depends on: one traced kernel for each key."""
+def _keys(leaves, weights, described, live: Sequence[_Live], alone: Sequence[str | None]) -> list[tuple]:
+    """For each leaf which parts act on it and what its program depends on: leaves of one key in one call.
+
+    A leaf `alone` has a count of its own.
+    """
     everywhere = tuple(v.picked is None for v in live)
     uniform = all(everywhere)
     return [
@@ -215,6 +230,7 @@ def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
             None if p is None else p.dtype,
             leaf,
             tuple([tuple(v.codecs[i].items()) for v in live]),
+            alone[i],
         )
         for i, (g, p, leaf) in enumerate(zip(leaves, weights, described, strict=True))
     ]

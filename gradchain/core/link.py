@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from gradchain.core import codec, hyper, place, returned, select, slots, states, tree
 from gradchain.core.codec import Codec, Plan, field_of
@@ -16,12 +17,19 @@ from gradchain.core.slots import Leaf, Shared, Slot, SlotMaker
 from gradchain.core.transform import Body, Context, Recipe
 from gradchain.math import numerics, rounding
 
+BORN = "born"  # the field of leaves that joined later: path -> the link's count when it began
+
 
 class Link(Body):
     """State and hyperparameters of one link: `fields` are kept per leaf, `globals` once."""
 
     def __init__(
-        self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None
+        self,
+        State: type | None,
+        fields: Mapping[str, SlotMaker | Shared],
+        clock: str = "count",
+        where=None,
+        ages: bool = False,
     ):
         returned.check_state(State, fields, lambda slot: isinstance(slot, Shared))
         declared = getattr(State, "_fields", ())
@@ -31,6 +39,7 @@ class Link(Body):
         for field in declared:
             if field not in fields:
                 self.globals["count"] = slots.counter
+        self.ages = ages and "count" in self.globals and bool(self.fields)  # whether leaves have their own
 
     def bind(self, recipe: Recipe) -> Link:
         """Add the fields that the hyperparameters need, and take the factory's name as the key."""
@@ -168,6 +177,12 @@ class Link(Body):
         return state._replace(count=numerics.increment(state.count)) if "count" in state._fields else state
 
 
+def counts_of(state, paths: Iterable[str]) -> list[Array]:
+    """The number of this step for each leaf: the link's count, less what it was when the leaf began."""
+    born = getattr(state, BORN, {})
+    return [state.count - born[path] if path in born else state.count for path in paths]
+
+
 def parts_of(codecs: Iterable[Codec | None]) -> tuple[str, ...]:
     """The parts that the leaves of a field are kept in, the field itself first."""
     return tuple(dict.fromkeys(("", *(part for c in codecs if c is not None for part in c.parts))))
@@ -238,10 +253,10 @@ class Treewise(Link):
     def __init__(
         self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
     ):
-        super().__init__(State, fields)
         self.fn, self.uses_params = update, params
         self.asks = asked_for(update)
-        self.needs = self.asks - {"leaves"}
+        self.needs = self.asks - {"leaves", "counts"}
+        super().__init__(State, fields, ages="counts" in self.asks)
 
     def run(self, updates, state, params, ctx: Context):
         """Run the update on the trees; with ctx.apply, add the result to the parameters."""
@@ -254,12 +269,15 @@ class Treewise(Link):
         found = self.codecs(leaves, None, ctx.plan)
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
-        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks}
+        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
         if old is None:
             updates = body.fn(updates, params, **extra)
             new = {}
         else:
-            made = body.fn(updates, self.opened(self.counted(old), updates, found), params, **extra)
+            s = self.counted(old)
+            if "counts" in self.asks:
+                extra["counts"] = counts_of(s, tree.paths(updates))
+            made = body.fn(updates, self.opened(s, updates, found), params, **extra)
             out, s = returned.pair_of(made, type(old), name, "(updates, s)")
             s = self.closed(s, old, updates, found, ctx.plan)
             updates, new = out, {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
@@ -271,7 +289,8 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
 
     For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
     shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
-    of each leaf (path, shape, dtype, axes, sharding), in order; any other is an extra argument of
-    `tx.update`. With State None the function is update(updates, params, **extra) -> updates.
+    of each leaf (path, shape, dtype, axes, sharding), in order; `counts`, the number of this step for each,
+    less than s.count for one that joined later; any other is an extra argument of `tx.update`.
+    With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from gradchain.core import tree
+from gradchain.core import ages, tree
 from gradchain.core.codec import Codec, Part, decode_alone, encode_alone, field_of
 from gradchain.core.states import state_class
 from gradchain.core.transform import Transform, need_transform
@@ -27,7 +27,8 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     nnx.Optimizer or a TrainState. ValueError: the state is not that of `tx`, or `to` is another optimizer.
     """
     need_transform(tx, "convert(state, tx, to, params)", state)
-    state, old, new = held.checked(state, tx, "convert"), tx.slots(params), to.slots(params)
+    state = held.checked(state, tx, "convert")
+    old, new = ages.like(tx.slots(params), state), ages.like(to.slots(params), state)
     _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
     counts = [
         x for path, x in zip(tree.paths(state), jax.tree.leaves(state), strict=True) if path.endswith("count")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
 
-from gradchain.core import states, tree
-from gradchain.core.link import Link
+from gradchain.core import ages, states, tree
+from gradchain.core.link import BORN, Link
 from gradchain.core.transform import Transform
 from gradchain.report.links import links
 
@@ -57,6 +57,18 @@ def checked(holder: Any, tx: Transform, who: str) -> Any:
             if not hasattr(entry, "_fields"):
                 raise ValueError(f"{who}: {states.lost(place.path, entry, place.body.state_type)}")
     return state
+
+
+def with_ages(holder: Any, names: Collection[str]) -> Any:
+    """The holder, whose state says when leaves began: those that the names of arrays tell of, no others."""
+    state = opt_state(holder)
+    if not isinstance(state, Mapping) or not any(f"/{BORN}/" in x for x in (*names, *tree.paths(state))):
+        return holder
+    made = ages.among(state, names)
+    if state is holder or hasattr(holder, "replace"):
+        return made if state is holder else holder.replace(opt_state=made)
+    holder.opt_state = made
+    return holder
 
 
 def put(holder: Any, new: Mapping[str, Any]) -> Any:

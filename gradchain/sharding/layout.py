@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from gradchain.core import leaves, place, select, tree
+from gradchain.core import ages, leaves, place, select, tree
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import text
@@ -88,16 +88,17 @@ class Layout:
         return self.table()
 
 
-def layout(tx: Transform, params: Any, *, replicated: Any = None) -> Layout:
+def layout(tx: Transform, params: Any, *, replicated: Any = None, state: Any = None) -> Layout:
     """Where each array of the state lives: path, shape, dtype, spec, memory, bytes on a device.
 
     Derived from the slots: an array is split as its parameter along the axes that they share. `params` may
     be arrays, ShapeDtypeStructs or Flax abstract state, on automatic or explicit meshes. Raises LayoutError
     where 1 MiB or more stay whole although the parameter is split, unless `replicated`, a selection of state
-    paths ("scale_by_soap/**"), asks for it.
+    paths ("scale_by_soap/**"), asks for it. With a `state` the structure is that of this one, in which some
+    leaves may have begun later than others.
     """
     need_transform(tx, "layout(tx, params)", params)
-    slots = tx.slots(params)
+    slots = tx.slots(params) if state is None else ages.like(tx.slots(params), state)
     arrays = jax.tree.leaves(slots)
     rows = [_row(path, slot) for path, slot in zip(tree.paths(slots), arrays, strict=True)]
     allowed = (False,) * len(rows) if replicated is None else select.chosen(replicated, slots, "layout")

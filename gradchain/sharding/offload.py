@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gradchain.core import place, select, tree
+from gradchain.core import ages, place, select, tree
 from gradchain.core.codec import Part, Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.select import Selection
@@ -69,7 +69,7 @@ class Offload(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on the device, a part of the leaves after the other."""
-        slots = self.slots(updates if params is None else params, ctx.plan)
+        slots = ages.like(self.slots(updates if params is None else params, ctx.plan), state)
         arrays = [slot for slot in jax.tree.leaves(slots) if slot.shape]
         if arrays and all(slot.memory is None for slot in arrays):
             warnings.warn(

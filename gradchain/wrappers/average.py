@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import words
+from gradchain.core import ages, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
@@ -80,7 +80,7 @@ def lookahead_sync(sync_period: Period = 6, slow_step_size: Hyper = 0.5):
         slow = jnp.where(due, s.slow + slow_step_size * (p + g - s.slow), s.slow)
         return jnp.where(due, slow - p, g), LookaheadState(s.count, slow)
 
-    return leafwise(LookaheadState, step, slow=copy)
+    return leafwise(LookaheadState, step, ages=False, slow=copy)  # all leaves are synchronised together
 
 
 class ResetEveryState(NamedTuple):
@@ -95,7 +95,7 @@ def reset_every(tx: Any, period: Period):
         count = s.count + 1
         out, state = inner.run(g, state, params)
         due = count % jnp.round(period).astype(count.dtype) == 0
-        fresh = inner.init(g if params is None else params)
+        fresh = ages.like(inner.init(g if params is None else params), state)
         return out, s._replace(count=count), when(due, lambda state, fresh: fresh, state, fresh)
 
     return wrap(ResetEveryState, as_transform(tx, "reset_every"), step, fields={"count": shared(counter)})

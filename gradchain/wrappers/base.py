@@ -115,6 +115,7 @@ class Wrapper(Link):
             Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params
         )
         own = self.closed(new, own, updates, found, ctx.plan)
+        own = self.counted(own) if "count" in self.extra else own  # its own function counts what it declares
         return out, {self.own: own._replace(hyperparams=kept) if kept else own, **self._outer(inner)}
 
 

@@ -103,10 +103,11 @@ def scale_by_muon(
             return numerics.debias(mu, beta, t), mu
         return beta * numerics.debias(mu, beta, t + 1) + (1 - beta) * numerics.debias(g, beta, t), mu
 
-    def update(updates, s, params, *, leaves: list[Leaf]):
+    def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
         old = jax.tree.leaves(s.mu)
-        made = [momentum(g, mu.astype(g.dtype), s.count) for g, mu in zip(grads, old, strict=True)]
+        rows = zip(grads, old, counts, strict=True)
+        made = [momentum(g, mu.astype(g.dtype), t) for g, mu, t in rows]
         means = [m.astype(g.dtype) for (m, _), g in zip(made, grads, strict=True)]
         out = per_matrix(orthogonal, means, leaves, padding=True)
         if adaptive:

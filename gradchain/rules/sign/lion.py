@@ -36,7 +36,7 @@ def scale_by_lion(b1: Decay = 0.9, b2: Decay = 0.99, mu_dtype: DType | None = No
     def step(g, s):
         return jnp.sign(ema(s.mu, g, b1)), ScaleByLionState(s.count, ema(s.mu, g, b2))
 
-    return leafwise(ScaleByLionState, step, mu=typed(zeros, mu_dtype))
+    return leafwise(ScaleByLionState, step, ages=False, mu=typed(zeros, mu_dtype))
 
 
 @optimizer(paper="arXiv:2302.06675", example=lambda: {"learning_rate": 0.01})
