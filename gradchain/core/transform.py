@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, tree
+from gradchain.core import glossary, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
@@ -117,10 +117,13 @@ class Transform:
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
         if not isinstance(state, Mapping) or set(state) != set(self.body.keys):
-            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
+            found = sorted(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
+            found = words.plain(str(found), 300)
+            call = "step(grads, state, params)" if ctx.apply else "update(grads, state, params)"
             raise ValueError(
                 f"{self.name}: the state has entries {found}; expected {sorted(self.body.keys)}. "
-                "It belongs to another optimizer: make a new one with tx.init(params)"
+                f"It belongs to another optimizer: make a new one with tx.init(params); or arguments are "
+                f"exchanged: {call}"
             )
         return self.body.run(updates, dict(state), params, ctx)
 
@@ -178,6 +181,16 @@ def asker(tx: Transform, extra: str) -> str:
     """The name of the link that needs an extra argument."""
     inside = [part.tx for part in tx.body.inside() if extra in part.tx.body.needs]
     return asker(inside[0], extra) if inside else tx.name
+
+
+def need_transform(tx: Any, call: str) -> None:
+    """Raise where something else stands in the place of the optimizer: exchanged, or not called yet."""
+    if isinstance(tx, Transform):
+        return
+    hint = f"; call it: {tx.factory.name}(...)" if hasattr(tx, "factory") else f": {call}"
+    raise TypeError(
+        f"{call.partition('(')[0]}: expected a gradchain transformation first, not {words.show(tx)}{hint}"
+    )
 
 
 def check_floating(params: PyTree, who: str) -> None:

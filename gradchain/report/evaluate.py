@@ -9,7 +9,7 @@ import jax
 
 from gradchain.core import tree
 from gradchain.core.link import state_class
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 
 PyTree = Any
@@ -22,6 +22,7 @@ def eval_params(tx: Transform, state: Any, params: PyTree) -> PyTree:
     several links that keep some, the outermost (last) counts. `state` may be an nnx.Optimizer or TrainState.
     A State class declares the field: eval_field = "average".
     """
+    need_transform(tx, "eval_params(tx, state, params)")
     kept = _kept(tx.body.keys, held.arrays(state))
     leaves, treedef = jax.tree.flatten(params)
     rows = zip(tree.paths(params), leaves, strict=True)

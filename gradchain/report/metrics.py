@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
+from gradchain.core import words
 from gradchain.core.link import state_class
+from gradchain.core.transform import Transform
 from gradchain.report import held
 
 Report = tuple[str, str, Array]  # where, under what name, how much
@@ -26,7 +29,7 @@ def metrics(state: Any) -> dict[str, Array]:
     counts: list[Array] = []
     named: list[Report] = []
     measured: list[Report] = []
-    for path, entry in held.entries(held.arrays(state)):
+    for path, entry in _entries(state):
         fields = entry._asdict()
         if hasattr(fields.get("count"), "ndim"):
             counts.append(fields["count"])
@@ -39,6 +42,22 @@ def metrics(state: Any) -> dict[str, Array]:
             named.append((path, name, fields[field]))
     step = {"step": jnp.max(jnp.stack(counts), axis=0) if len(counts) > 1 else counts[0]} if counts else {}
     return _unique(named, _unique(measured, step))
+
+
+def _entries(state: Any) -> list[tuple[str, Any]]:
+    """The states of links, with their paths; an error for what holds none, as parameters do."""
+    if isinstance(state, Transform):
+        raise TypeError(
+            f"metrics: expected a state, found the optimizer {words.show(state)}: metrics(state), with the "
+            "state that tx.init or tx.update returned"
+        )
+    found = list(held.entries(held.arrays(state)))
+    if not found and (leaves := jax.tree.leaves(state)):
+        raise TypeError(
+            f"metrics: found no state of a link among {len(leaves)} leaves of {words.show(state)}: "
+            "metrics(state), with the state that tx.init or tx.update returned, not the parameters"
+        )
+    return found
 
 
 def _unique(reports: list[Report], taken: dict[str, Array]) -> dict[str, Array]:

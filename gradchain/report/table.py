@@ -11,7 +11,7 @@ import jax
 
 from gradchain.core import place, tree, values
 from gradchain.core.slots import Slot
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import text
 from gradchain.report.links import Place, links
 
@@ -122,6 +122,7 @@ def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description
     148 leaves. Sharded parameters add where the state will lie and how much of it on each device.
     Print it, or use `.rows`, `.total_bytes`, `.bytes_per_param`.
     """
+    need_transform(tx, "describe(tx, params)")
     arrays = jax.tree.leaves(params)
     slots = tx.slots(params)
     rows: list[Row] = []
