@@ -203,11 +203,13 @@ def _check_labels(groups: Mapping[str, Any], labels: Any) -> None:
         return
     for pattern, label in labels.items():
         if label not in groups:
-            near = words.near(label, groups) or ", ".join(map(repr, groups)) or "none"
+            near = words.near(label, groups)
+            hint = (
+                f"did you mean {near!r}?" if near else f"there are {', '.join(map(repr, groups)) or 'none'}"
+            )
             raise ValueError(
                 f"partition: {words.show(pattern)} has the label {words.show(label)}, which no "
-                "transformation "
-                f"has; there are {near}"
+                f"transformation has; {hint}"
             )
     for label in groups:
         if label not in labels.values():

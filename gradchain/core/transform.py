@@ -201,7 +201,7 @@ def check_floating(params: PyTree, who: str) -> None:
     for path, x in zip(tree.paths(params), leaves, strict=True):
         dtype = getattr(x, "dtype", None)
         if dtype is None or not jax.numpy.issubdtype(dtype, jax.numpy.inexact):
-            found = f"{dtype}{list(x.shape)}" if dtype is not None else repr(x)
+            found = f"{dtype}{list(x.shape)}" if dtype is not None else words.show(x)
             raise TypeError(
                 f"{who}: the parameter {path!r} is {found}; expected a floating-point array. "
                 "Leave it out of the parameters, or wrap the optimizer: "
