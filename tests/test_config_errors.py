@@ -116,26 +116,33 @@ def test_twins_are_numbered_past_names_that_are_taken():
 def test_what_cannot_be_written():
     deep = functools.reduce(lambda inside, _: {"a": inside}, range(5000), True)
     for mask in (CIRCLE, deep):
-        with pytest.raises(ConfigError, match="^masked.*nested too deep, or contains itself"):
+        with pytest.raises(ConfigError, match=r"^masked.*nested too deep, or contains itself"):
             to_config(gc.masked(gc.identity(), mask))
     with pytest.raises(ConfigError) as e:
         to_config(gc.sgd(jnp.ones(())).replace(learning_rate=lambda step: "x" * 10**6 and 0.1))
     assert len(str(e.value)) < 500
 
 
-# Mutations of what is registered, from a seed: nothing else than ConfigError ---------------------------------
+# Mutations of what is registered, from a seed: nothing else than ConfigError -------------------------------
 
 JUNK = [
-    None, True, False, 0, 1, -1, 3, 0.5, -0.5, 1e999, -1e999, math.nan, 2**31, 2**31 - 1, 2**64, 10**400, 1e-300,
-    "", "x", "**", "*", "scale_by_adam", "adam", "log8", "float32", "bfloat16", "\x00", "\x1b[31m", "1", "true",
-    [], [[]], [1, 2, 3], [None], ["a", "b"], ["a", {"identity": {}}], {}, {"x": 1}, {"": {}}, {"a": {"b": {}}},
+    None, True, False, 0, 1, -1, 3, 0.5, -0.5, 1e999, -1e999, math.nan, 2**31, 2**31 - 1, 2**64, 10**400,
+    1e-300,
+    "", "x", "**", "*", "scale_by_adam", "adam", "log8", "float32", "bfloat16", "\x00", "\x1b[31m", "1",
+    "true",
+    [], [[]], [1, 2, 3], [None], ["a", "b"], ["a", {"identity": {}}], {}, {"x": 1}, {"": {}},
+    {"a": {"b": {}}},
     {"identity": {}}, {"tunable": 0.5}, {"tunable": None}, {"regex": "("}, {"regex": ".*"}, {"regex": {}},
-    {"regex": {"pattern": "a", "flags": -1}}, {"dtype": "int8"}, {"dtype": []}, {"mapping": {}}, {"mapping": 0},
-    {"chain": []}, {"chain": {}}, {"foreign": {}}, {"foreign": {"tx": 3}}, {"log8": {"low": 10**9}}, {"fp8": {}},
+    {"regex": {"pattern": "a", "flags": -1}}, {"dtype": "int8"}, {"dtype": []}, {"mapping": {}},
+    {"mapping": 0},
+    {"chain": []}, {"chain": {}}, {"foreign": {}}, {"foreign": {"tx": 3}}, {"log8": {"low": 10**9}},
+    {"fp8": {}},
     {"rank_one": {"rows": "x"}}, {"int8": {"positive": 3}}, {"constant_schedule": {"value": 1}},
     {"join_schedules": {"schedules": [], "boundaries": []}}, {"sgdr_schedule": {"cosine_kwargs": [{}]}},
-    {"piecewise_constant_schedule": {"init_value": 1, "boundaries_and_scales": {"x": 1}}}, {1: 2}, (1, 2), b"x",
-    {1, 2}, 1j, object(), CIRCLE, lambda: 1, jnp.ones(2), jnp.float32, "learning_rate", {"learning_rate": 0.1},
+    {"piecewise_constant_schedule": {"init_value": 1, "boundaries_and_scales": {"x": 1}}}, {1: 2}, (1, 2),
+    b"x",
+    {1, 2}, 1j, object(), CIRCLE, lambda: 1, jnp.ones(2), jnp.float32, "learning_rate",
+    {"learning_rate": 0.1},
 ]  # fmt: skip
 
 

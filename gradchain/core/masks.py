@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from gradchain.core import select, tree, words
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.transform import Body, Context, Inside, Transform, example, transform
 
@@ -25,6 +26,12 @@ def merge(values, parts: Mapping[str, Any], otherwise=None):
     leaves, treedef = jax.tree.flatten(values)
     own = leaves if otherwise is None else [otherwise(x) for x in leaves]
     return treedef.unflatten([parts.get(p, x) for p, x in zip(tree.paths(values), own, strict=True)])
+
+
+def _fits(updates, params, who: str) -> None:
+    """Raise where gradients and parameters have other leaves."""
+    if params is not None:
+        tree.same_structure({"the gradients": updates, "the parameters": params}, who)
 
 
 class Masked(Body):
@@ -52,6 +59,7 @@ class Masked(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on a dict of the chosen leaves."""
+        _fits(updates, params, f"masked({self.inner.name})")
         picked = self.picked(updates if params is None else params)
         weights = None if params is None else subtree(params, picked)
         inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx)
@@ -84,6 +92,7 @@ class Freeze(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros for the chosen leaves, the others as they come."""
+        _fits(updates, params, "freeze")
         picked = select.chosen(self.mask, updates if params is None else params, "freeze")
         zeros = {k: jnp.zeros_like(x) for k, x in subtree(updates, picked).items()}
         updates = merge(updates, zeros)
@@ -104,6 +113,7 @@ class Frozen(Masked):
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
+        _fits(updates, params, "freeze")
         picked = self.picked(updates if params is None else params)
         weights = None if params is None else subtree(params, picked)
         inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx)
@@ -170,6 +180,7 @@ class Partition(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Each group's transform on a dict of its leaves."""
+        _fits(updates, params, "partition")
         out, new = {}, {}
         for group, picked in self.picked(updates if params is None else params).items():
             weights = None if params is None else subtree(params, picked)
@@ -182,7 +193,19 @@ class Partition(Body):
         return merge(updates, out), new
 
 
-@transform(example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}})
+def _errors() -> Iterator[ErrorInput]:
+    yield ErrorInput({"transforms": ["all"]}, TypeError, ("transforms is ['all']", "expected a mapping"))
+    yield ErrorInput({"transforms": {"all": 3}}, TypeError, ("['all']", "3 is not a gradient transformation"))
+    yield ErrorInput({"param_labels": {"**": "al"}}, ValueError, ("'**'", "'al'", "did you mean 'all'?"))
+    yield ErrorInput({"transforms": {}}, ValueError, ("'all'", "there are none"))
+    more = {"all": example("scale_by_adam"), "more": example("scale_by_adam")}
+    yield ErrorInput({"transforms": more}, ValueError, ("no pattern has the label 'more'",))
+
+
+@transform(
+    example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}},
+    errors=_errors,
+)
 def partition(transforms: Mapping[str, Any], param_labels: Selection):
     """A transformation for each group of leaves, by label; every leaf belongs to exactly one.
 
