@@ -32,7 +32,7 @@ CORE = (
     ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots",),
     ("codec", "tree", "values"),
-    ("select", "recipe", "leaves"),
+    ("select", "recipe", "leaves", "complaints"),
     ("transform",),
     ("link",),
     ("kernel", "ages"),

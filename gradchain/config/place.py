@@ -38,14 +38,16 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near}?" if near else f"expected one of {', '.join(known)}"
 
 
-def parse(text: str) -> Json:
+def parse(text: str, hint: str = "") -> Json:
+    """JSON text; a ConfigError for what is none, is nested too deep, or has a key twice: with a hint."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             seen: set[str] = set()
             key = next(key for key, _ in pairs if key in seen or seen.add(key))
             message = f"the key {words.show(key)} stands twice in one mapping"
-            raise ConfigError(f"{message}; to apply two of a kind use a chain")
+            raise ConfigError(message + hint)
         return found
 
     try:

@@ -11,10 +11,12 @@ import jax.numpy as jnp
 
 from gradchain.config.forms import NAMED, holds_transforms, is_form
 from gradchain.config.place import ConfigError, Json, at, bounded, fail, near, parse, reason, show
-from gradchain.core import kinds
+from gradchain.core import kinds, words
 from gradchain.core.hyper import tunable
 from gradchain.core.transform import REGISTRY, Factory, Transform, make
 from gradchain.schedules import SCHEDULES
+
+TWICE = "; to apply two of a kind use a chain"
 
 
 def from_config(config: Json) -> Transform:
@@ -24,7 +26,7 @@ def from_config(config: Json) -> Transform:
     spelling of arguments is understood. Errors are ConfigError, a ValueError, and say where and what is near.
     """
     if isinstance(config, str):
-        config = config.strip() if config.strip().isidentifier() else parse(config)
+        config = config.strip() if config.strip().isidentifier() else parse(config, TWICE)
     bounded(config)
     return _transform(config, "")
 
@@ -87,7 +89,7 @@ def _check_names(who: str, given: Iterable[str], known: Mapping[str, bool], plac
     """Raise for names that are unknown, and for those known as required that are missing."""
     for name in given:
         if name not in known:
-            fail(at(place, str(name)), f"{who} has no such argument; {near(str(name), known)}")
+            fail(at(place, str(name)), f"{who} has no such argument; {words.meant(name, known)}")
     if missing := [name for name, required in known.items() if required and name not in given]:
         fail(place, f"{who} needs {', '.join(missing)}")
 

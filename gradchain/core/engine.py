@@ -12,10 +12,11 @@ import jax.numpy as jnp
 
 from gradchain.core import select, tree
 from gradchain.core.codec import Codec, field_of, kept
+from gradchain.core.coded import same_codec, same_fields
 from gradchain.core.kernel import Program, kernel_of
 from gradchain.core.link import BORN, Link, counts_of, flat, leaves_of, need_params, parts_of
 from gradchain.core.returned import KernelError
-from gradchain.core.slots import Leaf, Slot
+from gradchain.core.slots import Leaf
 from gradchain.core.transform import Context
 from gradchain.math import rounding
 
@@ -41,9 +42,6 @@ def clear_caches() -> None:
     """Forget every traced kernel."""
     kernel_of.cache_clear()
     _block.cache_clear()
-
-
-OTHER_CODEC = "; it is stored by another codec: gc.convert takes it to this one"
 
 
 @dataclasses.dataclass
@@ -90,7 +88,7 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
     columns: list[dict[str, Any]] = [{} for _ in range(treedef.num_leaves)]
     arrays = {}
     if ctx.plan.codec is not None:
-        _same_fields(link, s, found, part.name)
+        same_fields(link, s, found, part.name)
     for field in link.fields:
         of = found.get(field) or [None] * len(columns)
         arrays[field] = {p: flat(s, field_of(field, p), updates, picked, part.name) for p in parts_of(of)}
@@ -98,7 +96,7 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
             if picked is None or picked[i]:
                 codec = of[i]
                 if ctx.plan.codec is not None:
-                    _same_codec(
+                    same_codec(
                         codec, link.fields[field](described[i]), arrays[field][""][i], field, part.name
                     )
                 if codec is None:
@@ -108,28 +106,6 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
                     column[field] = tuple(arrays[field][p][i] for p in codec.parts)
     late = frozenset(getattr(s, BORN, ()) if link.ages else ())
     return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs, late)
-
-
-def _same_fields(link, s, found: Mapping[str, list[Codec | None]], name: str) -> None:
-    """Raise where the state has not the parts that the codecs keep."""
-    wanted = {field_of(f, end) for f, of in found.items() for end in parts_of(of) if end}
-    here = set(getattr(s, "_fields", ())) - {*getattr(link.State, "_fields", ()), *link.extra, BORN}
-    for field in sorted(wanted ^ here):
-        raise ValueError(f"{name}: the state {'lacks' if field in wanted else 'has'} {field!r}{OTHER_CODEC}")
-
-
-def _same_codec(codec: Codec | None, slot: Slot, x, field: str, name: str) -> None:
-    """Raise where a codec would read what another, or none, has written: numbers, but not the state's."""
-    wanted = jnp.dtype(next(iter(kept(codec, slot).values())).dtype)
-    if codec is None:  # a moment may be wider or narrower than its slot; codes are integers
-        same = jnp.issubdtype(x.dtype, jnp.inexact) == jnp.issubdtype(wanted, jnp.inexact)
-    else:
-        same = x.dtype == wanted
-    if not same:
-        path = slot.leaf.path if slot.leaf else ""
-        raise ValueError(
-            f"{name}: {field} of {path!r} is {x.dtype} in the state, {wanted.name} is needed{OTHER_CODEC}"
-        )
 
 
 def _picked(part: Part, params, whole) -> tuple[bool, ...] | None:

@@ -110,12 +110,12 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
         raise ValueError(f"{who}: {name} is {words.show(value)}; expected a number below 3.4e38")
     if math.isnan(value) or not allowed.low <= value <= allowed.high:
         span = f"at least {allowed.low:g}" + (
-            f" and at most {allowed.high:g}" if allowed.high < math.inf else ""
+            f" and at most {allowed.high:.10g}" if allowed.high < math.inf else ""
         )
         span = "a number, not NaN" if allowed.low == -math.inf else span
-        raise ValueError(f"{who}: {name} is {value!r}; expected {span}")
+        raise ValueError(f"{who}: {name} is {words.show(value)}; expected {span}")
     if allowed.integer and value != int(value):
-        raise ValueError(f"{who}: {name} is {value!r}; expected a whole number")
+        raise ValueError(f"{who}: {name} is {words.show(value)}; expected a whole number")
     return value
 
 

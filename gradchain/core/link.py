@@ -267,6 +267,8 @@ class Treewise(Link):
         same_leaves(old, self.fields, updates, name)
         leaves = leaves_of(updates if params is None else params, ctx.plan)
         found = self.codecs(leaves, None, ctx.plan)
+        for field in self.fields:
+            flat(old, field, updates, None, name)  # raises where the state is of other leaves
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
         extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gradchain.core import select, tree, words
+from gradchain.core.complaints import check_entries
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.transform import Body, Context, Inside, Transform, check_entries, example, transform
+from gradchain.core.transform import Body, Context, Inside, Transform, example, transform
 from gradchain.core.tree import merge, subtree
+
+
+def _fits(updates, params, who: str) -> None:
+    """Raise where gradients and parameters have other leaves."""
+    if params is not None:
+        tree.same_structure({"the gradients": updates, "the parameters": params}, who)
 
 
 class Masked(Body):
@@ -41,6 +49,7 @@ class Masked(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on a dict of the chosen leaves."""
+        _fits(updates, params, f"masked({self.inner.name})")
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
         inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
@@ -77,6 +86,7 @@ class Freeze(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros for the chosen leaves, the others as they come."""
+        _fits(updates, params, "freeze")
         picked = select.chosen(self.mask, updates if params is None else params, "freeze", ctx.plan.whole)
         zeros = {k: jnp.zeros_like(x) for k, x in subtree(updates, picked).items()}
         updates = merge(updates, zeros)
@@ -97,6 +107,7 @@ class Frozen(Masked):
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
+        _fits(updates, params, "freeze")
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
         inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
@@ -163,6 +174,7 @@ class Partition(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Each group's transform on a dict of its leaves."""
+        _fits(updates, params, "partition")
         out, new = {}, {}
         for group, picked in self.picked(updates if params is None else params, ctx.plan.whole).items():
             weights = None if params is None else subtree(params, picked)
@@ -175,7 +187,19 @@ class Partition(Body):
         return merge(updates, out), new
 
 
-@transform(example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}})
+def _errors() -> Iterator[ErrorInput]:
+    yield ErrorInput({"transforms": ["all"]}, TypeError, ("transforms is ['all']", "expected a mapping"))
+    yield ErrorInput({"transforms": {"all": 3}}, TypeError, ("['all']", "3 is not a gradient transformation"))
+    yield ErrorInput({"param_labels": {"**": "al"}}, ValueError, ("'**'", "'al'", "did you mean 'all'?"))
+    yield ErrorInput({"transforms": {}}, ValueError, ("'all'", "there are none"))
+    more = {"all": example("scale_by_adam"), "more": example("scale_by_adam")}
+    yield ErrorInput({"transforms": more}, ValueError, ("no pattern has the label 'more'",))
+
+
+@transform(
+    example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}},
+    errors=_errors,
+)
 def partition(transforms: Mapping[str, Any], param_labels: Selection):
     """A transformation for each group of leaves, by label; every leaf belongs to exactly one.
 
@@ -196,11 +220,13 @@ def _check_labels(groups: Mapping[str, Any], labels: Any) -> None:
         return
     for pattern, label in labels.items():
         if label not in groups:
-            near = words.near(label, groups) or ", ".join(map(repr, groups)) or "none"
+            near = words.near(label, groups)
+            hint = (
+                f"did you mean {near!r}?" if near else f"there are {', '.join(map(repr, groups)) or 'none'}"
+            )
             raise ValueError(
                 f"partition: {words.show(pattern)} has the label {words.show(label)}, which no "
-                "transformation "
-                f"has; there are {near}"
+                f"transformation has; {hint}"
             )
     for label in groups:
         if label not in labels.values():

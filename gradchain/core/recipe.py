@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 import jax
@@ -44,7 +44,7 @@ class Factory:
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Optax's spelling -> ours
     example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
     traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
-    errors: Callable[[], Sequence[ErrorInput]] = tuple  # wrong arguments, and what is said of them
+    errors: Callable[[], Iterable[ErrorInput]] = tuple  # wrong arguments, and what is said of them
     kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
     loose: frozenset[str] = frozenset()  # arguments without an annotation
 

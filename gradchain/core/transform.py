@@ -12,6 +12,7 @@ import jax
 
 from gradchain.core import glossary, leaves, tree
 from gradchain.core.codec import Plan
+from gradchain.core.complaints import asker, check_entries, full_name
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 
@@ -196,12 +197,6 @@ def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
     return make(found.factory, (), args)
 
 
-def asker(tx: Transform, extra: str) -> str:
-    """The name of the link that needs an extra argument."""
-    inside = [part.tx for part in tx.body.inside() if extra in part.tx.body.needs]
-    return asker(inside[0], extra) if inside else tx.name
-
-
 def need_transform(tx: Any, call: str, *others: Any) -> None:
     """Raise where the argument `tx` of a function, "describe(tx, params)", is no transform."""
     if isinstance(tx, Transform):
@@ -215,24 +210,6 @@ def need_transform(tx: Any, call: str, *others: Any) -> None:
     else:
         hint = "such as gc.adamw(1e-3)"
     raise TypeError(f"{call}: tx is a {type(tx).__name__}; expected a transform; {hint}")
-
-
-def full_name(tx: Transform) -> str:
-    """The name of a transform, with that of its first link where it is made of several: chain(scale, ...)."""
-    first, parts = tx, tx.body.inside()
-    while first.body.inside():
-        first = first.body.inside()[0].tx
-    return f"{tx.name}({first.name}{', ...' if len(parts) > 1 else ''})" if parts else tx.name
-
-
-def check_entries(state: Any, keys: Sequence[str], who: str) -> None:
-    """Raise where a state has other entries than a transform keeps."""
-    if not isinstance(state, Mapping) or set(state) != set(keys):
-        found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-        raise ValueError(
-            f"{who}: the state has entries {found}; expected {sorted(keys)}. "
-            "It belongs to another optimizer: make a new one with tx.init(params)"
-        )
 
 
 def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:

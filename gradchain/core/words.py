@@ -32,12 +32,8 @@ class _Short(reprlib.Repr):
         if isinstance(x, Tracer):
             return f"a traced {x.dtype}{list(x.shape)}"
         if isinstance(x, jax.Array | np.ndarray):
-            small = (
-                x.ndim == 0
-                and getattr(x, "is_fully_addressable", True)
-                and jax.numpy.issubdtype(x.dtype, np.number)
-            )
-            return f"{x.dtype}{list(x.shape)}" + (f" {x}" if small else "")
+            small = x.size <= 4 and getattr(x, "is_fully_addressable", True)
+            return repr(x) if small else f"{x.dtype}{list(x.shape)}"
         if callable(x) and hasattr(x, "__qualname__"):
             return f"<{'class' if isinstance(x, type) else 'function'} {x.__qualname__.rpartition('.')[2]}>"
         return super().repr1(x, level)

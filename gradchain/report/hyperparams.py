@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from gradchain.core import hyper, select
+from gradchain.core import hyper, select, words
 from gradchain.core.hyper import Range, Tunable
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
@@ -47,6 +47,11 @@ def set_hyperparams(
     its containers, dtypes and placement, so that no step compiles anew; an nnx.Optimizer is changed in place.
     """
     need_transform(tx, "set_hyperparams(tx, state)", state)
+    if values is not None and not isinstance(values, Mapping):
+        raise TypeError(
+            f"set_hyperparams: expected a mapping of names to values, not {words.show(values)}: "
+            "set_hyperparams(tx, state, {'learning_rate': 0.1})"
+        )
     given = {**(values or {}), **named}
     places = links(tx)
     known = {f"{place.path}/{name}": (place, name) for place in places for name in place.hyperparams}
@@ -81,13 +86,15 @@ def _resolve(wanted: str, known: Mapping[str, tuple[Place, str]], who: str) -> l
     if not found:
         ends = {path.rpartition("/")[2]: path for path in known}
         near = difflib.get_close_matches(wanted, [*known, *ends], 3, 0.5) or list(known)
-        raise ValueError(f"{who} has no hyperparameter {wanted!r}; there are {', '.join(map(repr, near))}")
+        raise ValueError(
+            f"{who} has no hyperparameter {words.show(wanted)}; there are {', '.join(map(repr, near))}"
+        )
     free = [path for path in found if isinstance(_given(known[path]), Tunable)]
     if not free:
         name, value = known[found[0]][1], _given(known[found[0]])
         raise ValueError(
-            f"{found[0]} is {value!r}, fixed when the optimizer was built: build it with {name}=tunable(...) "
-            f"to set it in the state, or make another one, tx.replace({name}=...)"
+            f"{found[0]} is {words.show(value)}, fixed when the optimizer was built: build it with "
+            f"{name}=tunable(...) to set it in the state, or make another one, tx.replace({name}=...)"
         )
     if len(free) > 1 and not several:
         raise ValueError(
@@ -105,7 +112,7 @@ def _fit(value: Any, old: jax.Array, path: str, allowed: Range) -> jax.Array:
     """The value as the state keeps it: in range, of the old dtype and shape, in the old place."""
     who, _, name = path.rpartition("/")
     if isinstance(value, Tunable) or hyper.is_schedule(value) or value is None:
-        raise TypeError(f"{who}: {name} is {value!r}; expected a number or an array")
+        raise TypeError(f"{who}: {name} is {words.show(value)}; expected a number or an array")
     if not hyper.is_array(value):
         value = hyper.check(who, name, value, allowed)
     elif not isinstance(value, Tracer):

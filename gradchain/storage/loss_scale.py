@@ -10,6 +10,7 @@ from jax import Array
 
 from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, scalar, shared
 from gradchain.core.transform import example, wrapper
 from gradchain.math.numerics import increment
@@ -24,7 +25,16 @@ class LossScaleState(NamedTuple):
     metrics = (("loss_scale", "scale"), "skipped")
 
 
-@wrapper(paper="arXiv:1710.03740", traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
+@wrapper(
+    paper="arXiv:1710.03740",
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"tx": example("adam")},
+    errors=lambda: [
+        ErrorInput({"init_scale": 0.5}, ValueError, ("minimum_scale <= init_scale", "'init_scale': 0.5")),
+        ErrorInput({"growth_factor": 1.0}, ValueError, ("growth_factor is 1.0", "more than 1")),
+        ErrorInput({"growth_interval": 2**31}, ValueError, ("growth_interval is 2147483648", "below 2**31")),
+    ],
+)
 def loss_scale(
     tx: Any,
     init_scale: float = 2.0**15,

@@ -11,6 +11,7 @@ from jax import Array
 from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Period
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, shared, sums
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment
@@ -36,7 +37,15 @@ def _add(total, g, first, good):
     return jnp.where(good, new, total)
 
 
-@wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam"), "every": 2})
+@wrapper(
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"tx": example("adam"), "every": 2},
+    errors=lambda: [
+        ErrorInput({"every": 2**31}, ValueError, ("every is 2147483648", "at most 2147483647")),
+        ErrorInput({"nonfinite": "skp"}, ValueError, ("nonfinite is 'skp'", "expected 'drop' or 'skip'")),
+        ErrorInput({"tx": None}, TypeError, ("None is not a gradient transformation",)),
+    ],
+)
 def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str = "drop"):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
 

@@ -13,6 +13,7 @@ from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Decay, Hyper, Period
 from gradchain.core.leafwise import leafwise
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
 from gradchain.core.transform import example, optimizer, transform, wrapper
 from gradchain.wrappers.base import wrap
@@ -27,7 +28,14 @@ class AverageParamsState(NamedTuple):
     eval_field = "average"
 
 
-@transform(traits=frozenset({"any_leaf"}))
+@transform(
+    traits=frozenset({"any_leaf"}),
+    errors=lambda: [
+        ErrorInput({"start": -1}, ValueError, ("start=-1", "start >= 0")),
+        ErrorInput({"every": 0}, ValueError, ("every=0", "every >= 1")),
+        ErrorInput({"every": 2**31}, ValueError, ("every=2147483648", "below 2**31")),
+    ],
+)
 def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
     """Keep an average of the parameters that the updates lead to; the last link of a chain.
 

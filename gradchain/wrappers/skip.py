@@ -10,6 +10,7 @@ from jax import Array
 from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Hyper, Period
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, flag, scalar, shared, stack
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment, safe_sqrt
@@ -36,7 +37,15 @@ class SkipSpikesState(NamedTuple):
     metrics = ("skipped", "last_skipped")
 
 
-@wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
+@wrapper(
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"tx": example("adam")},
+    errors=lambda: [
+        ErrorInput({"window": 1}, ValueError, ("window is 1", "at least 2")),
+        ErrorInput({"window": 10**9}, ValueError, ("window is 1000000000", f"at most {MAX_WINDOW}")),
+        ErrorInput({"by": "loss"}, ValueError, ("by is 'loss'", "expected 'norm' or 'value'")),
+    ],
+)
 def skip(
     tx: Any,
     spikes: Hyper | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.masks import partition
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, default_axes, typed, zeros
 from gradchain.core.transform import optimizer, transform
@@ -32,9 +33,24 @@ from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
 Coefficients = Triple | Sequence[Triple]
-PAPER: Any = {"paper": "Jordan et al. 2024, Muon; arXiv:2502.16982", "traits": frozenset({"matrices"})}
-
 MAX_STEPS = 100  # of Newton-Schulz: five are usual, each one is part of the program
+
+
+def _errors() -> Iterator[ErrorInput]:
+    yield ErrorInput({"ns_steps": 0}, ValueError, ("ns_steps=0", f"1 to {MAX_STEPS}"))
+    yield ErrorInput({"ns_steps": 2**31}, ValueError, ("ns_steps=2147483648", f"1 to {MAX_STEPS}"))
+    for bad in ((1.0, 2.0), [], [(1.0, 2.0)], [[1.0, "x", 2.0]], (1e300, 0.0, 0.0)):
+        yield ErrorInput({"ns_coeffs": bad}, ValueError, ("ns_coeffs=", "three numbers (a, b, c)"))
+    yield ErrorInput({"ns_coeffs": {"x": 1}}, TypeError, ("ns_coeffs is {'x': 1}", "expected a"))
+    yield ErrorInput(
+        {"preconditioning": "aul"}, ValueError, ("preconditioning is 'aul'", "did you mean 'aol'?")
+    )
+
+
+PAPER: Any = {
+    "paper": "Jordan et al. 2024, Muon; arXiv:2502.16982",
+    "traits": frozenset({"matrices"}),
+}
 
 # Leaves that are matrices by shape alone: a row of them belongs to a token or a class.
 LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier|logits|logits_dense)(/|$)")
@@ -68,7 +84,7 @@ class ScaleByMuonState(NamedTuple):
     mu: PyTree  # like params, E[g]
 
 
-@transform(**PAPER)
+@transform(**PAPER, errors=_errors)
 def scale_by_muon(
     ns_coeffs: Coefficients = QUINTIC,
     ns_steps: int = 5,
@@ -161,6 +177,7 @@ class _Groups:
     **PAPER,
     renamed={"weight_decay_mask": "mask"},
     example=lambda: {"learning_rate": 0.02},
+    errors=_errors,
 )
 def muon(
     learning_rate: Hyper,
