@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from lm_cases import RUN, train_lm
+from lm_cases import RUN, said
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def text(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(text, tmp_path_factory) -> Path:
-    """A run of 20 steps; tests read it and do not change it."""
-    out = tmp_path_factory.mktemp("finished")
-    assert train_lm.main([*RUN, f"--text={text}", f"--out={out}"]) == 0
+    """A run of 20 steps, and beside it what it said; tests read it and do not change it."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    (out.parent / "said").write_text(said([*RUN, f"--text={text}", f"--out={out}"]), "utf-8")
     return out
