@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from lm_cases import RUN, said
+from run_cases import CONFIG, RunFolder, train_to
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,13 @@ def finished(text, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("finished") / "run"
     (out.parent / "said").write_text(said([*RUN, f"--text={text}", f"--out={out}"]), "utf-8")
     return out
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Path:
+    """A folder with checkpoints after steps 2 and 4."""
+    path = tmp_path_factory.mktemp("run") / "run"
+    with RunFolder(path) as folder:
+        folder.start(CONFIG, False)
+        train_to(folder, 0, 2, 4)
+    return path

@@ -1,7 +1,9 @@
 """The language model example: what a run leaves behind, exact resumption, the optimizer it is given."""
 
 import csv
+import shutil
 import signal
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +38,20 @@ def test_the_report_tells_the_optimizer_the_losses_and_where_the_curves_are(fini
     for part in ("adamw(", "parameters", "validation loss", "bits per byte", "tokens/s", "wall time"):
         assert part in shown
     assert "continued by the model" in shown and str(finished / "curves.png") in shown.replace("\n", "")
+
+
+def test_a_terminal_that_knows_ascii_alone_loses_nothing(finished, tmp_path, monkeypatch):
+    """The picture and the report are there; what cannot be shown is a question mark."""
+    out = tmp_path / "rün"
+    shutil.copytree(finished, out)
+    (out / "curves.png").unlink()
+    monkeypatch.setattr(train_lm.training, "generate", lambda *_: ("def naïve", "\u2192 \U0001f600"))
+    with open(tmp_path / "shown", "w", encoding="ascii") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert train_lm.main(["--resume", f"--out={out}"]) == 0  # it was finished: it reports again
+    shown = (tmp_path / "shown").read_text("ascii")
+    assert "na?ve" in shown and "validation loss" in shown and "r?n" in shown
+    assert (out / "curves.png").exists()
 
 
 @pytest.mark.parametrize("more", [(), WRAPPED])
