@@ -85,11 +85,12 @@ def train(trained: training.OneDevice, folder: RunFolder, start: int, args) -> i
         print(f"  {flags.again(folder.path)}")
         return 130
     plot.curves(folder.rows, folder.curves, repr(optimizer.tx))
-    judged = training.eval_model(model, optimizer)
-    screen.console.print(report.sample_panel(*training.generate(judged, corpus, plan)))
-    params, state = nnx.state(model, nnx.Param), nnx.state(optimizer)["opt_state"]
-    screen.console.print(report.summary(optimizer.tx, params, state, folder.rows, plan))
-    if args.quiet:
+    if not args.quiet:
+        judged = training.eval_model(model, optimizer)
+        screen.console.print(report.sample_panel(*training.generate(judged, corpus, plan)))
+        params, state = nnx.state(model, nnx.Param), nnx.state(optimizer)["opt_state"]
+        screen.console.print(report.summary(optimizer.tx, params, state, folder.rows, plan))
+    else:
         print(f"validation  {report.both_units(report.recent(folder.rows, 'validation_loss', 1))}")
     for name in ("curves", "metrics", "checkpoint"):
         print(f"{name:<11} {getattr(folder, name)}")

@@ -104,7 +104,7 @@ def train(trained: Sharded, folder: MeshFolder, start: int, args) -> int:
         report.print_lines(screen.console, trained.layout.table() + "\n")
     with folder, screen.progress:
         done = training.fit(trained, plan, folder, start, screen.show)
-    judged = trained.whole()
+    judged = None if args.quiet else trained.whole()  # all processes bring their parts
     if not processes.first():
         return 0 if done == plan.steps else 130
     if done < plan.steps:
@@ -112,9 +112,10 @@ def train(trained: Sharded, folder: MeshFolder, start: int, args) -> int:
         print(f"  --resume --out {folder.path}")
         return 130
     plot.curves(folder.rows, folder.curves, repr(tx))
-    screen.console.print(report.sample_panel(*training.generate(judged, trained.corpus, plan)))
-    screen.console.print(report.summary(tx, trained.params, trained.state, folder.rows, plan))
-    if args.quiet:
+    if judged:
+        screen.console.print(report.sample_panel(*training.generate(judged, trained.corpus, plan)))
+        screen.console.print(report.summary(tx, trained.params, trained.state, folder.rows, plan))
+    else:
         print(f"validation  {report.both_units(report.recent(folder.rows, 'validation_loss', 1))}")
     for name in ("curves", "metrics", "checkpoint"):
         print(f"{name:<11} {getattr(folder, name)}")

@@ -81,7 +81,8 @@ class RunFolder:
             self.check_free(overwrite)
             with naming(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
-            self.clear()
+            if overwrite:
+                self.clear()
         else:
             self.path = take(self.parent, "lm")
         config = {"program": self.program, **config}

@@ -61,7 +61,7 @@ class Screen:
         self.console.print(f"model       {parameter_count(params):,} parameters")
         resumed = f", going on after step {start:,}" if start else ""
         self.console.print(f"run         {folder}{resumed}\n", soft_wrap=True)
-        if table:
+        if table and not self.console.quiet:
             print_lines(self.console, str(gc.describe(tx, params)))
             self.console.print()
 
