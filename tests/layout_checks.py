@@ -35,7 +35,7 @@ CORE = (
     ("select", "recipe", "leaves", "complaints"),
     ("transform",),
     ("link",),
-    ("kernel", "ages"),
+    ("kernel", "coded", "ages"),
     ("engine", "foreign"),
     ("leafwise",),
     ("masks", "reading"),

@@ -32,5 +32,5 @@ def check_entries(state: Any, keys: Sequence[str], who: str) -> None:
         raise ValueError(
             f"{who}: the state has entries {words.plain(str(found), 300)}; expected {sorted(keys)}. "
             "It belongs to another optimizer: make a new one with tx.init(params); or arguments are "
-            "exchanged: update(grads, state, params)"
+            "exchanged: update(grads, state, params), step(grads, state, params)"
         )

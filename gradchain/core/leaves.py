@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 
 PyTree = Any
 
@@ -48,7 +48,7 @@ def check(params: PyTree, acted: Sequence[bool], who: str) -> None:
     if not wrong:
         return
     (path, x), *_ = wrong.items()
-    found = f"{x.dtype}{list(x.shape)}" if is_array(x) else repr(x)
+    found = f"{x.dtype}{list(x.shape)}" if is_array(x) else words.show(x)
     but = f"path != {path!r}" if len(wrong) == 1 else f"path not in {tuple(wrong)!r}"
     if len(wrong) > 4:
         but = "hasattr(leaf, 'dtype') and jnp.issubdtype(leaf.dtype, jnp.inexact)"

@@ -204,7 +204,7 @@ def need_transform(tx: Any, call: str, *others: Any) -> None:
     if any(isinstance(other, Transform) for other in others):
         hint = "the arguments are exchanged"
     elif hasattr(tx, "factory"):
-        hint = f"call the factory first: {tx.__name__}(...)"
+        hint = f"call the factory first: {tx.factory.name}(...)"
     elif hasattr(tx, "init") and hasattr(tx, "update"):
         hint = "of another library's make a link first: gc.chain(tx)"
     else:

@@ -48,3 +48,12 @@ def varying(x: Array, axes: Sequence[str]) -> Array:
     if hasattr(jax.lax, "pcast"):
         return jax.lax.pcast(x, missing, to="varying")
     return getattr(jax.lax, "pvary")(x, missing)  # noqa: B009 - before 0.8.1
+
+
+def double() -> Any:
+    """A context in which arrays are of 64 bits."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    import jax.experimental as experimental
+
+    return vars(experimental)["enable_x64"](True)  # before 0.8

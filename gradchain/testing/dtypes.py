@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
+from gradchain.core import versions
 from gradchain.core.hyper import tunable
 from gradchain.core.transform import Transform
 from gradchain.core.tree import apply_updates
 from gradchain.core.versions import jaxprs_in
 from gradchain.testing import problems
 from gradchain.testing.compare import finite, kinds, leaves, require, same_kinds, same_structure
-from gradchain.testing.law import double, law, laws_in, once
+from gradchain.testing.law import law, laws_in, once
 from gradchain.testing.problems import LARGE, STEPS, mixed
 from gradchain.testing.subjects import Subject
 
@@ -73,7 +74,7 @@ def shapes_of(subject: Subject):
 @law(advice=POLICY)
 def kinds_are_stable(subject: Subject) -> None:
     """Shapes, dtypes and structures stay from step to step, whatever is scheduled, for 16 to 64 bits."""
-    with double():
+    with versions.double():
         params, grads = (mixed(shapes_of(subject), subject.dtypes, seed) for seed in (0, 10))
         for tx in variants(subject):
             check_kinds(subject, tx, params, grads)
@@ -141,7 +142,7 @@ def made(jaxpr):
 @law(advice="Look for a cast or a constant of float32 in the kernel.", unless=("codes",))
 def float64_is_computed_in_float64(subject: Subject) -> None:
     """No value of float64 parameters is rounded on the way."""
-    with double():
+    with versions.double():
         params, (grads,) = subject.problem("float64", steps=1)
         state = subject.tx.init(params)
         for path, x in leaves(state).items():
