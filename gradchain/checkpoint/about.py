@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -12,7 +14,9 @@ import jax
 import jax.numpy as jnp
 
 from gradchain import config
+from gradchain.checkpoint import auxiliary
 from gradchain.checkpoint.cells import codecs_of
+from gradchain.checkpoint.ensemble import Layout, laid_out
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.state import state_dict
 from gradchain.core import tree
@@ -20,6 +24,7 @@ from gradchain.core.codec import Codec
 from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.report.links import links
+from gradchain.storage.codecs import CODECS
 from gradchain.storage.stored import Stored
 
 FORMAT = 1
@@ -53,14 +58,23 @@ class About:
     )
     step: int | None = None
     metadata: Any = None  # the user's, JSON
+    aux: Mapping[str, Any] | None = None  # the numbers and texts of `aux` that are no arrays, by path
 
     def part(self, name: str) -> dict[str, Array]:
         """The arrays of the parameters or of the state, by path."""
         return {k.partition("/")[2]: v for k, v in self.arrays.items() if k.partition("/")[0] == name}
 
+    @property
+    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """The arrays of the state as shapes and dtypes, by path."""
+        return {path: x.abstract for path, x in self.part("state").items()}
+
     def write(self) -> str:
         """The description as text, with a checksum of itself."""
-        text = json.dumps({"format": FORMAT, **dataclasses.asdict(self)})
+        said = dataclasses.asdict(self)
+        if self.aux is None:  # which earlier versions do not know
+            del said["aux"]
+        text = json.dumps({"format": FORMAT, **said})
         return json.dumps({"sum": digest(text.encode()), "about": text})
 
     @classmethod
@@ -91,13 +105,14 @@ class Written(NamedTuple):
     keys: dict[str, str]  # how random keys are made, by name
     dtypes: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
+    aux: dict[str, Any] | None = None  # what is no array in `aux`
 
     def about(self, sums: Mapping[str, str], **more: Any) -> About:
         """The description, once the checksums are known."""
         arrays = {
             k: Array(self.dtypes[k], self.shapes[k], sums[k], self.keys.get(k, "")) for k in self.arrays
         }
-        return About(arrays, **more)
+        return About(arrays, **more, aux=self.aux)
 
 
 def digest(data: Any) -> str:
@@ -105,11 +120,13 @@ def digest(data: Any) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def gather(state: Any, params: Any) -> Written:
-    """What a checkpoint of a state, and of parameters if they are given, holds."""
-    parts = {"state": state_dict(state)}
+def gather(state: Any, params: Any, aux: Any = None) -> Written:
+    """What a checkpoint of a state, and of parameters and other things if they are given, holds."""
+    parts, plain = {"state": state_dict(state)}, None
     if params is not None:
         parts["params"] = params_dict(params)
+    if aux is not None:
+        parts["aux"], plain = auxiliary.apart(aux)
     named = {f"{part}/{path}": x for part, found in parts.items() for path, x in found.items()}
     arrays, keys = {}, {}
     for name, x in named.items():
@@ -125,6 +142,7 @@ def gather(state: Any, params: Any) -> Written:
         keys,
         {name: str(x.dtype) for name, x in real.items()},
         {name: tuple(x.shape) for name, x in real.items()},
+        plain,
     )
 
 
@@ -134,15 +152,15 @@ def params_dict(params: Any) -> dict[str, Any]:
     return dict(zip(tree.paths(found), jax.tree.leaves(found), strict=True))
 
 
-def optimizer(tx: Transform, params: Any) -> dict[str, Any]:
+def optimizer(tx: Transform, layout: Layout | None) -> dict[str, Any]:
     """What is said of the optimizer: its config if it has one, its text, how it keeps its state."""
     try:
         written = config.to_config(tx)
     except config.ConfigError:
         written = None
     codecs = {} if not stores(tx) else None
-    if codecs is None and params is not None:
-        codecs = {path: repr(codec) for path, codec in codecs_of(tx, params).items()}
+    if codecs is None and layout is not None:
+        codecs = {path: repr(codec) for path, codec in codecs_of(layout.cells).items()}
     return {"optimizer": repr(tx), "config": written, "codecs": codecs}
 
 
@@ -151,25 +169,36 @@ def stores(tx: Transform) -> bool:
     return any(isinstance(link.body, Stored) for link in links(tx))
 
 
-def codecs(about: About, tx: Transform, params: Any, saved_by: Transform | None) -> dict[str, Codec] | None:
-    """How the leaves of a checkpoint are kept; None where that cannot be told."""
-    if about.codecs == {} and saved_by is None:
-        return {}
-    writer = saved_by
-    if writer is None and about.config is not None:
-        try:
+def codecs(about: About, layout: Layout, saved_by: Transform | None, who: str) -> Mapping[str, Any] | None:
+    """How the leaves of a checkpoint are kept, as text where that is not known here; None: nobody says."""
+    said: Any = about.codecs
+    if saved_by is not None:
+        found = codecs_of(laid_out(saved_by, layout.given, about.shapes, who).cells)
+        for path in layout.cells if said is not None else ():
+            if (mine := repr(found.get(path))) != (its := str(said.get(path))):
+                raise CheckpointError(
+                    f"{who}: saved_by keeps {path!r} by {mine}; the checkpoint says by {its}. Leave out "
+                    "saved_by: the checkpoint knows"
+                )
+        return found
+    if said is not None:
+        return {path: codec_named(text) or text for path, text in said.items()}
+    writer = layout.tx if about.optimizer == repr(layout.tx) else None
+    if about.config is not None:
+        with contextlib.suppress(config.ConfigError):  # made of what is not registered here
             writer = config.from_config(about.config)
-        except config.ConfigError:
-            writer = None  # made of transformations that are not registered here
-    if writer is None and about.optimizer == repr(tx):
-        writer = tx
-    if writer is None:
-        return None
     try:
-        found = codecs_of(writer, params)
+        return None if writer is None else codecs_of(laid_out(writer, layout.given, about.shapes, who).cells)
     except (ValueError, TypeError):  # masks that match nothing here: other parameters
         return None
-    if saved_by is None and about.codecs is not None:
-        changed = any(about.codecs.get(path) != repr(codec) for path, codec in found.items())
-        return None if changed else found
-    return found
+
+
+def codec_named(text: str) -> Codec | None:
+    """The codec with this repr, codecs.log8(low=-30); None for one that is not of this library."""
+    try:
+        call: Any = ast.parse(text, mode="eval").body
+        given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        made = CODECS[call.func.attr](**given)
+    except (SyntaxError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return made if repr(made) == text else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,11 @@ import numpy as np
 from gradchain.checkpoint import about as abouts
 from gradchain.checkpoint.about import About, gather
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
-from gradchain.checkpoint.plan import Wishes
-from gradchain.checkpoint.report import LoadReport
-from gradchain.checkpoint.restored import Restored, restore
+from gradchain.checkpoint.given import as_json, fitting, whole_step
+from gradchain.checkpoint.report import LoadReport, Restored
+from gradchain.checkpoint.restored import restore
 from gradchain.checkpoint.sums import checksums
+from gradchain.checkpoint.wishes import Wishes
 from gradchain.core.transform import Transform
 
 ARRAYS, ABOUT = "arrays", "gradchain"  # the items of a checkpoint
@@ -58,14 +58,27 @@ class Checkpointer:
         self.wait()
         return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
 
-    def save(self, step: int, tx: Transform, state: Any, params: Any = None, metadata: Any = None) -> None:
-        """Write a checkpoint of a state, and of parameters if they are given.
+    def save(
+        self,
+        step: Any,
+        tx: Transform,
+        state: Any,
+        params: Any = None,
+        metadata: Any = None,
+        *,
+        aux: Any = None,
+    ) -> None:
+        """Write a checkpoint of a state, and of parameters and `aux` if they are given, as `save` does.
 
         Returns when the arrays may be overwritten; `wait` returns when they are on the disk. `metadata` is
         any JSON value. With several processes all call this, with arrays on the mesh of all.
         """
-        json.dumps(metadata)
-        written = gather(state, params)
+        layout = fitting("Checkpointer.save", tx, state, params)
+        step, metadata = (
+            int(whole_step("Checkpointer.save", step) or 0),
+            as_json("Checkpointer.save", metadata),
+        )
+        written = gather(state, params, aux)
         self._check_places(written.arrays)
         manager = self._writer()
         latest = max(manager.all_steps(), default=None)
@@ -75,7 +88,7 @@ class Checkpointer:
                 "later one. Use another folder, or remove the later checkpoints"
             )
         about = written.about(
-            checksums(written.arrays), **abouts.optimizer(tx, params), step=step, metadata=metadata
+            checksums(written.arrays), **abouts.optimizer(tx, layout), step=step, metadata=metadata
         )
         args = self._ocp.args
         items = {ARRAYS: args.PyTreeSave(written.arrays), ABOUT: args.JsonSave({ABOUT: about.write()})}
@@ -95,19 +108,21 @@ class Checkpointer:
         self,
         tx: Transform,
         params: Any,
-        step: int | None = None,
+        step: Any = None,
         *,
+        aux: Any = None,
         initialise: Any = (),
         strict: bool = False,
         saved_by: Transform | None = None,
     ) -> Restored:
         """Parameters and state of a step, by default of the newest checkpoint that is whole.
 
-        (params, state, step, report, metadata), as by `load`: `params` may be abstract, and only what is
+        (params, state, step, report, metadata, aux), as by `load`: `params` may be abstract, and only what is
         wanted is read, each part by the devices that keep it. A checkpoint that is not whole is passed over
         for the one before it, which the report says; with `step` it is a DamagedError.
         """
         wishes = Wishes(initialise, strict, "Checkpointer.restore")
+        step = whole_step("Checkpointer.restore", step)
         steps, remarks = _agreed(self.steps()), self._unfinished()
         if step is not None and step not in steps:
             raise CheckpointError(
@@ -118,7 +133,7 @@ class Checkpointer:
         self._damaged = []
         for here in tried:
             try:
-                found = self._restore(here, tx, params, wishes, saved_by)
+                found = self._restore(here, tx, params, wishes, saved_by, aux)
             except DamagedError as error:
                 if step is not None:
                     raise
@@ -139,14 +154,14 @@ class Checkpointer:
         )
         return [f"passed over {name}: it was never finished" for name in found]
 
-    def _restore(self, step: int, tx, params, wishes: Wishes, saved_by) -> Restored:
+    def _restore(self, step: int, tx, params, wishes: Wishes, saved_by, aux) -> Restored:
         where = f"Checkpointer: step {step} in {str(self.folder)!r}"
         about = self._about(step, where)
 
         def read(wanted):
             return self._read(step, about, wanted, where)
 
-        return restore(about, read, tx, params, wishes, saved_by)
+        return restore(about, read, tx, params, wishes, saved_by, aux)
 
     def _about(self, step: int, where: str) -> About:
         file = self.folder / str(step) / ABOUT
