@@ -171,11 +171,12 @@ def stores(tx: Transform) -> bool:
 
 def codecs(about: About, layout: Layout, saved_by: Transform | None, who: str) -> Mapping[str, Any] | None:
     """How the leaves of a checkpoint are kept, as text where that is not known here; None: nobody says."""
-    said: Any = about.codecs
+    said = about.codecs
     if saved_by is not None:
         found = codecs_of(laid_out(saved_by, layout.given, about.shapes, who).cells)
-        for path in layout.cells if said is not None else ():
-            if (mine := repr(found.get(path))) != (its := str(said.get(path))):
+        for path in () if said is None else layout.cells:
+            mine, its = repr(found.get(path)), str((said or {}).get(path))
+            if mine != its:
                 raise CheckpointError(
                     f"{who}: saved_by keeps {path!r} by {mine}; the checkpoint says by {its}. Leave out "
                     "saved_by: the checkpoint knows"

@@ -33,7 +33,7 @@ def apart(aux: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         if isinstance(x, Plain) and not isinstance(x, np.generic):
             plain[path] = x
         elif hasattr(x, "dtype") and _known(x.dtype):
-            arrays[path] = x
+            arrays[path] = np.asarray(x) if isinstance(x, np.generic) else x
         else:
             raise CheckpointError(
                 f"save: 'aux/{path}' is {x!r:.80}; expected an array of numbers, random keys, or a number or "

@@ -57,14 +57,43 @@ def laid_out(tx: Transform, params: Any, saved: Mapping[str, Any], who: str) -> 
     It is an ensemble where every counter, hyperparameter and norm, of which a run keeps one number, has the
     same axes, and all parameters begin with these. A state without any such number is the same either way.
     """
-    slots = tx.slots(params)
-    found = cells(slots, params)
-    lead = _lead(found, saved, params, who)
+    try:
+        slots = tx.slots(params)
+        plain = Layout(tx, params, slots, cells(slots, params))
+        lead = _lead(plain.cells, saved, params, who)
+    except (TypeError, ValueError) as error:  # axes that are those of a member, say
+        found = None if isinstance(error, CheckpointError) else _guessed(tx, params, saved)
+        if found is None:
+            raise
+        return found
     if not lead:
-        return Layout(tx, params, slots, found)
+        known = any(cell.leaf is None and path in saved for path, cell in plain.cells.items())
+        return plain if known else _guessed(tx, params, saved) or plain
+    return _of_members(tx, params, lead)
+
+
+def _of_members(tx: Transform, params: Any, lead: tuple[int, ...]) -> Layout:
     one, before = _member(params, len(lead))
     slots = tx.slots(one)
     return Layout(tx, one, slots, cells(slots, one, before), lead, params)
+
+
+def _guessed(tx: Transform, params: Any, saved: Mapping[str, Any]) -> Layout | None:
+    """The layout of an ensemble, where the parameters of all members do not look like those of one."""
+    lead = min((tuple(x.shape) for x in saved.values()), key=len, default=())
+    if not lead or not _begins(lead, [*saved.values(), *jax.tree.leaves(params)]):
+        return None
+    try:
+        found = _of_members(tx, params, lead)
+    except (TypeError, ValueError):
+        return None
+    numbers = [c for c in found.cells.values() if c.leaf is None and not c.whole.shape and c.path in saved]
+    whole = tree.paths(params) == ("",)  # parameters of one array, of which nothing has a name
+    return found if numbers and not whole and all(saved[c.path].shape == lead for c in numbers) else None
+
+
+def _begins(lead: tuple[int, ...], arrays: list) -> bool:
+    return all(tuple(x.shape[: len(lead)]) == lead for x in arrays)
 
 
 def _lead(found: Mapping[str, Cell], saved: Mapping[str, Any], params: Any, who: str) -> tuple[int, ...]:
@@ -73,11 +102,7 @@ def _lead(found: Mapping[str, Cell], saved: Mapping[str, Any], params: Any, who:
     shared = [c for c in numbers if c.leaf is None]
     shapes = {c.path: tuple(saved[c.path].shape) for c in shared or numbers}
     leaves = jax.tree.leaves(params)
-    stacked = {
-        path: shape
-        for path, shape in shapes.items()
-        if shape and leaves and all(tuple(x.shape[: len(shape)]) == shape for x in leaves)
-    }
+    stacked = {path: shape for path, shape in shapes.items() if shape and leaves and _begins(shape, leaves)}
     if not stacked or (not shared and len(set(shapes.values())) > 1):
         return ()
     path, lead = next(iter(stacked.items()))

@@ -93,7 +93,7 @@ def _same(who: str, layout: Layout, arrays: Mapping[str, Any]) -> None:
             expected = show(jax.ShapeDtypeStruct(shape, slot.dtype))
             raise CheckpointError(
                 f"{who}: {path!r} is {show(x)} in the state; {layout.tx!r} keeps {expected} there for these "
-                f"parameters. Pass the optimizer and the parameters that the state was made with. {BESIDE}"
+                "parameters. Pass the optimizer and the parameters that the state was made with"
             )
 
 

@@ -91,7 +91,8 @@ class Checkpointer:
             checksums(written.arrays), **abouts.optimizer(tx, layout), step=step, metadata=metadata
         )
         args = self._ocp.args
-        items = {ARRAYS: args.PyTreeSave(written.arrays), ABOUT: args.JsonSave({ABOUT: about.write()})}
+        some = {name: x for name, x in written.arrays.items() if x.size}  # Orbax takes no empty arrays
+        items = {ARRAYS: args.PyTreeSave(some), ABOUT: args.JsonSave({ABOUT: about.write()})}
         manager.save(step, args=args.Composite(**items), force=True)
 
     def _check_places(self, arrays: Mapping[str, Any]) -> None:
@@ -182,6 +183,8 @@ class Checkpointer:
         item, how = {}, {}
         for name, home in wanted.items():
             x = about.arrays[name]
+            if 0 in x.shape:
+                continue
             if home is None or x.key:
                 how[name] = ocp.RestoreArgs(restore_type=np.ndarray)
             else:
@@ -193,6 +196,10 @@ class Checkpointer:
                 handler = ocp.PyTreeCheckpointHandler()
                 found = handler.restore(self.folder / str(step) / ARRAYS, args=args)
                 handler.close()
+        for name in wanted:
+            if 0 in (x := about.arrays[name]).shape:
+                kept = jax.eval_shape(jax.random.key_data, x.abstract) if x.key else x.abstract
+                found[name] = np.zeros(kept.shape, kept.dtype)
         sums = checksums(found)
         for name in wanted:
             x = about.arrays[name]
