@@ -247,7 +247,8 @@ def overridden(made: Plan, arrays: Mapping[str, Any]) -> Plan:
         x = arrays.get(at)
         if x is None or isinstance(x, Tracer) or bool(np.all(np.asarray(x) == np.asarray(ours, x.dtype))):
             continue
-        theirs = ", ".join(f"{float(v):.6g}" for v in np.unique(np.asarray(x))[:3])
+        values = np.unique(np.asarray(x))
+        theirs = ", ".join([*(f"{float(v):.6g}" for v in values[:3]), *(["..."] if values.size > 3 else [])])
         notes[at] = (
             f"{theirs} from the checkpoint; the optimizer says {ours:.6g}: "
             f"set_hyperparams(tx, state, {{{path!r}: {ours:.6g}}}) for that"

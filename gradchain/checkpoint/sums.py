@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from gradchain.checkpoint.moved import on_device
@@ -24,10 +25,18 @@ def checksums(arrays: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {}
     for name, x in arrays.items():
-        here = on_device(x if isinstance(x, jax.Array) else jnp.asarray(x))
+        here = on_device(x if isinstance(x, jax.Array) else jnp.asarray(_narrow(x)))
         # One at a time: XLA for CPU hangs with more than 32 programs that wait for other devices.
         found[name] = "".join(f"{int(s):08x}" for s in jax.device_get(_sums(here)))
     return found
+
+
+def _narrow(x: Any) -> Any:
+    """An array of NumPy whose numbers JAX may not hold whole, as 32-bit words along a new last axis."""
+    if x.dtype.kind == "c" and x.dtype.itemsize == 16:
+        return np.stack([_narrow(x.real), _narrow(x.imag)])
+    wide = x.dtype.kind in "iuf" and x.dtype.itemsize == 8
+    return np.ascontiguousarray(x).view(np.uint32).reshape(*x.shape, 2) if wide else x
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""aux: what a run holds beside its parameters and the state comes back bit for bit, checked and in its place."""
+"""aux: what a run holds beside parameters and state comes back bit for bit, checked and in its place."""
 
 import jax
 import jax.numpy as jnp
@@ -110,3 +110,22 @@ def test_an_altered_array_of_aux_is_named(tmp_path):
     with pytest.raises(gc.DamagedError) as error:
         load()
     says(error, "'aux/stats'", "float32[64]", "checksum")
+
+
+def test_checksums_of_numbers_that_jax_would_narrow():
+    """A folder's sums are those of all bits, and the same with jax_enable_x64."""
+    from gradchain.checkpoint.sums import checksums
+
+    whole = {
+        "int": np.arange(6).reshape(2, 3) + (1 << 40), "uint": np.uint64([1 << 63]), "scalar": np.array(1 << 33),
+        "float": np.float64([[0.1, 1e300]]), "complex": np.complex128([0.1 + 0.2j]),
+    }  # fmt: skip
+    found = checksums(whole)
+    with jax.enable_x64(True):
+        assert checksums({k: jnp.asarray(x) for k, x in whole.items()}) == found
+    for name, x in whole.items():
+        for flip in (1, 8 * x.itemsize - 2):
+            bits = np.unpackbits(np.frombuffer(x.tobytes(), np.uint8), bitorder="little")
+            bits[flip] ^= 1
+            other = np.packbits(bits, bitorder="little").tobytes()
+            assert checksums({name: np.frombuffer(other, x.dtype).reshape(x.shape)})[name] != found[name]
