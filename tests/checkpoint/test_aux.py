@@ -117,8 +117,9 @@ def test_checksums_of_numbers_that_jax_would_narrow():
     from gradchain.checkpoint.sums import checksums
 
     whole = {
-        "int": np.arange(6).reshape(2, 3) + (1 << 40), "uint": np.uint64([1 << 63]), "scalar": np.array(1 << 33),
-        "float": np.float64([[0.1, 1e300]]), "complex": np.complex128([0.1 + 0.2j]),
+        "int": np.arange(6).reshape(2, 3) + (1 << 40), "uint": np.uint64([1 << 63]),
+        "scalar": np.array(1 << 33), "float": np.float64([[0.1, 1e300]]),
+        "complex": np.complex128([0.1 + 0.2j]),
     }  # fmt: skip
     found = checksums(whole)
     with jax.enable_x64(True):
