@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradchain import config
 from gradchain.checkpoint import auxiliary
@@ -44,6 +45,11 @@ class Array:
         """The shape and dtype that it is restored with."""
         dtype = jax.random.key(0, impl=self.key).dtype if self.key else jnp.dtype(self.dtype)
         return jax.ShapeDtypeStruct(self.shape, dtype)
+
+    def nothing(self) -> np.ndarray:
+        """The array itself, where it has no elements."""
+        x = jax.eval_shape(jax.random.key_data, self.abstract) if self.key else self.abstract
+        return np.zeros(x.shape, x.dtype)
 
 
 @dataclasses.dataclass(frozen=True)
