@@ -101,7 +101,7 @@ def _alike(saved: Any, x: Any) -> bool:
 def filled(found: Mapping[str, Any], plain: Mapping[str, Any], template: Any) -> Any:
     """The tree that was saved: like the template, or without one as a dict by path."""
     if template is None:
-        return {path: _new(x) for path, x in found.items()} | dict(plain) or None
+        return dict(sorted(({path: _new(x) for path, x in found.items()} | dict(plain)).items())) or None
     leaves, treedef = jax.tree.flatten(template)
     for i, path in enumerate(tree.paths(template)):
         if path in found:
