@@ -70,8 +70,8 @@ def plan(layout: Layout, saved: Saved, wishes: Wishes) -> Plan:
     saved = dataclasses.replace(saved, arrays=layout.of_members(saved.arrays, wishes.who))
     steps = [_decide(cell, saved, wishes) for cell in found.values()]
     _same_kind(steps, saved, names, layout.tx, wishes)
-    largest = tuple(p for s in steps for p in s.sources if p in counts(found))
-    ticking = clocks(layout.slots)
+    counters, ticking = counts(found), clocks(layout.slots)
+    largest = tuple(p for s in steps for p in s.sources if p in counters)
     for i, step in enumerate(steps):
         if step.cell.path in ticking and not step.sources and largest:
             note = "goes on from the largest count"
