@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -10,9 +12,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradchain import config
+from gradchain.checkpoint import auxiliary
 from gradchain.checkpoint.cells import codecs_of
+from gradchain.checkpoint.ensemble import Layout, laid_out
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.parsed import described, parse
 from gradchain.checkpoint.state import state_dict
@@ -22,6 +27,7 @@ from gradchain.core.leaves import is_array
 from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.report.links import links
+from gradchain.storage.codecs import CODECS
 from gradchain.storage.stored import Stored
 
 FORMAT = 1
@@ -42,6 +48,11 @@ class Array:
         dtype = jax.random.key(0, impl=self.key).dtype if self.key else jnp.dtype(self.dtype)
         return jax.ShapeDtypeStruct(self.shape, dtype)
 
+    def nothing(self) -> np.ndarray:
+        """The array itself, where it has no elements."""
+        x = jax.eval_shape(jax.random.key_data, self.abstract) if self.key else self.abstract
+        return np.zeros(x.shape, x.dtype)
+
 
 @dataclasses.dataclass(frozen=True)
 class About:
@@ -55,14 +66,23 @@ class About:
     )
     step: int | None = None
     metadata: Any = None  # the user's, JSON
+    aux: Mapping[str, Any] | None = None  # the numbers and texts of `aux` that are no arrays, by path
 
     def part(self, name: str) -> dict[str, Array]:
         """The arrays of the parameters or of the state, by path."""
         return {k.partition("/")[2]: v for k, v in self.arrays.items() if k.partition("/")[0] == name}
 
+    @property
+    def shapes(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """The arrays of the state as shapes and dtypes, by path."""
+        return {path: x.abstract for path, x in self.part("state").items()}
+
     def write(self) -> str:
         """The description as text, with a checksum of itself."""
-        text = json.dumps({"format": FORMAT, **dataclasses.asdict(self)})
+        said = dataclasses.asdict(self)
+        if self.aux is None:  # which earlier versions do not know
+            del said["aux"]
+        text = json.dumps({"format": FORMAT, **said})
         return json.dumps({"sum": digest(text.encode()), "about": text})
 
     @classmethod
@@ -103,13 +123,14 @@ class Written(NamedTuple):
     keys: dict[str, str]  # how random keys are made, by name
     dtypes: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
+    aux: dict[str, Any] | None = None  # what is no array in `aux`
 
     def about(self, sums: Mapping[str, str], **more: Any) -> About:
         """The description, once the checksums are known."""
         arrays = {
             k: Array(self.dtypes[k], self.shapes[k], sums[k], self.keys.get(k, "")) for k in self.arrays
         }
-        return About(arrays, **more)
+        return About(arrays, **more, aux=self.aux)
 
 
 def digest(data: Any) -> str:
@@ -117,11 +138,13 @@ def digest(data: Any) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def gather(state: Any, params: Any) -> Written:
-    """What a checkpoint of a state, and of parameters if they are given, holds."""
-    parts = {"state": state_dict(state)}
+def gather(state: Any, params: Any, aux: Any = None) -> Written:
+    """What a checkpoint of a state, and of parameters and other things if they are given, holds."""
+    parts, plain = {"state": state_dict(state)}, None
     if params is not None:
         parts["params"] = params_dict(params)
+    if aux is not None:
+        parts["aux"], plain = auxiliary.apart(aux)
     named = {f"{part}/{path}": x for part, found in parts.items() for path, x in found.items()}
     arrays, keys = {}, {}
     for name, x in named.items():
@@ -137,6 +160,7 @@ def gather(state: Any, params: Any) -> Written:
         keys,
         {name: str(x.dtype) for name, x in real.items()},
         {name: tuple(x.shape) for name, x in real.items()},
+        plain,
     )
 
 
@@ -147,15 +171,15 @@ def params_dict(params: Any) -> dict[str, Any]:
     return {path: x for path, x in rows if is_array(x)}
 
 
-def optimizer(tx: Transform, params: Any) -> dict[str, Any]:
+def optimizer(tx: Transform, layout: Layout | None) -> dict[str, Any]:
     """What is said of the optimizer: its config if it has one, its text, how it keeps its state."""
     try:
         written = config.to_config(tx)
     except config.ConfigError:
         written = None
     codecs = {} if not stores(tx) else None
-    if codecs is None and params is not None:
-        codecs = {path: repr(codec) for path, codec in codecs_of(tx, params).items()}
+    if codecs is None and layout is not None:
+        codecs = {path: repr(codec) for path, codec in codecs_of(layout.cells).items()}
     return {"optimizer": repr(tx), "config": written, "codecs": codecs}
 
 
@@ -164,27 +188,37 @@ def stores(tx: Transform) -> bool:
     return any(isinstance(link.body, Stored) for link in links(tx))
 
 
-def codecs(about: About, tx: Transform, params: Any, saved_by: Transform | None) -> dict[str, Codec] | None:
-    """How the leaves of a checkpoint are kept; None where that cannot be told."""
-    if about.codecs == {} and saved_by is None:
-        return {}
-    writer = saved_by
-    if writer is None and about.config is not None:
-        try:
+def codecs(about: About, layout: Layout, saved_by: Transform | None, who: str) -> Mapping[str, Any] | None:
+    """How the leaves of a checkpoint are kept, as text where that is not known here; None: nobody says."""
+    said = about.codecs
+    if saved_by is not None:
+        found = codecs_of(laid_out(saved_by, layout.given, about.shapes, who).cells)
+        for path in () if said is None else layout.cells:
+            mine, its = repr(found.get(path)), str((said or {}).get(path))
+            if mine != its:
+                raise CheckpointError(
+                    f"{who}: saved_by keeps {path!r} by {mine}; the checkpoint says by {its}. Leave out "
+                    "saved_by: the checkpoint knows"
+                )
+        return found
+    if said is not None:
+        return {path: codec_named(text) or text for path, text in said.items()}
+    writer = layout.tx if about.optimizer == repr(layout.tx) else None
+    if about.config is not None:
+        with contextlib.suppress(config.ConfigError):  # made of what is not registered here
             writer = config.from_config(about.config)
-        except Exception:  # transformations that are not registered here, or no config at all
-            writer = None
-    if writer is None and about.optimizer == repr(tx):
-        writer = tx
-    if writer is None:
-        return None
     try:
-        found = codecs_of(writer, params)
-    except Exception as error:  # masks that match nothing here: other parameters
-        if writer is saved_by and not isinstance(error, ValueError | TypeError):
-            raise
+        return None if writer is None else codecs_of(laid_out(writer, layout.given, about.shapes, who).cells)
+    except (ValueError, TypeError):  # masks that match nothing here: other parameters
         return None
-    if saved_by is None and about.codecs is not None:
-        changed = any(about.codecs.get(path) != repr(codec) for path, codec in found.items())
-        return None if changed else found
-    return found
+
+
+def codec_named(text: str) -> Codec | None:
+    """The codec with this repr, codecs.log8(low=-30); None for one that is not of this library."""
+    try:
+        call: Any = ast.parse(text, mode="eval").body
+        given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        made = CODECS[call.func.attr](**given)
+    except (SyntaxError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return made if repr(made) == text else None

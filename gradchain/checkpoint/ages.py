@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradchain.checkpoint.cells import Cell, cells, clocks
+from gradchain.checkpoint.ensemble import Layout
 from gradchain.core import ages, hyper
 from gradchain.core.link import BORN, Link
 from gradchain.core.transform import Transform
@@ -32,16 +33,14 @@ def ticking(tx: Transform, slots: Mapping, steps: Sequence[Step]) -> set[str]:
     return found
 
 
-def with_ages(
-    tx: Transform, params: Any, slots: Any, steps: list[Step], saved: Saved
-) -> tuple[Any, list[Step]]:
-    """Slots and steps with a start for each leaf that begins in the middle of a run, or once did.
+def with_ages(layout: Layout, steps: list[Step], saved: Saved) -> tuple[Layout, list[Step]]:
+    """The layout and steps with a start for each leaf that begins in the middle of a run, or once did.
 
     A leaf begins where none of its arrays in a link was saved while the link's count goes on.
     """
     counts = {_link(s.cell): s for s in steps if s.cell.field.endswith("/count") and s.sources}
     late: dict[str, Step] = {}
-    for place in links(tx, params):
+    for place in links(layout.tx, layout.params):
         if not (place.path in counts and isinstance(place.body, Link) and place.body.ages):
             continue
         mine: dict[str, list[Step]] = {}
@@ -57,10 +56,13 @@ def with_ages(
             elif name in saved.arrays:
                 late[name] = dataclasses.replace(counts[place.path], sources=(name,), note="", largest=False)
     if not late:
-        return slots, steps
-    slots = ages.among(slots, late)
-    planned = {step.cell.path: step for step in steps} | late
-    return slots, [dataclasses.replace(planned[p], cell=c) for p, c in cells(slots, params).items()]
+        return layout, steps
+    slots = ages.among(layout.slots, late)
+    found = cells(slots, layout.params)
+    old, planned = layout.cells, {step.cell.path: step for step in steps} | late
+    found = {p: dataclasses.replace(c, homes=old[p].homes) if p in old else c for p, c in found.items()}
+    layout = dataclasses.replace(layout, slots=slots, cells=found)
+    return layout, [dataclasses.replace(planned[p], cell=c) for p, c in found.items()]
 
 
 def _link(cell: Cell) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,11 +15,14 @@ import numpy as np
 from gradchain.checkpoint import about as abouts
 from gradchain.checkpoint import disk, tensors
 from gradchain.checkpoint.about import About, Written, digest, gather
-from gradchain.checkpoint.errors import CheckpointError, DamagedError, whole_number
-from gradchain.checkpoint.plan import Wishes
-from gradchain.checkpoint.restored import Restored, restore
+from gradchain.checkpoint.errors import CheckpointError, DamagedError
+from gradchain.checkpoint.given import as_json, fitting, whole_step
+from gradchain.checkpoint.report import Restored
+from gradchain.checkpoint.restored import restore
 from gradchain.checkpoint.tensors import Tensor
+from gradchain.checkpoint.wishes import Wishes
 from gradchain.core.transform import Transform
+from gradchain.report import held
 
 Progress = Callable[[int, int], Any] | None
 ABOUT, HEADER = "gradchain", "gradchain_header"
@@ -32,24 +34,27 @@ def save(
     tx: Transform,
     state: Any,
     params: Any = None,
-    step: int | None = None,
+    step: Any = None,
     metadata: Any = None,
     *,
+    aux: Any = None,
     gather_processes: bool = False,
     progress: Progress = None,
 ) -> None:
     """Write a state, and parameters if they are given, to one safetensors file, with checksums.
 
     The file appears under its name when it is complete and on the disk: a kill at any moment leaves the
-    previous one. `state` may be an nnx.Optimizer or a TrainState; `metadata` is any JSON value. Arrays that
-    are spread over several processes are an error unless `gather_processes`: then all processes call this
-    and the first one writes; or use `Checkpointer`. `progress(done, total)` is told of bytes.
+    previous one. `state` may be an nnx.Optimizer or a TrainState, whose own step is then the default of
+    `step`; a state that is not that of `tx` for `params` is an error. `aux` is what else belongs to the run,
+    a tree of arrays, random keys, numbers and texts: batch statistics, say. `metadata` is any JSON value.
+    Arrays spread over several processes are an error unless `gather_processes`: then all processes call
+    this and the first one writes; or use `Checkpointer`. `progress(done, total)` is told of bytes.
     """
     path = Path(path)
-    json.dumps(metadata)  # an error before anything is written
-    step = None if step is None else whole_number("save: step", step, 0)
-    written = gather(state, params)
-    more = {**abouts.optimizer(tx, params), "step": step, "metadata": metadata}
+    layout = fitting("save", tx, state, params)  # errors before anything is written
+    step = whole_step("save", held.step(state) if step is None else step)
+    written = gather(state, params, aux)
+    more = {**abouts.optimizer(tx, layout), "step": step, "metadata": as_json("save", metadata)}
     together = gather_processes and jax.process_count() > 1
     for name, x in written.arrays.items():
         _check_readable(name, x, gather_processes)
@@ -132,24 +137,26 @@ def load(
     tx: Transform,
     params: Any,
     *,
+    aux: Any = None,
     initialise: Any = (),
     strict: bool = False,
     saved_by: Transform | None = None,
     progress: Progress = None,
 ) -> Restored:
-    """Parameters and state from a file of `save`: (params, state, step, report, metadata).
+    """Parameters and state from a file of `save`: (params, state, step, report, metadata, aux).
 
     The whole file is read and checked before anything is made of it: a file that is cut off or altered is a
     DamagedError that names the array. `params` may be abstract, and says of which shapes and dtypes, and
-    where on the devices, all becomes; a file without parameters returns them as they are. The state is
-    filled as by `load_state`, with the same arguments; the file knows the optimizer that wrote it.
+    where on the devices, all becomes; a file without parameters returns them as they are. `aux` says the
+    same of what was saved so, and is returned in its form; without it the result has a dict by path. The
+    state is filled as by `load_state`, with the same arguments; the file knows the optimizer that wrote it.
     """
     about, arrays = _read(Path(path), progress)
 
     def read(wanted):
         return {name: arrays[name] for name in wanted}
 
-    return restore(about, read, tx, params, Wishes(initialise, strict, "load"), saved_by)
+    return restore(about, read, tx, params, Wishes(initialise, strict, "load"), saved_by, aux)
 
 
 def _read(path: Path, progress: Progress) -> tuple[About, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,9 +13,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.checkpoint.cells import Cell, cells
+from gradchain.checkpoint.ensemble import Layout
+from gradchain.checkpoint.errors import CheckpointError
 from gradchain.checkpoint.fill import fill
-from gradchain.checkpoint.plan import Saved, Wishes, plan
+from gradchain.checkpoint.given import needs_leaves
+from gradchain.checkpoint.plan import Saved, overridden, plan
 from gradchain.checkpoint.report import LoadReport
+from gradchain.checkpoint.wishes import Wishes
 from gradchain.core import tree
 from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
@@ -61,6 +66,7 @@ def from_optax(
     turned to the rows and columns of the leaf's axes. `state` may be that of an nnx.Optimizer or a
     TrainState; the other arguments are those of `load_state`.
     """
+    needs_leaves("from_optax", params)
     theirs = held.arrays(state)
     arrays = dict(zip(tree.paths(theirs), jax.tree.leaves(theirs), strict=True))
     slots = tx.slots(params)
@@ -70,7 +76,9 @@ def from_optax(
     ours = dict(held.entries(slots))
     units = list(_units(theirs))
     found = cells(slots, params)
-    steps = [int(x) for path, x in arrays.items() if path.split("/")[-1] == "count" and not x.shape]
+    wishes = Wishes(initialise, strict, "from_optax").over(params, found)
+    _of_optax(tx, found, theirs, arrays, wishes)
+    steps = [x for path, x in arrays.items() if path.split("/")[-1] == "count" and _is_count(x)]
     injected = _injected(arrays)
     for path, entry in ours.items():
         unit = _match(path, entry, units)
@@ -81,7 +89,7 @@ def from_optax(
             used |= {f"{unit.path}/{p}".strip("/"): path for p in taken}
             made |= {f"{path}/{p}": x for p, x in _ours(name, taken, path, tx, found, params, notes).items()}
         if "count" in entry._fields and f"{path}/count" not in made and steps and (unit or name in CLOCKS):
-            made[f"{path}/count"] = jnp.asarray(max(steps), jnp.int32)
+            made[f"{path}/count"] = functools.reduce(jnp.maximum, steps).astype(jnp.int32)
             notes[f"{path}/count"] = LARGEST
         for key in getattr(entry, "hyperparams", ()):
             if key in injected:
@@ -90,8 +98,31 @@ def from_optax(
     notes |= {path: "Optax keeps no such thing" for path in found if path not in made}
     left = {f"optax/{path}": x for path, x in arrays.items() if path not in used}
     saved = Saved(made | left, {}, notes, "an Optax optimizer")
-    planned = plan(tx, params, saved, Wishes(initialise, strict, "from_optax"))
+    planned = overridden(plan(Layout(tx, params, slots, found), saved, wishes), made)
     return fill(planned, made), planned.report
+
+
+def _is_count(x: Any) -> bool:
+    return not x.shape and jnp.issubdtype(x.dtype, jnp.integer)
+
+
+def _of_optax(tx: Transform, found: Mapping[str, Cell], state: Any, arrays: Mapping, wishes: Wishes) -> None:
+    """Raise where the state keeps nothing for a leaf, and the optimizer does."""
+    for path, x in arrays.items():
+        if not hasattr(x, "dtype") or not hasattr(x, "shape"):
+            raise CheckpointError(
+                f"from_optax: {path or 'the state'!r} is {x!r:.80}; expected an Optax optimizer's state. "
+                "Read a file with what wrote it first; a checkpoint of gradchain with gradchain.load"
+            )
+    ours = [c for c in found.values() if c.whole.shape and not wishes.anew(c.path)]
+    if (ours and not any(x.shape for x in arrays.values())) or (found and state is None):
+        held_by = type(state).__name__ if arrays else f"{state!r:.80}"
+        wanted = next(iter([c.path for c in ours] or found))
+        raise CheckpointError(
+            f"from_optax: nothing fits; the state ({held_by}) keeps no array for a parameter; expected that "
+            f"of the same optimizer as {tx.name}, with {wanted!r}. It is of another optimizer: pass that "
+            "one's state, or begin with tx.init(params)"
+        )
 
 
 def _units(state: Any) -> Iterator[Unit]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import weakref
 from collections.abc import Mapping
@@ -17,12 +16,13 @@ from gradchain.checkpoint import about as abouts
 from gradchain.checkpoint import folders
 from gradchain.checkpoint.about import gather
 from gradchain.checkpoint.errors import CheckpointError, DamagedError, whole_number
+from gradchain.checkpoint.given import as_json, fitting, whole_step
 from gradchain.checkpoint.locks import Lock
-from gradchain.checkpoint.plan import Wishes
 from gradchain.checkpoint.reading import ABOUT, ARRAYS, Reader
-from gradchain.checkpoint.report import LoadReport
-from gradchain.checkpoint.restored import Restored, restore
+from gradchain.checkpoint.report import LoadReport, Restored
+from gradchain.checkpoint.restored import restore
 from gradchain.checkpoint.sums import checksums
+from gradchain.checkpoint.wishes import Wishes
 from gradchain.core.transform import Transform
 
 INTACT = "The checkpoints before it are as they were."
@@ -115,16 +115,26 @@ class Checkpointer:
         with folders.system_errors(f"Checkpointer: {str(self.folder)!r} cannot be read", "Nothing changed."):
             return folders.steps(self.folder)
 
-    def save(self, step: int, tx: Transform, state: Any, params: Any = None, metadata: Any = None) -> None:
-        """Write a checkpoint of a state, and of parameters if they are given.
+    def save(
+        self,
+        step: Any,
+        tx: Transform,
+        state: Any,
+        params: Any = None,
+        metadata: Any = None,
+        *,
+        aux: Any = None,
+    ) -> None:
+        """Write a checkpoint of a state, and of parameters and `aux` if they are given, as `save` does.
 
         Returns when the arrays may be overwritten; `wait` returns when they are on the disk. `metadata` is
         any JSON value. With several processes all call this, with arrays on the mesh of all. A folder has
         one writer, from its first save to `close`: for another Checkpointer saving is an error meanwhile.
         """
+        layout = fitting("Checkpointer.save", tx, state, params)
         step = whole_number("Checkpointer.save: step", step, 0)
-        json.dumps(metadata)
-        written = gather(state, params)
+        metadata = as_json("Checkpointer.save", metadata)
+        written = gather(state, params, aux)
         self._check_places(written.arrays)
         manager = self._writer()
         latest = max(manager.all_steps(), default=None)
@@ -134,12 +144,13 @@ class Checkpointer:
                 "later one. Use another folder, or remove the later checkpoints"
             )
         about = written.about(
-            checksums(written.arrays), **abouts.optimizer(tx, params), step=step, metadata=metadata
+            checksums(written.arrays), **abouts.optimizer(tx, layout), step=step, metadata=metadata
         )
         args = self._ocp.args
-        items = {ARRAYS: args.PyTreeSave(written.arrays), ABOUT: args.JsonSave({ABOUT: about.write()})}
+        some = {name: x for name, x in written.arrays.items() if x.size}  # Orbax takes no empty arrays
+        items = {ARRAYS: args.PyTreeSave(some), ABOUT: args.JsonSave({ABOUT: about.write()})}
         self.wait()
-        self._latest.step, self._latest.names = step, set(written.arrays)
+        self._latest.step, self._latest.names = step, set(some)
         with self._saving():
             manager.save(step, args=args.Composite(**items), force=True)
 
@@ -157,20 +168,21 @@ class Checkpointer:
         self,
         tx: Transform,
         params: Any,
-        step: int | None = None,
+        step: Any = None,
         *,
+        aux: Any = None,
         initialise: Any = (),
         strict: bool = False,
         saved_by: Transform | None = None,
     ) -> Restored:
         """Parameters and state of a step, by default of the newest checkpoint that is whole.
 
-        (params, state, step, report, metadata), as by `load`: `params` may be abstract, and only what is
+        (params, state, step, report, metadata, aux), as by `load`: `params` may be abstract, and only what is
         wanted is read, each part by the devices that keep it. A checkpoint that is not whole is passed over
         for the one before it, which the report says; with `step` it is a DamagedError.
         """
         wishes = Wishes(initialise, strict, "Checkpointer.restore")
-        step = None if step is None else whole_number("Checkpointer.restore: step", step, 0)
+        step = whole_step("Checkpointer.restore", step)
         tried, remarks = [], []
         for _ in range(3):  # a process that writes may remove what this one finds
             steps, remarks = folders.agreed(self.steps()), self._unfinished()
@@ -182,7 +194,7 @@ class Checkpointer:
             tried, gone, self._damaged = steps[::-1] if step is None else [step], False, []
             for here in tried:
                 try:
-                    found = self._restore(here, tx, params, wishes, saved_by)
+                    found = self._restore(here, tx, params, wishes, saved_by, aux)
                 except DamagedError as error:
                     gone = jax.process_count() == 1 and not (self.folder / str(here)).exists()
                     if gone:
@@ -205,10 +217,10 @@ class Checkpointer:
     def _unfinished(self) -> list[str]:
         return [f"passed over {name}: it was never finished" for name in folders.unfinished(self.folder)]
 
-    def _restore(self, step: int, tx, params, wishes: Wishes, saved_by) -> Restored:
+    def _restore(self, step: int, tx, params, wishes: Wishes, saved_by, aux) -> Restored:
         reader = Reader(self._ocp, self.folder, step)
         about = reader.about()
-        return restore(about, lambda wanted: reader.arrays(about, wanted), tx, params, wishes, saved_by)
+        return restore(about, lambda wanted: reader.arrays(about, wanted), tx, params, wishes, saved_by, aux)
 
     def _writer(self) -> Any:
         """Orbax's manager, made when something is written."""

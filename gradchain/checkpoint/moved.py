@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.sharding import NamedSharding
 
 from gradchain.core import place
@@ -22,12 +23,14 @@ def put(x: Any, home: NamedSharding | None, slot: Slot | None = None) -> Array:
     if slot is not None and x.dtype != slot.dtype:
         x = on_device(x).astype(slot.dtype)
     x = _put(x, home)
-    if home is None and slot is not None and slot.memory is not None:
+    if home is None and slot is not None and slot.memory is not None and not isinstance(x, Tracer):
         return jax.device_put(x, place.memory_space(slot.memory))
     return x
 
 
 def _put(x: Any, home: NamedSharding | None) -> Array:
+    if isinstance(x, Tracer):
+        return x
     if home is None:
         if isinstance(x, jax.Array) and len(x.sharding.device_set) > 1 and x.is_fully_addressable:
             x = _on_host(x)
@@ -41,7 +44,7 @@ def _put(x: Any, home: NamedSharding | None) -> Array:
 
 def on_device(x: Any) -> Any:
     """An array that is kept in the host's memory, where it can be computed with."""
-    if not isinstance(x, jax.Array):
+    if not isinstance(x, jax.Array) or isinstance(x, Tracer):
         return x
     kind = next(iter(x.sharding.device_set)).default_memory().kind
     return (

@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from gradchain.checkpoint import ages
-from gradchain.checkpoint.cells import Cell, cells, split
+from gradchain.checkpoint.cells import Cell, counts, split
+from gradchain.checkpoint.ensemble import Layout
 from gradchain.checkpoint.errors import CheckpointError, misfit, show
 from gradchain.checkpoint.report import LoadReport, Outcome
-from gradchain.core import select, tree
+from gradchain.checkpoint.wishes import Wishes
+from gradchain.core import tree
 from gradchain.core.codec import Codec, field_of
 from gradchain.core.transform import Transform
+from gradchain.report.links import links, tunables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +27,10 @@ class Saved:
     """What a checkpoint holds: arrays by path, of which shape and dtype suffice here."""
 
     arrays: Mapping[str, Any]
-    codecs: Mapping[str, Codec] | None = None  # by path, of the leaves that are not exact; None: not known
+    codecs: Mapping[str, Codec | str] | None = None  # by path, where not exact; as text where not known here
     notes: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by path, for the report
     optimizer: str = ""  # which one it was saved with, for messages
+    guess: bool = True  # where codecs is None: what looks as the optimizer keeps it is taken for that
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +48,7 @@ class Step:
 class Plan:
     """All steps, and what is left over with the reasons."""
 
-    tx: Transform
-    params: Any
-    slots: Any
+    layout: Layout
     steps: tuple[Step, ...]
     dropped: tuple[Outcome, ...]
 
@@ -61,37 +65,21 @@ class Plan:
         return LoadReport((*done, *self.dropped))
 
 
-@dataclasses.dataclass(frozen=True)
-class Wishes:
-    """How a state is to be loaded, and what messages call it."""
-
-    initialise: Any = ()
-    strict: bool = False
-    who: str = "load_state"
-
-    def anew(self, path: str) -> bool:
-        """Whether a leaf is to start anew whatever was saved."""
-        given = self.initialise
-        patterns = [given] if isinstance(given, str) or hasattr(given, "search") else given
-        return any(select.matches(pattern, path) for pattern in patterns)
-
-
-def plan(tx: Transform, params: Any, saved: Saved, wishes: Wishes) -> Plan:
-    """What becomes of each leaf that `tx` keeps; errors for what does not fit."""
-    slots = tx.slots(params)
-    found = cells(slots, params)
+def plan(layout: Layout, saved: Saved, wishes: Wishes) -> Plan:
+    """What becomes of each leaf that the optimizer keeps; errors for what does not fit."""
+    found, names = layout.cells, tree.paths(layout.params)
+    saved = dataclasses.replace(saved, arrays=layout.of_members(saved.arrays, wishes.who))
     steps = [_decide(cell, saved, wishes) for cell in found.values()]
-    _same_kind(steps, saved, tree.paths(params), tx, wishes)
-    counts = tuple(p for s in steps for p in s.sources if p.endswith("/count"))
-    clocks = ages.ticking(tx, slots, steps)
+    _same_kind(steps, saved, names, layout.tx, wishes)
+    counters, ticking = counts(found), ages.ticking(layout.tx, layout.slots, steps)
+    largest = tuple(p for s in steps for p in s.sources if p in counters)
     for i, step in enumerate(steps):
-        if step.cell.path in clocks and not step.sources and counts and not wishes.anew(step.cell.path):
+        if step.cell.path in ticking and not step.sources and largest and not wishes.anew(step.cell.path):
             note = "goes on from the largest count"
-            steps[i] = dataclasses.replace(step, sources=counts, note=note, largest=True)
-    slots, steps = ages.with_ages(tx, params, slots, steps, saved)
-    found = {step.cell.path: step.cell for step in steps}
-    dropped = _leftovers(steps, found, saved, tree.paths(params), wishes)
-    made = Plan(tx, params, slots, tuple(steps), dropped)
+            steps[i] = dataclasses.replace(step, sources=largest, note=note, largest=True)
+    layout, steps = ages.with_ages(layout, steps, saved)
+    dropped = _leftovers(steps, layout.cells, saved, names, wishes)
+    made = Plan(layout, tuple(steps), dropped)
     if wishes.strict:
         _complete(made.report, wishes.who)
     return made
@@ -104,7 +92,7 @@ def _decide(cell: Cell, saved: Saved, wishes: Wishes) -> Step:
         return Step(cell, note="as asked")
     if cell.path not in saved.arrays:
         return Step(cell, note=saved.notes.get(cell.path) or _why_missing(cell, saved))
-    before = _guess(cell, saved, wishes.who) if saved.codecs is None else saved.codecs.get(cell.path)
+    before = _before(cell, saved, wishes.who)
     wanted = (cell.whole,) if before is None else before.slots(cell.whole)
     sources = tuple(cell.path_of(part) for part in (before.parts if before is not None else ("",)))
     for source, slot in zip(sources, wanted, strict=True):
@@ -112,6 +100,10 @@ def _decide(cell: Cell, saved: Saved, wishes: Wishes) -> Step:
             misfit(wishes.who, source, "missing", f"{show(slot)}, a part of {before}", _again(cell))
         if tuple(saved.arrays[source].shape) != tuple(slot.shape):
             advice = f"It was saved for another model: load it for that model's parameters{_or_anew(cell)}"
+            if not slot.shape and cell.leaf is None:
+                advice = (
+                    "A state of jax.vmap(tx.init) goes with parameters that are stacked as its arrays are"
+                )
             misfit(wishes.who, source, show(saved.arrays[source]), show(slot), advice)
     notes = [saved.notes.get(cell.path, "")]
     for source, slot in zip(sources, wanted, strict=True):
@@ -121,15 +113,28 @@ def _decide(cell: Cell, saved: Saved, wishes: Wishes) -> Step:
     return Step(cell, sources, before, ", ".join(filter(None, notes)))
 
 
+def _before(cell: Cell, saved: Saved, who: str) -> Codec | None:
+    """How a leaf was kept: as the checkpoint says, in words that are understood here."""
+    if saved.codecs is None:
+        return _guess(cell, saved, who)
+    said = saved.codecs.get(cell.path)
+    if not isinstance(said, str):
+        return said
+    if said == repr(cell.codec):
+        return cell.codec
+    found = f"{show(saved.arrays[cell.path])}, kept by {said},"
+    misfit(who, cell.path, found, "a codec of gradchain.codecs, or that of the optimizer", _again(cell))
+
+
 def _guess(cell: Cell, saved: Saved, who: str) -> Codec | None:
     """How a leaf is kept of which nobody says: as the optimizer keeps it, if it looks so, or else exactly."""
     parts = {cell.path_of(part): slot for part, (_, slot) in cell.parts.items()}
-    if all(p in saved.arrays and _alike(saved.arrays[p], slot) for p, slot in parts.items()):
+    alike = all(p in saved.arrays and _alike(saved.arrays[p], slot) for p, slot in parts.items())
+    if alike and (saved.guess or cell.codec is None or cell.codec.plain):
         return cell.codec
     x, whole = saved.arrays[cell.path], cell.whole
-    codes = jnp.issubdtype(whole.dtype, jnp.inexact) and (
-        x.dtype.itemsize == 1 or (whole.positive and x.dtype == jnp.float16)
-    )
+    small = x.dtype.itemsize == 1 or (whole.positive and x.dtype == jnp.float16)
+    codes = alike or (small and jnp.issubdtype(whole.dtype, jnp.inexact))
     if codes:
         advice = "These may be the codes of a codec: pass saved_by=the optimizer that it was saved with"
         misfit(who, cell.path, show(x), show(cell.parts[""][1]), advice)
@@ -184,9 +189,9 @@ def _leftovers(steps, found: Mapping[str, Cell], saved: Saved, names, wishes: Wi
     fields = {cell.field for cell in found.values()}
     # Fields in which a codec kept its further parts hold scalars for the leaves that it left exact.
     extra = {
-        field_of(split(path, names)[0], part)
+        field_of(found[path].field if path in found else split(path, names)[0], part)
         for path, codec in (saved.codecs or {}).items()
-        for part in codec.parts
+        for part in getattr(codec, "parts", ())
         if part
     }
     dropped = []
@@ -213,8 +218,11 @@ def _shorter(field: str, fields: set[str]) -> str:
 
 def _same_kind(steps, saved: Saved, names, tx: Transform, wishes: Wishes) -> None:
     """Raise where nothing fits that is kept per leaf: it is of another model, or of another optimizer."""
-    ours = [s for s in steps if s.cell.whole.shape and not wishes.anew(s.cell.path)]
+    ours = [s for s in steps if not (s.cell.empty or wishes.anew(s.cell.path))]
     theirs = [path for path, x in saved.arrays.items() if x.shape]
+    if theirs:
+        ours = [s for s in ours if s.cell.whole.shape]
+    theirs = theirs or list(saved.arrays)
     if not ours or not theirs or any(s.sources for s in ours):
         return
     fields = {s.cell.field for s in ours}
@@ -231,6 +239,29 @@ def _same_kind(steps, saved: Saved, names, tx: Transform, wishes: Wishes) -> Non
         f"({show(saved.arrays[path])}) and {len(theirs) - 1} more arrays; expected {wanted.path!r} "
         f"({show(wanted.whole)}) and {len(ours) - 1} more. {advice}"
     )
+
+
+def overridden(made: Plan, arrays: Mapping[str, Any]) -> Plan:
+    """The plan with a note where a saved tunable stands before another number of the optimizer."""
+    notes = {}
+    for path, link, name in tunables(links(made.layout.tx, made.layout.params)):
+        at, ours = f"{link.path}/hyperparams/{name}", link.hyperparams[name].value
+        x = arrays.get(at)
+        if x is None or isinstance(x, Tracer) or bool(np.all(np.asarray(x) == np.asarray(ours, x.dtype))):
+            continue
+        values = np.unique(np.asarray(x))
+        theirs = ", ".join([*(f"{float(v):.6g}" for v in values[:3]), *(["..."] if values.size > 3 else [])])
+        notes[at] = (
+            f"{theirs} from the checkpoint; the optimizer says {ours:.6g}: "
+            f"set_hyperparams(tx, state, {{{path!r}: {ours:.6g}}}) for that"
+        )
+    steps = [
+        dataclasses.replace(s, note=", ".join(filter(None, (s.note, notes[s.cell.path]))))
+        if s.cell.path in notes and s.sources
+        else s
+        for s in made.steps
+    ]
+    return dataclasses.replace(made, steps=tuple(steps))
 
 
 def _complete(report: LoadReport, who: str) -> None:

@@ -62,23 +62,25 @@ class Reader:
 
     def _read(self, about: About, wanted: Mapping[str, NamedSharding | None]) -> dict[str, Any]:
         """Arrays in their places: the host, where none is given or JAX would round them (without x64)."""
-        ocp, how = self.ocp, {}
+        ocp, found, how = self.ocp, {}, {}
         for name, home in wanted.items():
             x = about.arrays[name]
             narrowed = not x.key and jax.dtypes.canonicalize_dtype(x.dtype) != jnp.dtype(
                 x.dtype
             )  # without x64
-            if home is None or x.key or narrowed:
+            if 0 in x.shape:  # which Orbax does not take
+                found[name] = x.nothing()
+            elif home is None or x.key or narrowed:
                 how[name] = ocp.RestoreArgs(restore_type=np.ndarray)
             else:
                 how[name] = ocp.ArrayRestoreArgs(sharding=home, global_shape=x.shape, strict=True)
         if not how:
-            return {}
+            return found
         item = dict.fromkeys(how, 0)
         args = ocp.args.PyTreeRestore(item=item, restore_args=how, partial_restore=True)
         handler = ocp.PyTreeCheckpointHandler()
         try:
-            return handler.restore(self.folder / ARRAYS, args=args)
+            return found | handler.restore(self.folder / ARRAYS, args=args)
         finally:
             handler.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from gradchain.report import text
 
@@ -79,3 +80,17 @@ class LoadReport:
 
 HEAD = ("", "state", "leaves", "note")
 RIGHT = (False, False, True, False)
+
+
+class Restored(NamedTuple):
+    """What a checkpoint gave. `params` are those that were given, where it has none.
+
+    `aux` is like the one that was given to `load`; without one it is a dict by path, None where nothing is.
+    """
+
+    params: Any
+    state: dict[str, Any]
+    step: int | None
+    report: LoadReport
+    metadata: Any
+    aux: Any = None

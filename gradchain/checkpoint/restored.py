@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from jax.sharding import AbstractMesh, NamedSharding
 
 from gradchain.checkpoint import about as abouts
+from gradchain.checkpoint import auxiliary
 from gradchain.checkpoint.about import About
+from gradchain.checkpoint.ensemble import laid_out
 from gradchain.checkpoint.errors import CheckpointError, misfit, show
 from gradchain.checkpoint.fill import fill, homes
+from gradchain.checkpoint.given import needs_leaves
 from gradchain.checkpoint.moved import put
-from gradchain.checkpoint.plan import Saved, Wishes, plan
-from gradchain.checkpoint.report import LoadReport, Outcome
+from gradchain.checkpoint.plan import Saved, overridden, plan
+from gradchain.checkpoint.report import LoadReport, Outcome, Restored
+from gradchain.checkpoint.wishes import Wishes
 from gradchain.core import place, tree
 from gradchain.core.leaves import is_array
 from gradchain.core.transform import Transform
@@ -23,38 +27,45 @@ from gradchain.core.transform import Transform
 Reader = Callable[[Mapping[str, NamedSharding | None]], Mapping[str, Any]]
 
 
-class Restored(NamedTuple):
-    """What a checkpoint gave: parameters (those given, where it has none), state, step, report, metadata."""
-
-    params: Any
-    state: dict[str, Any]
-    step: int | None
-    report: LoadReport
-    metadata: Any
-
-
 def restore(
-    about: About, read: Reader, tx: Transform, params: Any, wishes: Wishes, saved_by: Transform | None
+    about: About,
+    read: Reader,
+    tx: Transform,
+    params: Any,
+    wishes: Wishes,
+    saved_by: Transform | None,
+    aux: Any = None,
 ) -> Restored:
     """Parameters and state: what becomes of each leaf is decided, what is needed read, and put in place."""
-    saved = Saved(
-        {path: x.abstract for path, x in about.part("state").items()},
-        abouts.codecs(about, tx, params, saved_by),
-        optimizer=about.optimizer,
-    )
+    needs_leaves(wishes.who, params)
+    layout = laid_out(tx, params, about.shapes, wishes.who)
+    wishes = wishes.over(params, layout.cells, aux)
     weights = {path: x.abstract for path, x in about.part("params").items()}
     wanted, outcomes = _params(params, weights, wishes) if weights else ({}, ())
-    made = plan(tx, params, saved, wishes)
+    codecs = abouts.codecs(about, layout, saved_by, wishes.who)
+    saved = Saved(about.shapes, codecs, optimizer=about.optimizer, guess=False)
+    others = {path: x.abstract for path, x in about.part("aux").items()}
+    beside, plain, also = auxiliary.planned(others, about.aux or {}, aux, wishes)
+    outcomes = _whole((*outcomes, *also), wishes)
+    made = plan(layout, saved, wishes)
     asked = {f"state/{path}": home for path, home in homes(made, saved.arrays).items()}
     asked |= {f"params/{path}": home for path, home in wanted.items()}
+    asked |= {f"aux/{path}": home for path, home in beside.items()}
     for name, home in asked.items():
         _check_home(name, about.arrays[name], home, wishes.who)
     found = read(asked)
     if weights:
-        params = _filled(params, {path: found[f"params/{path}"] for path in wanted})
-        made = plan(tx, params, saved, wishes)  # what starts as a copy of parameters needs their values
-    state = fill(made, {k.partition("/")[2]: x for k, x in found.items() if k.startswith("state/")})
-    return Restored(params, state, about.step, LoadReport(outcomes) + made.report, about.metadata)
+        params = _filled(params, _part(found, "params"))
+        layout = laid_out(tx, params, about.shapes, wishes.who)
+        made = plan(layout, saved, wishes)  # what starts as a copy of parameters needs their values
+    state = _part(found, "state")
+    report = LoadReport(outcomes) + overridden(made, state).report
+    carried = auxiliary.filled(_part(found, "aux"), plain, aux)
+    return Restored(params, fill(made, state), about.step, report, about.metadata, carried)
+
+
+def _part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {k.partition("/")[2]: x for k, x in found.items() if k.partition("/")[0] == name}
 
 
 def _check_home(name: str, x: Any, home: NamedSharding | None, who: str) -> None:
@@ -98,10 +109,14 @@ def _params(
         outcomes.append(Outcome("loaded", name, "params", note))
     left = [path for path in saved if path not in {o.path.removeprefix("params/") for o in outcomes}]
     outcomes += [Outcome("dropped", f"params/{p}", "params", "no such parameter") for p in left]
-    if wishes.strict and len(outcomes) > len(wanted):
-        odd = next(o for o in outcomes if o.kind != "loaded")
-        raise CheckpointError(f"{wishes.who}: strict=True, and {odd.path!r} would be {odd.kind} ({odd.note})")
     return wanted, tuple(outcomes)
+
+
+def _whole(outcomes: tuple[Outcome, ...], wishes: Wishes) -> tuple[Outcome, ...]:
+    odd = next((o for o in outcomes if o.kind != "loaded"), None)
+    if wishes.strict and odd is not None:
+        raise CheckpointError(f"{wishes.who}: strict=True, and {odd.path!r} would be {odd.kind} ({odd.note})")
+    return outcomes
 
 
 def _filled(params: Any, found: Mapping[str, Any]) -> Any:

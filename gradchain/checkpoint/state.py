@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +10,17 @@ import jax
 import numpy as np
 
 from gradchain.checkpoint.cells import codecs_of
+from gradchain.checkpoint.ensemble import laid_out
 from gradchain.checkpoint.errors import CheckpointError
 from gradchain.checkpoint.fill import fill
-from gradchain.checkpoint.plan import Saved, Wishes, plan
-from gradchain.checkpoint.report import LoadReport
+from gradchain.checkpoint.given import needs_leaves
+from gradchain.checkpoint.plan import Saved, overridden, plan
+from gradchain.checkpoint.report import LoadReport, Restored
+from gradchain.checkpoint.wishes import Wishes
 from gradchain.core import tree
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
+from gradchain.report.metrics import metrics
 
 
 def state_dict(state: Any) -> dict[str, Any]:
@@ -44,18 +49,42 @@ def load_state(
     left over is dropped. Another float dtype is cast, another storage converted, if `saved_by` says which
     optimizer it was: a dict of arrays does not. A leaf of another shape is a CheckpointError, and so is
     a state of which nothing fits.
-    `initialise`: patterns of paths ("**/head/*") that start anew whatever was saved. `strict`: anything that
-    is initialised or dropped is an error.
+    `initialise` selects what starts anew whatever was saved: patterns of paths ("**/head/*"), a predicate
+    (path, leaf) -> bool, or a tree like the parameters. `strict`: initialised or dropped is an error.
     """
     need_transform(tx, "load_state(tx, params, saved)", params, saved)
-    saved = _named(saved, tx.slots(params))
+    needs_leaves("load_state", params)
+    if isinstance(saved, str | bytes | os.PathLike):
+        raise CheckpointError(
+            f"load_state: saved is {saved!r:.80}; expected a state or a dict of arrays by path. A file is "
+            "read by gradchain.load(path, tx, params), a folder by Checkpointer(folder).restore(tx, params)"
+        )
+    if _nameless(saved):
+        saved = _named(saved, tx.slots(params))
     by_name = isinstance(saved, Mapping) and all(isinstance(k, str) for k in saved)
     flat = saved if by_name and _is_flat(saved) else state_dict(saved)
-    arrays = {path: x if hasattr(x, "dtype") else np.asarray(x) for path, x in flat.items()}
-    codecs = None if saved_by is None else codecs_of(saved_by, params)
-    held_by = "" if saved_by is None else repr(saved_by)
-    made = plan(tx, params, Saved(arrays, codecs, optimizer=held_by), Wishes(initialise, strict))
+    arrays = {path: x if hasattr(x, "dtype") else _array(path, x) for path, x in flat.items()}
+    layout = laid_out(tx, params, arrays, "load_state")
+    wishes = Wishes(initialise, strict).over(params, layout.cells)
+    if not arrays and any(not wishes.anew(path) for path in layout.cells):
+        raise CheckpointError(
+            f"load_state: saved is {saved!r:.80}, which holds no arrays; expected the state of {tx.name}, as "
+            f"state_dict gives it: {next(iter(layout.cells))!r} and so on. To begin anew use tx.init(params)"
+        )
+    codecs, held_by = None, ""
+    if saved_by is not None:
+        codecs, held_by = codecs_of(laid_out(saved_by, params, arrays, "load_state").cells), repr(saved_by)
+    made = overridden(plan(layout, Saved(arrays, codecs, optimizer=held_by), wishes), arrays)
     return fill(made, arrays), made.report
+
+
+def _nameless(saved: Any) -> bool:
+    """Whether lists, tuples or dicts by number stand anywhere in a state: perhaps in place of NamedTuples."""
+    if type(saved) in (list, tuple):
+        return True
+    if not isinstance(saved, Mapping):
+        return False
+    return list(saved)[:1] == ["0"] or any(map(_nameless, saved.values()))
 
 
 def _named(saved: Any, slots: Any) -> Any:
@@ -72,16 +101,31 @@ def _named(saved: Any, slots: Any) -> Any:
     return saved
 
 
+def _array(path: str, x: Any) -> np.ndarray:
+    found = np.asarray(x)
+    if found.dtype.kind not in "biufc":
+        raise CheckpointError(f"load_state: {path!r} is {x!r:.80} in the saved state; expected an array")
+    return found
+
+
 def _is_flat(saved: Mapping[str, Any]) -> bool:
     return all(jax.tree_util.all_leaves([x]) for x in saved.values())
 
 
-def set_state(holder: Any, state: Any) -> Any:
+def set_state(holder: Any, state: Any, step: Any = None) -> Any:
     """Put a state into an nnx.Optimizer, which is changed in place, or a TrainState: a new one is returned.
 
     `state` has the paths of the one that is there: that of the same optimizer for the same parameters. Only
-    when leaves began may differ.
+    when leaves began may differ. It may be what `load` returned. The holder's own step becomes `step`;
+    without it that of the checkpoint, else the state's count of updates (`metrics(state)["step"]`; under
+    `accumulate` and `skip` the holder counts more than these: pass `step`); where there is none it stays.
     """
+    if isinstance(state, Restored):
+        state, step = state.state, state.step if step is None else step
+    if step is None:
+        step = held.step(state)
+    if step is None:
+        step = metrics(state).get("step")
     new = state_dict(state)
     holder = held.with_ages(holder, new)
     old = state_dict(holder)
@@ -92,4 +136,4 @@ def set_state(holder: Any, state: Any) -> Any:
             f"set_state: {odd[0]!r} is only in {where}{more}; expected the same paths. "
             "Load the state with the optimizer that the holder has: load_state(tx, params, saved)"
         )
-    return held.put(holder, new)
+    return held.put_step(held.put(holder, new), step)

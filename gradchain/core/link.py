@@ -63,8 +63,8 @@ class Link(Body):
         if not self.state_type:
             return {}
         described = leaves_of(params, plan)
-        # A scalar is placed where the parameters are: on every device of their mesh.
-        home = dataclasses.replace(described[0], shape=()) if described else None
+        # A scalar is placed where the parameters are, on every device of their mesh, and is of none of them.
+        home = dataclasses.replace(described[0], shape=(), path="") if described else None
         at_home = functools.partial(dataclasses.replace, leaf=home)
         found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
         codecs = self.codecs(described, picked, plan)

@@ -63,6 +63,11 @@ def _arity(f) -> int:
     return sum(p.kind in kinds and p.default is p.empty for p in inspect.signature(f).parameters.values())
 
 
+def is_predicate(spec) -> bool:
+    """Whether a selection is a function of a path and a leaf."""
+    return _is_function(spec) and _arity(spec) >= 2
+
+
 def _by_tree(spec, paths: Sequence[str]) -> list:
     """The value of a tree of labels at each path: the entry at the path, or at its longest prefix."""
     leaves = jax.tree.leaves(spec)
@@ -88,9 +93,9 @@ def values(spec: Selection, tree, whole=None) -> list:
         return [matches(spec, path) for path in paths]
     if _is_patterns(spec):
         return [any(matches(s, path) for s in spec) for path in paths]
+    if is_predicate(spec):
+        return [_asked(spec, path, leaf) for path, leaf in zip(paths, leaves, strict=True)]
     if _is_function(spec):
-        if _arity(spec) >= 2:
-            return [_asked(spec, path, leaf) for path, leaf in zip(paths, leaves, strict=True)]
         spec = spec(tree if whole is None else whole)
     return _by_tree(spec, paths)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradchain.core import ages, tree
 from gradchain.core.codec import Codec, Part, decode_alone, encode_alone, field_of
@@ -30,10 +31,10 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     state = held.checked(state, tx, "convert")
     old, new = ages.like(tx.slots(params), state), ages.like(to.slots(params), state)
     _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
-    counts = [
-        x for path, x in zip(tree.paths(state), jax.tree.leaves(state), strict=True) if path.endswith("count")
-    ]
-    count = max(counts, default=None, key=lambda x: int(x))
+    slots = zip(tree.paths(old), jax.tree.leaves(old), strict=True)
+    clocks = {path for path, slot in slots if path.endswith("/count") and slot.dtype == jnp.int32}
+    found = zip(tree.paths(state), jax.tree.leaves(state), strict=True)
+    count = max((x for path, x in found if path in clocks), default=None, key=lambda x: int(x))
     return _level(state, old, new, count, "")
 
 

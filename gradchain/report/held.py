@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax.core import Tracer
 
 from gradchain.core import ages, states, tree
 from gradchain.core.link import BORN, Link
@@ -16,6 +18,28 @@ from gradchain.report.links import links
 def opt_state(holder: Any) -> Any:
     """The optimizer's state of an nnx.Optimizer, a TrainState or the like; a state by itself as it is."""
     return holder.opt_state if hasattr(holder, "opt_state") and hasattr(holder, "tx") else holder
+
+
+def step(holder: Any) -> Any:
+    """The step that an nnx.Optimizer, a TrainState or the like counts itself; None for anything else."""
+    return value_of(getattr(holder, "step", None)) if opt_state(holder) is not holder else None
+
+
+def put_step(holder: Any, new: Any) -> Any:
+    """The holder at another step, kept as it keeps its own; as it is, where it has none or `new` is None."""
+    old = step(holder)
+    if old is None or new is None:
+        return holder
+    array = hasattr(old, "dtype")
+    value = jnp.asarray(new, old.dtype) if array else int(new)
+    if isinstance(old, jax.Array) and not isinstance(old, Tracer):
+        value = jax.device_put(value, old.sharding)
+    if tree.is_variable(holder.step):
+        holder.step.set_value(value)
+        return holder
+    return (
+        holder.replace(step=value) if hasattr(holder, "replace") else setattr(holder, "step", value) or holder
+    )
 
 
 def value_of(leaf: Any) -> Any:

@@ -32,6 +32,7 @@ class Row:
     spec: str = ""
     acts_on: int = 0  # leaves of the parameters that the link works on
     hyperparams: tuple[tuple[str, Any], ...] = ()
+    axes: str = ""  # of one leaf, how each axis is read: b (a stack), r (rows), c (columns), - (a new one)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -75,6 +76,7 @@ class Description:
                 f"{row.acts_on} of {self.leaves}" if first and row.acts_on != self.leaves else "",
                 row.slot,
                 row.path,
+                row.axes,
                 _shape(row),
                 row.dtype,
                 text.size(row.total_bytes) if row.slot else "",
@@ -85,7 +87,7 @@ class Description:
         device = self.bytes_per_device
         per = f"{text.number(self.bytes_per_param)} bytes per parameter, {self.params:,} parameters"
         rows.append([
-            "total", "", "", "", f"{self.leaves} leaves", "", text.size(self.total_bytes),
+            "total", "", "", "", "", f"{self.leaves} leaves", "", text.size(self.total_bytes),
             text.size(device) if device is not None and device != self.total_bytes else "", "", per,
         ])  # fmt: skip
         return rows
@@ -96,6 +98,7 @@ HEAD = (
     "acts on",
     "slot",
     "leaf",
+    "axes",
     "shape",
     "dtype",
     "bytes",
@@ -103,7 +106,7 @@ HEAD = (
     "sharding",
     "hyperparameters",
 )
-RIGHT = (False, False, False, False, False, False, True, True, False, False)
+RIGHT = (False, False, False, False, False, False, False, True, True, False, False)
 
 
 def _shape(row: Row) -> str:
@@ -119,7 +122,8 @@ def _value(value: Any) -> str:
 def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description:
     """The table of an optimizer for parameters, which may be abstract: links, state, bytes, hyperparameters.
 
-    One row for each link and slot, or with leaves=True for each array. "acts on" says what masks leave: 74 of
+    One row for each link and slot, or with leaves=True for each array, with how its axes are read, "brc" (see
+    `with_axes`). "acts on" says what masks leave: 74 of
     148 leaves. Sharded parameters add where the state will lie and how much of it on each device.
     Print it, or use `.rows`, `.total_bytes`, `.bytes_per_param`.
     """
@@ -157,6 +161,7 @@ def _row(about: dict[str, Any], name: str, group: list[tuple[str, Slot]], leaves
         **about,
         slot=name,
         path=group[0][0] if leaves else "",
+        axes=_axes(slots[0]) if leaves else "",
         leaves=len(slots),
         shape=slots[0].shape if single else None,
         dtype=", ".join(dict.fromkeys(_dtype(slot) for slot in slots)),
@@ -164,6 +169,15 @@ def _row(about: dict[str, Any], name: str, group: list[tuple[str, Slot]], leaves
         bytes_per_device=None if None in shares else sum(s for s in shares if s is not None),
         spec=_specs(slots),
     )
+
+
+def _axes(slot: Slot) -> str:
+    """How the axes of a slot are read, by the axes of its parameter: "brc"."""
+    if slot.leaf is None or not slot.leaf.shape or len(slot.axes) != len(slot.shape):
+        return ""
+    axes = slot.leaf.axes
+    letter = {a: k for k, of in zip("brc", (axes.batch, axes.rows, axes.cols), strict=True) for a in of}
+    return "".join("-" if a is None else letter[a] for a in slot.axes)
 
 
 def _dtype(slot: Slot) -> str:

@@ -1,5 +1,6 @@
 """From one storage to another, by what a checkpoint says of the optimizer that wrote it."""
 
+import dataclasses
 import json
 
 import jax
@@ -114,7 +115,7 @@ def test_an_optimizer_without_config(run, tmp_path):
     inner = gc.masked(ADAMW, callable_mask)
     tx, other = gc.stored(inner, "log8"), gc.stored(inner, "int8")
     small = gc.convert(inner.init(params), inner, tx, params)
-    gc.save(tmp_path / "run", tx, small, params)
+    gc.save(tmp_path / "run", tx, small)  # without parameters it cannot say which leaf is kept how
     same_bits(gc.load(tmp_path / "run", tx, params, strict=True).state, small)  # the very same optimizer
     with pytest.raises(gc.CheckpointError) as error:
         gc.load(tmp_path / "run", other, params)
@@ -151,3 +152,56 @@ def test_a_stored_wrapper_over_small_leaves(tmp_path):
     assert report.initialised == ("stored/count",) and report.dropped == ()
     bias = again["scale_by_adam"].nu["encoder"]["bias"]
     np.testing.assert_array_equal(bias, state["scale_by_adam"].nu["encoder"]["bias"])
+
+
+def test_codecs_are_known_by_the_file_whatever_the_optimizer_says(run, tmp_path):
+    """The codes of log8(low=-30) and log8(low=-10) have one dtype, and values 2^20 times apart."""
+    params, state = run
+    masked = gc.masked(ADAMW, callable_mask)
+    state, _ = gc.load_state(masked, params, state)
+    low, high = (gc.stored(masked, gc.codecs.log8(low=low)) for low in (-30, -10))
+    before = gc.convert(state, masked, low, params)
+    gc.save(tmp_path / "run", low, before, params)
+    found = gc.load(tmp_path / "run", high, params)
+    same_bits(found.state, gc.convert(before, low, high, params))
+    assert "log8 -> log8" in str(found.report)
+    with pytest.raises(gc.CheckpointError) as error:
+        gc.load(tmp_path / "run", high, params, saved_by=high)
+    says(error, "saved_by", "'scale_by_adam/mu/a'", "low=-10", "low=-30", "Leave out saved_by")
+    gc.save(tmp_path / "run", low, before)
+    for other in (high, gc.stored(masked, gc.codecs.log8(low=-30, levels=2))):
+        with pytest.raises(gc.CheckpointError) as error:
+            gc.load(tmp_path / "run", other, params)
+        says(error, "'scale_by_adam/mu/a'", "int8[160, 192]", "saved_by=")
+    same_bits(gc.load(tmp_path / "run", high, params, saved_by=low).state, found.state)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class mine(type(gc.codecs.log8())):
+    """A codec of somebody else."""
+
+    name = "mine"
+
+
+def test_a_codec_that_is_not_of_this_library(run, tmp_path):
+    params, state = run
+    tx = gc.stored(ADAMW, mine(low=-30))
+    small = gc.convert(state, ADAMW, tx, params)
+    gc.save(tmp_path / "run", tx, small, params)
+    same_bits(gc.load(tmp_path / "run", tx, params, strict=True).state, small)
+    with pytest.raises(gc.CheckpointError) as error:
+        gc.load(tmp_path / "run", STORED["log8"], params)
+    says(error, "'scale_by_adam/mu/a'", "kept by codecs.mine(low=-30", "saved_by=")
+    found = gc.load(tmp_path / "run", STORED["log8"], params, saved_by=tx)
+    same_bits(found.state, gc.convert(small, tx, STORED["log8"], params))
+
+
+def test_every_codec_is_read_from_its_text():
+    from gradchain.checkpoint.about import codec_named
+    from gradchain.checkpoint.cells import cells, codecs_of
+
+    for codec in (*STORED.values(), gc.stored(ADAMW, {"mu": gc.codecs.int8(block=64), "nu": "rank_one"})):
+        for made in codecs_of(cells(codec.slots(WIDE), WIDE)).values():
+            assert codec_named(repr(made)) == made
+    for text in ("codecs.none()", "print(1)", "codecs.log8(low=open('x'))", "", "codecs.log8(low=1000)", "1"):
+        assert codec_named(text) is None

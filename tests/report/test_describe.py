@@ -168,3 +168,20 @@ def test_html():
 )
 def test_sizes(n, shown):
     assert text.size(int(n)) == shown
+
+
+def test_how_each_axis_is_read():
+    """A weight of Equinox, [out, in], looks like [in, out] until somebody says what it is."""
+    params = {"weight": jnp.ones((64, 16)), "stack": {"kernel": jnp.ones((3, 8, 4))}, "bias": jnp.ones(4)}
+    tx = gc.chain(gc.scale_by_adafactor(min_dim_size_to_factor=2), gc.trace(0.9))
+
+    def shown(tx, slot):
+        return {r.path: r.axes for r in gc.describe(tx, params, leaves=True).rows if r.slot == slot}
+
+    assert shown(tx, "trace") == {"weight": "rc", "stack/kernel": "brc", "bias": "c"}
+    assert shown(tx, "v_row") == {"weight": "r", "stack/kernel": "br", "bias": ""}
+    turned = gc.with_axes(tx, {"weight": "cr"})
+    assert shown(turned, "trace")["weight"] == "cr" and shown(turned, "v_row")["weight"] == "r"
+    assert set(shown(tx, "count").values()) == {""}
+    assert not any(row.axes for row in gc.describe(tx, params).rows)
+    assert "axes" in str(gc.describe(tx, params, leaves=True)).splitlines()[0]
