@@ -6,6 +6,8 @@
 import sys
 from importlib import import_module
 
+from benchmarks import figures
+
 RUNS = {"trace": True, "step": True, "quality": False}  # name -> whether it is run when nothing is named
 
 
@@ -15,7 +17,7 @@ def main() -> None:
     if name and name not in RUNS:
         sys.exit(f"python -m benchmarks: no {name!r}; there is {', '.join(RUNS)}")
     for run in [name] if name else [run for run, usual in RUNS.items() if usual]:
-        import_module(f"benchmarks.{run}").main(rest)
+        figures.show(import_module(f"benchmarks.{run}").main(rest))
 
 
 main()

@@ -3,8 +3,8 @@
 `python -m benchmarks quality`. The byte-level transformer of examples/ learns Python's standard library with
 AdamW; everything but the storage is the same in all variants, and by seed also the first weights and the
 order of the data. So a variant is compared with fp32 of the same seed. Each finished run is a line of
-results/quality/runs.csv, and is not made again unless that line is removed; results/quality.csv and .png tell
-what they come to.
+results/quality/runs.csv, and is not made again unless that line is removed; results/quality.csv tells what
+they come to.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import gradchain as gc
-from benchmarks import quality_plot, results
+from benchmarks import results
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "examples"))
 from lm import data
 from lm.model import ModelConfig, Transformer
 from lm.training import loss_fn
 
-RUNS = results.RESULTS / "quality"  # holds runs.csv
 POINTS = 50  # of a loss curve
 LAST = 0.05  # part of the steps whose mean loss is the final one
 SETTLED = 0.2  # part of the steps after which a high loss is a spike
@@ -183,15 +182,6 @@ def record(row: Mapping[str, Any], folder: Path) -> None:
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
-def finished(folder: Path, steps: int) -> list[dict[str, Any]]:
-    """The runs of this length in runs.csv."""
-    return (
-        [r for r in results.read("runs", folder) if r["steps"] == steps]
-        if (folder / "runs.csv").exists()
-        else []
-    )
-
-
 def summary(runs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row for each variant, compared with fp32 by seed, in the order of VARIANTS.
 
@@ -231,17 +221,11 @@ def deviation(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
-def draw(name: str = "quality") -> Path:
-    """Draw the table and the curves it comes from."""
-    rows = results.read(name)
-    return quality_plot.draw(rows, finished(RUNS, rows[0]["steps"]), results.RESULTS / f"{name}.png")
-
-
 def make_runs(
     names: Sequence[str], seeds: Sequence[int], setup: Setup, corpus: data.Corpus, folder: Path | None
 ) -> list[dict[str, Any]]:
     """The runs that are not in the folder yet, seed by seed, each recorded there as it ends; all runs."""
-    runs = finished(folder, setup.steps) if folder else []
+    runs = results.runs(setup.steps, folder) if folder else []
     text = corpus.fingerprint["sha256"]
     if other := {run["text"] for run in runs} - {text}:
         sys.exit(f"runs.csv was made with another text, {other.pop()} and not {text}: use that or remove it")
@@ -275,8 +259,8 @@ def make_runs(
     return runs
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Make the runs that are missing, print the summary, and write results/quality.csv and .png."""
+def main(argv: Sequence[str] | None = None) -> Path | None:
+    """Make the runs that are missing, print the summary, and write results/quality.csv: its path, if kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=range(5))
@@ -286,13 +270,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.steps < POINTS or args.steps % POINTS:
         parser.error(f"--steps {args.steps} is not a multiple of {POINTS}")
-    setup, folder = Setup(steps=args.steps), None if args.no_save else RUNS
+    setup, folder = Setup(steps=args.steps), None if args.no_save else results.RUNS
     names = dict.fromkeys(["fp32", *args.only])  # what the others are compared with
     rows = summary(make_runs([*names], args.seeds, setup, data.load(args.text), folder))
     print(results.table(rows))
-    if folder:
-        print(results.write("quality", rows), draw(), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    return results.write("quality", rows) if folder else None

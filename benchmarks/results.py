@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+RUNS = RESULTS / "quality"  # where runs.csv is, of single runs
 
 
 def _text(value: Any) -> str:
@@ -32,6 +33,12 @@ def read(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:
     """The rows of <name>.csv, numbers as numbers."""
     with (folder / f"{name}.csv").open(newline="") as file:
         return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def runs(steps: int, folder: Path = RUNS) -> list[dict[str, Any]]:
+    """The single training runs of this length that are kept in runs.csv."""
+    found = read("runs", folder) if (folder / "runs.csv").exists() else []
+    return [run for run in found if run["steps"] == steps]
 
 
 def _number(text: str) -> Any:

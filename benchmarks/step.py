@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks import plot, results, torch_adamw
+from benchmarks import results, torch_adamw
 from benchmarks.aot.measure import step_of
 from benchmarks.aot.shapes import SHAPES, size
 from benchmarks.timing import Spread, ratio, rounds, timed
@@ -114,25 +114,8 @@ def collect(cases: Sequence[str], repeats: int, torch_python: str | None, thread
             }
 
 
-def draw(name: str = "step") -> Path:
-    """Draw the table."""
-    rows = results.read(name)
-    for row in rows:
-        row["note"] = "" if row["library"] == "optax" else f"{row['ratio']:.2f} of Optax"
-        row["milliseconds"], row["from"], row["to"] = (1e3 * row[k] for k in ("seconds", "low", "high"))
-    return plot.bars(
-        rows,
-        "milliseconds",
-        results.RESULTS / f"{name}.png",
-        label=f"milliseconds for one step (median and quartiles), CPU, {rows[0]['threads']} threads",
-        title="One step of AdamW, float32",
-        note="note",
-        error=("from", "to"),
-    )
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, print, and write results/step.csv and .png."""
+def main(argv: Sequence[str] | None = None) -> Path | None:
+    """Measure, print, and write results/step.csv: its path, if it is kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks step", description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--repeats", type=int, default=21)
@@ -152,9 +135,4 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(
             "no PyTorch here: install it, or name a Python that has it with --torch-python", file=sys.stderr
         )
-    if not args.no_save:
-        print(results.write("step", rows), draw(), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    return None if args.no_save else results.write("step", rows)

@@ -19,7 +19,7 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from benchmarks import plot, results
+from benchmarks import results
 from benchmarks.aot.measure import step_of
 from benchmarks.aot.optimizers import GRADCHAIN, optax_rows
 from benchmarks.aot.shapes import SHAPES
@@ -154,24 +154,8 @@ def collect(names: Sequence[str], trees: Sequence[str], repeats: int, compiles: 
                 }
 
 
-def draw(name: str = "trace") -> Path:
-    """Draw the table."""
-    rows = results.read(name)
-    for row in rows:
-        row["note"] = f"{row['distinct']:,} equations"
-    return plot.bars(
-        rows,
-        "trace_lower",
-        results.RESULTS / f"{name}.png",
-        label="seconds to trace and lower one step, nothing cached (median, quartiles)",
-        title="Before the first step",
-        note="note",
-        error=("low", "high"),
-    )
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measure, print, and write results/trace.csv and .png."""
+def main(argv: Sequence[str] | None = None) -> Path | None:
+    """Measure, print, and write results/trace.csv: its path, if it is kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks trace", description=__doc__)
     parser.add_argument("--optimizers", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--trees", nargs="+", choices=sorted(SHAPES), default=TREES)
@@ -188,9 +172,4 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"compile {row['compile']:.1f} s  {row['distinct']} equations, {row['inlined']} inlined",
             flush=True,
         )
-    if not args.no_save:
-        print(results.write("trace", rows), draw(), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    return None if args.no_save else results.write("trace", rows)

@@ -5,6 +5,7 @@ import os
 DEVICES = 8  # enough for 2x4 and 2x2x2 meshes
 
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["PYTHONWARNINGS"] = "error"  # in programs that tests start; in tests: pyproject.toml
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # each run compiles for itself
 _flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if "host_platform_device_count" not in f]
 os.environ["XLA_FLAGS"] = " ".join([*_flags, f"--xla_force_host_platform_device_count={DEVICES}"])

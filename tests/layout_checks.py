@@ -28,13 +28,14 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("place", "hyper", "control", "glossary"),
+    ("versions", "words"),
+    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots",),
     ("codec", "tree", "values"),
-    ("select", "recipe"),
+    ("select", "recipe", "leaves", "complaints"),
     ("transform",),
     ("link",),
-    ("kernel",),
+    ("kernel", "coded", "ages"),
     ("engine", "foreign"),
     ("leafwise",),
     ("masks", "reading"),
@@ -48,6 +49,7 @@ LAZY_UPWARD: frozenset[tuple[str, str]] = frozenset()
 RUN_TIME = {"gradchain", "jax", "jaxlib", "numpy", *sys.stdlib_module_names}  # numpy comes with jax
 PRIVATE = ("jax._src", "jax.interpreters")
 CODE_FOLDERS = ("gradchain", "tests", "examples", "benchmarks")
+VERSIONS = ROOT / "gradchain" / "core" / "versions.py"  # alone asks which JAX this is
 MAX_FILE, MAX_DOCSTRING = 300, 15  # lines
 MACHINE = re.compile(
     r"""(?:^|[\s"'`=(:,\[])/(?:work|tmp|root|farm|home|Users)/"""
@@ -148,6 +150,39 @@ def private_faults(source: str, module: str) -> list[str]:
         f"{module}:{line} uses {target}: jax promises nothing about it"
         for target, line in used
         if any(target == p or target.startswith(p + ".") for p in PRIVATE)
+    ]
+
+
+def version_faults(source: str, module: str) -> list[str]:
+    """Asking which JAX this is: comparing versions, or looking whether a name of JAX is there."""
+    parsed = ast.parse(source)
+    named = {"jax"} | {
+        (alias.asname or alias.name).split(".")[0]
+        for node in ast.walk(parsed)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if (getattr(node, "module", None) or alias.name).split(".")[0] == "jax"
+    }
+
+    def of_jax(node: ast.AST) -> bool:
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return isinstance(node, ast.Name) and node.id in named
+
+    def asks(node: ast.AST) -> bool:
+        if isinstance(node, ast.Compare):
+            return bool(re.search(r"\bjax(lib)?\.__version|\bversion\(.jax(lib)?.\)", ast.unparse(node)))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("hasattr", "getattr"):
+            return of_jax(node.args[0]) and isinstance(node.args[1], ast.Constant)  # a name known here
+        if isinstance(node, ast.Try) and any("Error" in ast.unparse(h.type or h) for h in node.handlers):
+            tried = [n for x in node.body for n in ast.walk(x) if isinstance(n, ast.Import | ast.ImportFrom)]
+            return any((getattr(n, "module", None) or n.names[0].name).split(".")[0] == "jax" for n in tried)
+        return False
+
+    return [
+        f"{module}:{node.lineno} asks which JAX this is: add what differs to gradchain/core/versions.py"
+        for node in ast.walk(parsed)
+        if asks(node)
     ]
 
 

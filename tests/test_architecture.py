@@ -10,6 +10,7 @@ from layout_checks import (
     LIBRARY,
     MAX_DOCSTRING,
     MAX_FILE,
+    VERSIONS,
     cycle,
     import_graph,
     layering_faults,
@@ -20,6 +21,7 @@ from layout_checks import (
     private_faults,
     run_time_faults,
     text_files,
+    version_faults,
 )
 
 
@@ -42,6 +44,12 @@ def test_file_and_docstrings_are_short(file):
     source = file.read_text()
     assert len(source.splitlines()) <= MAX_FILE, f"{name_of(file)} is over {MAX_FILE} lines"
     assert not long_docstrings(source), f"over {MAX_DOCSTRING} lines: {long_docstrings(source)}"
+
+
+@pytest.mark.parametrize("file", [f for f in CODE if f != VERSIONS], ids=name_of)
+def test_one_module_knows_the_versions_of_jax(file):
+    faults = version_faults(file.read_text(), module_of(file))
+    assert not faults, "\n".join(faults)
 
 
 def test_nothing_of_one_machine_is_committed():
@@ -106,6 +114,25 @@ def test_private_check(source):
     assert private_faults(source, "gradchain.core.tree") and not private_faults(
         "import jax.numpy", "gradchain.core.tree"
     )
+
+
+@pytest.mark.parametrize(
+    "source, bad",
+    [
+        ("import jax\nhasattr(jax.lax, 'pcast')", 1),
+        ("import jax.numpy as jnp\ngetattr(jnp, 'empty')", 1),
+        ("from jax.extend import core\ngetattr(core, 'ClosedJaxpr', None)", 1),
+        ("jax.__version__ >= '0.10'", 1),
+        ("parse(version('jax')) > parse('0.9')", 1),
+        ("jaxlib.__version_info__ < (0, 9)", 1),
+        ("try:\n    from jax.lax import pcast\nexcept ImportError:\n    pcast = None", 1),
+        ("import jax\nrow = {'jax': jax.__version__}\ngetattr(jax.typeof(x), 'sharding', None)", 0),
+        ("import jax\ngetattr(jax.sharding.AxisType, kind)\nhasattr(value, 'dtype')", 0),
+        ("try:\n    import orbax\nexcept ImportError:\n    raise", 0),
+    ],
+)
+def test_version_check(source, bad):
+    assert len(version_faults(source, "gradchain.core.tree")) == bad
 
 
 def test_other_checks():

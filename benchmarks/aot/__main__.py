@@ -1,5 +1,6 @@
 """`python -m benchmarks.aot tpu` and `python -m benchmarks.aot h100`."""
 
-from benchmarks.aot.run import main
+from benchmarks import figures
+from benchmarks.aot import run
 
-main()
+figures.show(run.main())

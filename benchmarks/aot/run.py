@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from benchmarks import plot, results
+from benchmarks import results
 from benchmarks.aot import TARGETS, shapes
 from benchmarks.aot.measure import measure
 from benchmarks.aot.optimizers import PERIODS, optax_rows, registered
@@ -49,29 +49,6 @@ def collect(
     return rows, failed
 
 
-def draw(name: str) -> Path:
-    """Draw the table aot_<target>_<shapes>."""
-    rows = results.read(name)
-    _, target_name, shapes_name = name.split("_", 2)
-    dtype = "bfloat16" if shapes_name.endswith("-bf16") else "float32"
-    for row in rows:
-        row["note"] = f"{row['kernels']} kernels" + (f", {row['copies']} copies" if row["copies"] > 9 else "")
-        if row["name"] in PERIODS and row["least"] < 0.99 * row["bytes"]:
-            row["note"] += f"; {row['least']:.3g} in most steps, {row['bytes']:.3g} when due"
-    return plot.bars(
-        rows,
-        "average",
-        results.RESULTS / f"{name}.png",
-        label="bytes of HBM traffic for each parameter and step",
-        title=f"Compiled for {TARGETS[target_name].title}, {shapes_name.removesuffix('-bf16')}, {dtype}",
-        floor="average_floor",
-        note="note",
-        limit=min(
-            max(r["average"] for r in rows) * 1.02, 4 * sorted(r["average"] for r in rows)[len(rows) // 2]
-        ),
-    )
-
-
 def kept(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of the last run that this one, of some optimizers only, has not measured anew."""
     if not (results.RESULTS / f"{name}.csv").exists():
@@ -80,8 +57,8 @@ def kept(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in results.read(name) if (row["name"], row["library"]) not in fresh]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Compile, print, and write results/aot_<target>_<shapes>.csv and .png."""
+def main(argv: Sequence[str] | None = None) -> Path | None:
+    """Compile, print, and write results/aot_<target>_<shapes>.csv: its path, if it is kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.aot", description=__doc__)
     parser.add_argument("target", choices=list(TARGETS))
     parser.add_argument("--shapes", choices=list(shapes.SHAPES), default="gpt2")
@@ -99,13 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"not compiled: {line}")
     if not rows:
         sys.exit("nothing was compiled")
-    if not args.no_save:
-        name = f"aot_{args.target}_{args.shapes}"
-        rows += kept(name, rows)
-        order = list(dict.fromkeys(row["name"] for row in rows))
-        rows.sort(key=lambda row: (order.index(row["name"]), row["library"]))
-        print(results.write(name, rows), draw(name), sep="\n")
-
-
-if __name__ == "__main__":
-    main()
+    if args.no_save:
+        return None
+    name = f"aot_{args.target}_{args.shapes}"
+    rows += kept(name, rows)
+    order = list(dict.fromkeys(row["name"] for row in rows))
+    rows.sort(key=lambda row: (order.index(row["name"]), row["library"]))
+    return results.write(name, rows)

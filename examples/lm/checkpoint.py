@@ -1,18 +1,20 @@
-"""A run's folder: its config, its metrics and its Orbax checkpoints."""
+"""A run's folder: its config, its metrics and its checkpoints, each with a checksum."""
 
 import csv
+import functools
+import hashlib
 import json
 import logging
 import math
+import os
 import shutil
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import Any
 
-import orbax.checkpoint as ocp
-from flax import nnx
-
+import gradchain as gc
 from lm import UserError
+from lm.files import naming, read_json, take, write_new
 from lm.optimizers import first_line
 
 logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells of every save
@@ -25,22 +27,29 @@ CONFIG, METRICS, TABLE, CURVES, CHECKPOINTS = (
     "checkpoints",
 )
 SECTIONS = ("flags", "model", "optimizer", "text", "order")  # of the config; all but the flags must agree
+DAMAGE = (ValueError, OSError, RuntimeError)  # what saving and restoring may raise
 
 
 class RunFolder:
-    """What a run leaves behind. Nothing of an earlier run is touched before `start`."""
+    """What a run leaves behind. Nothing in a folder is touched before `start`, and only what a run made.
 
+    Without a path `start` takes the first of runs/lm-1, lm-2, ... that is not there. Entered, it is closed.
+    """
+
+    program = "train_lm"
     writes = True  # metrics and config; of several processes one does
+    background = False  # whether saving goes on while training does
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path | None = None, parent: Path = Path("runs")):
+        self.given, self.parent = path is not None, parent
+        self.path = path or parent / "lm-new"
         self.rows: list[dict[str, Any]] = []
-        self.manager: ocp.CheckpointManager | None = None
+        self.size, self.digest = 0, hashlib.sha256()  # of the metrics that are written
 
-    @classmethod
-    def fresh(cls, parent: Path = Path("runs")) -> "RunFolder":
-        """The first of runs/lm-1, runs/lm-2, ... that does not exist."""
-        return cls(next(p for n in range(1, 1 << 20) if not (p := parent / f"lm-{n}").exists()))
+    @functools.cached_property
+    def checkpoints(self) -> gc.Checkpointer:
+        """The checkpoints, of which the two newest are kept."""
+        return gc.Checkpointer(self.path / CHECKPOINTS, keep=2, background=self.background)
 
     @property
     def curves(self) -> Path:
@@ -59,98 +68,189 @@ class RunFolder:
 
     def steps(self) -> list[int]:
         """The steps of the checkpoints in the folder."""
-        folder = self.path / CHECKPOINTS
-        return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal()) if folder.is_dir() else []
+        return [int(p.name) for p in numbered(self.path / CHECKPOINTS)]
+
+    def standing(self) -> str:
+        """What is saved by now, in words."""
+        kept = self.steps()
+        return f"{self.path} keeps the checkpoint of step {kept[-1]:,}" if kept else "nothing was saved yet"
 
     def start(self, config: dict[str, Any], overwrite: bool) -> None:
-        """Begin a fresh run here; a checkpoint in the way is an error unless `overwrite`."""
-        self.check_free(overwrite)
-        try:
-            shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
-            for name in (METRICS, TABLE, CURVES):
-                (self.path / name).unlink(missing_ok=True)
-            self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
-        except OSError as error:
-            raise UserError(f"--out {self.path}: cannot write there: {error.strerror}") from None
+        """Begin a fresh run here; an earlier one is in the way unless `overwrite`, anything else always."""
+        if self.given:
+            self.check_free(overwrite)
+            with naming(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+            if overwrite:
+                self.clear()
+        else:
+            self.path = take(self.parent, "lm")
+        config = {"program": self.program, **config}
+        with naming(self.path / CONFIG):
+            try:
+                write_new(self.path / CONFIG, json.dumps({**config, "sum": digest(config)}, indent=2) + "\n")
+            except FileExistsError:
+                raise UserError(
+                    f"{self.path}: another run began there just now; choose another --out"
+                ) from None
 
     def check_free(self, overwrite: bool) -> None:
-        """Raise where a checkpoint is in the way."""
-        if (found := self.steps()) and not overwrite:
+        """Raise where an earlier run is in the way, or anything that is none."""
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"--out {self.path}: cannot write there: it is a file")
+        with naming(self.path, "read"):
+            inside = sorted(p.name for p in self.path.iterdir()) if self.path.is_dir() else []
+        if not inside:
+            return
+        if not self.is_run():
+            held = ", ".join(inside[:3]) + (", ..." if len(inside) > 3 else "")
             raise UserError(
-                f"{self.path} holds a checkpoint of step {found[-1]}: "
-                "continue it with --resume, replace it with --overwrite, or choose another --out"
+                f"--out {self.path}: holds {held} and is not the folder of a run; nothing in it was touched: "
+                "choose another --out, or an empty folder"
             )
+        if not overwrite:
+            found = self.steps()
+            raise UserError(
+                f"{self.path} holds a "
+                + (f"checkpoint of step {found[-1]}: continue it with --resume, " if found else "run: ")
+                + "replace it with --overwrite, or choose another --out"
+            )
+
+    def is_run(self) -> bool:
+        """Whether the folder holds the config of a run of one of these programs."""
+        try:
+            found = read_json((self.path / CONFIG).read_text("utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(found, dict) and found.keys() >= set(SECTIONS)
+
+    def clear(self) -> None:
+        """Remove what an earlier run has made, the config, by which it is known, last."""
+        for path in numbered(self.path / CHECKPOINTS):
+            with naming(path, "remove"):
+                shutil.rmtree(path)
+        for name in (METRICS, TABLE, CURVES, CONFIG):
+            with naming(self.path / name, "remove"):
+                (self.path / name).unlink(missing_ok=True)
 
     def read_config(self) -> dict[str, Any]:
         """The config of the run that is to be resumed."""
         if not self.steps():
             raise UserError(f"--resume: there is no checkpoint in {self.path}")
         try:
-            found = json.loads((self.path / CONFIG).read_text())
-            return {section: dict(found[section]) for section in SECTIONS}
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            found = read_json((self.path / CONFIG).read_text("utf-8"))
+            kept = {section: dict(found[section]) for section in SECTIONS}
+            if found.pop("sum") != digest(found):
+                raise ValueError("it was altered after it was written: it does not have its checksum")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UserError(f"--resume: cannot read {self.path / CONFIG}: {first_line(error)}") from None
+        if found.get("program") != self.program:
+            raise UserError(f"--resume: {self.path} is a run of {found.get('program')}, not {self.program}")
+        return kept
 
-    def save(self, step: int, model: nnx.Module, optimizer: nnx.Optimizer) -> None:
-        """Write a checkpoint; the two newest are kept."""
-        arrays = {name: variable.get_value() for name, variable in variables(model, optimizer).items()}
-        self._manager().save(step, args=ocp.args.StandardSave(arrays))
-
-    def restore(self, model: nnx.Module, optimizer: nnx.Optimizer) -> int:
-        """Fill the model and the optimizer with the newest checkpoint; the step it was taken after."""
-        step, kept = self.steps()[-1], variables(model, optimizer)
-        wanted = {name: ocp.utils.to_shape_dtype_struct(v.get_value()) for name, v in kept.items()}
+    def save(self, step: int, tx: gc.Transform, state: Any, params: Any) -> None:
+        """Write a checkpoint, which says which metrics were written until then."""
+        metadata = {"metrics": {"bytes": self.size, "sha256": self.digest.hexdigest()}}
         try:
-            check_shapes(self._manager().item_metadata(step).tree, wanted)  # Orbax's own check is many lines
-            found = self._manager().restore(step, args=ocp.args.StandardRestore(wanted))
-        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            raise UserError(f"--resume: cannot go on from {self.checkpoint}: {first_line(error)}") from None
-        for name, variable in kept.items():
-            variable.set_value(found[name])
-        self.read_rows(step)
-        return step
+            if self.writes:
+                self.sync()
+            self.checkpoints.save(step, tx, state, params, metadata)
+        except DAMAGE as error:
+            at = self.path / CHECKPOINTS / str(step)
+            raise UserError(f"cannot save {at}: {first_line(error)}; {self.standing()}") from None
+
+    def restore(self, tx: gc.Transform, params: Any) -> Any:
+        """The newest checkpoint that is whole: params, state, step; what was passed over is said."""
+        try:
+            found = self.checkpoints.restore(tx, params, strict=True)
+            self.read_rows(found.step, (found.metadata or {}).get("metrics"))
+        except DAMAGE as error:
+            lines = [line.strip() for line in str(error).strip().splitlines()]
+            where = f"--resume: cannot go on from {self.checkpoint}"
+            raise UserError(f"{where}: {' '.join(lines) or type(error).__name__}") from None
+        if self.writes:
+            for remark in found.report.remarks:
+                print(f"{self.program}: {remark}", file=sys.stderr)
+        return found
 
     def close(self) -> None:
         """Wait until everything is written."""
-        if self.manager is not None:
-            self.manager.close()
+        try:
+            self.checkpoints.close()
+        except DAMAGE as error:
+            at = self.path / CHECKPOINTS
+            raise UserError(f"cannot save in {at}: {first_line(error)}; {self.standing()}") from None
         self.write_table()
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            self.close()
+        except UserError:
+            if error is None:  # else that is what went wrong first
+                raise
 
     def record(self, row: dict[str, Any]) -> None:
         """Keep the metrics of one step."""
         self.rows.append(row)
+        line = as_line(row).encode()
+        self.size += len(line)
+        self.digest.update(line)
         if self.writes:
-            with self.metrics.open("a") as file:
-                file.write(as_line(row))
+            with naming(self.metrics), self.metrics.open("ab") as file:
+                file.write(line)
 
-    def read_rows(self, step: int) -> None:
-        """The metrics up to the checkpoint; what came after it will be trained again."""
-        file = self.metrics
-        lines = file.read_text().splitlines() if file.exists() else []
-        self.rows = [row for line in lines if (row := from_line(line)).get("step", step + 1) <= step]
+    def sync(self) -> None:
+        """The metrics are on the disk before the checkpoint that counts on them."""
+        if self.metrics.exists():
+            with naming(self.metrics), self.metrics.open("ab") as file:
+                os.fsync(file.fileno())
+
+    def read_rows(self, step: int, kept: Any) -> None:
+        """The metrics up to the checkpoint; what came after it will be trained again.
+
+        They may be gone; but what is there must be what the checkpoint says.
+        """
+        if not self.metrics.exists():
+            return
+        if not isinstance(kept, dict):
+            raise UserError(f"--resume: step {step} in {self.path} was written by another program")
+        with naming(self.metrics, "read"):
+            data = self.metrics.read_bytes()[: kept["bytes"]]
+        if hashlib.sha256(data).hexdigest() != kept["sha256"]:
+            raise UserError(
+                f"--resume: {self.metrics} was altered: its first {kept['bytes']:,} bytes do not have their "
+                "checksum; put it back, or move it away to go on without the metrics of the steps so far"
+            )
+        self.rows = [from_line(line) for line in data.decode().splitlines()]
+        self.size, self.digest = len(data), hashlib.sha256(data)
         if self.writes:
-            file.write_text("".join(map(as_line, self.rows)))
+            with naming(self.metrics):
+                os.truncate(self.metrics, self.size)
 
     def write_table(self) -> None:
         """The metrics once more, as CSV."""
         if self.rows and self.writes:
             columns = dict.fromkeys(name for row in self.rows for name in row)
-            with (self.path / TABLE).open("w", newline="") as file:
+            path = self.path / TABLE
+            with naming(path), path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, columns)
                 writer.writeheader()
                 writer.writerows(self.rows)
 
-    def _manager(self) -> ocp.CheckpointManager:
-        if self.manager is None:
-            # Not in the background: the next step is computed in the memory that is being written out.
-            options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
-            self.manager = ocp.CheckpointManager(
-                (self.path / CHECKPOINTS).absolute(),
-                options=options,
-                item_handlers=ocp.StandardCheckpointHandler(),
-            )
-        return self.manager
+
+def numbered(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, in order."""
+    with naming(folder, "read"):
+        found = [p for p in folder.iterdir() if p.name.isdecimal()] if folder.is_dir() else []
+    return sorted((p for p in found if p.is_dir() and not p.is_symlink()), key=lambda p: int(p.name))
+
+
+def digest(config: dict[str, Any]) -> str:
+    """The checksum of a config."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def as_line(row: dict[str, Any]) -> str:
@@ -159,60 +259,5 @@ def as_line(row: dict[str, Any]) -> str:
 
 
 def from_line(line: str) -> dict[str, Any]:
-    """The metrics of a line; none of a line that was cut off."""
-    try:
-        return {name: math.nan if value is None else value for name, value in json.loads(line).items()}
-    except ValueError:
-        return {}
-
-
-def variables(model: nnx.Module, optimizer: nnx.Optimizer) -> dict[str, nnx.Variable]:
-    """All that training changes, by name: model/blocks/0/up/kernel, optimizer/opt_state/..."""
-    parts = {"model": nnx.state(model), "optimizer": nnx.state(optimizer)}
-    return {
-        "/".join(map(str, (part, *path))): variable
-        for part, state in parts.items()
-        for path, variable in nnx.to_flat_state(state)
-    }
-
-
-def check_shapes(found: Any, wanted: dict[str, Any]) -> None:
-    """Raise where the arrays of a checkpoint are not those that are wanted, naming the first."""
-    for name in sorted({*found, *wanted}):
-        there, here = (
-            f"{x[name].dtype}{list(x[name].shape)}" if name in x else "absent" for x in (found, wanted)
-        )
-        if there != here:
-            raise ValueError(f"{name} is {there} there and {here} here")
-
-
-def check_same(stored: dict, current: dict, folder: Path, given: str) -> None:
-    """Raise where a run would not go on as it began, naming the first difference; `given` are its flags."""
-    for section in SECTIONS[1:]:
-        for path, was, now in differences(stored[section], current[section], section):
-            raise UserError(
-                f"--resume: the checkpoint in {folder} has another {section}: {path} is {brief(was)} there "
-                f"and {brief(now)} here; "
-                + (f"leave out {given}, or " if given else "")
-                + "start anew in another --out"
-            )
-
-
-def differences(a: Any, b: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Where two JSON values differ."""
-    if isinstance(a, dict) and isinstance(b, dict) and (a.keys() == b.keys() or len(a) > 1):
-        for key in dict.fromkeys([*a, *b]):
-            yield from differences(a.get(key), b.get(key), f"{path}.{key}")
-    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            yield from differences(x, y, f"{path}[{i}]")
-    elif a != b:
-        yield path, a, b
-
-
-def brief(value: Any) -> str:
-    """A JSON value on part of a line; of a config of something, its name."""
-    if isinstance(value, dict) and len(value) == 1:
-        return next(iter(value))
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    """The metrics of a line."""
+    return {name: math.nan if value is None else value for name, value in json.loads(line).items()}

@@ -100,8 +100,21 @@ def read(files: list[Path], name: str, root: Path) -> dict[str, bytes]:
         path: text for path, text in found.items() if text and (len(found) == 1 or b"\0" not in text[:1024])
     }
     if not texts:
-        raise UserError(f"{name} is empty" if found else f"{name} holds no text files")
+        raise UserError(f"{name} {without_text(found)}")
     return texts
+
+
+def without_text(found: dict[str, bytes]) -> str:
+    """Why files are nothing to learn from."""
+    if not found:
+        return "holds no files, but for hidden ones"
+    binary = sum(map(bool, found.values()))
+    if not binary:
+        return "is empty" if len(found) == 1 else f"is empty: none of its {len(found)} files holds a byte"
+    return (
+        f"holds no text: {binary} of its {len(found)} files are binary, with a zero among their first 1,024 "
+        "bytes, and the others are empty; name a single file to learn its bytes whatever they are"
+    )
 
 
 def cut(name: str, text: bytes) -> Corpus:

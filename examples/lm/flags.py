@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from lm import UserError
+from lm.files import read_json
 from lm.optimizers import SCHEDULES, STORED, setting
 
 
@@ -43,21 +44,30 @@ def hyperparameter(text: str) -> tuple[str, Any]:
     """NAME=VALUE."""
     try:
         return setting(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def json_file(text: str) -> dict:
     """The contents of a config file."""
     try:
-        found = json.loads(Path(text).read_text())
+        found = read_json(Path(text).read_text("utf-8"))
     except OSError as error:
         raise argparse.ArgumentTypeError(f"cannot read {text}: {error.strerror}") from None
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise argparse.ArgumentTypeError(f"{text} is not JSON: {error}") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
     if not isinstance(found, dict):
         raise argparse.ArgumentTypeError(f'{text} holds no optimizer: expected {{"name": {{arguments}}}}')
     return found
+
+
+def path(text: str) -> Path:
+    """A file or folder; no name is not the folder one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("no name is given; for the folder you are in write .")
+    return Path(text)
 
 
 INFINITE = float("inf")
@@ -65,7 +75,7 @@ INFINITE = float("inf")
 Table = dict[str, list[tuple[str, Any, Any, str]]]
 FLAGS: Table = {
     "data": [
-        ("text", None, str, "a file, or a folder of files, to learn (default: Python's standard library)"),
+        ("text", None, path, "a file, or a folder of files, to learn (default: Python's standard library)"),
         ("seq-len", 128, whole(1), "bytes of context"),
         ("batch", 8, whole(1), "windows per gradient"),
         ("seed", 0, whole(0), "of the initial parameters and the order of the data"),
@@ -97,7 +107,7 @@ FLAGS: Table = {
     "run": [
         ("steps", 1600, whole(1), "steps of the optimizer"),
         ("eval-every", 200, whole(1), "steps between validations, each of which saves a checkpoint"),
-        ("out", None, Path, "folder for checkpoints, metrics and curves (default: runs/lm-1, lm-2, ...)"),
+        ("out", None, path, "folder for checkpoints, metrics and curves (default: runs/lm-1, lm-2, ...)"),
         ("resume", False, bool, "go on from the checkpoint in --out; the other flags are remembered"),
         ("overwrite", False, bool, "replace the run in --out"),
         ("quiet", False, bool, "print only where the results are"),
@@ -153,7 +163,7 @@ def parser(program: Program = TRAIN_LM) -> Parser:
             elif name == "set":
                 group.add_argument(f"--{name}", action="append", type=read, metavar="NAME=VALUE", help=text)
             else:
-                metavar = {str: "NAME", Path: "DIR", json_file: "FILE"}.get(read, "N")
+                metavar = {str: "NAME", path: "PATH", json_file: "FILE"}.get(read, "N")
                 group.add_argument(f"--{name}", type=read, metavar=metavar, help=text)
     return made
 
@@ -176,9 +186,13 @@ def parse(argv: list[str] | None, program: Program = TRAIN_LM) -> dict[str, Any]
             f"unknown argument {unknown[0]}" + (f"; did you mean {' or '.join(near)}?" if near else "")
         )
     if "set" in given:
-        given["set"] = dict(given["set"])
+        given["set"], pairs = dict(given["set"]), given["set"]
+        if len(given["set"]) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UserError(f"--set: {twice} stands twice; give it once")
     if "text" in given:
-        given["text"] = str(Path(given["text"]).absolute())
+        given["text"] = str(given["text"].absolute())
     if "config" in given and (clash := [name for name in BY_NAME if name in given]):
         raise UserError(f"--config says all about the optimizer: leave out --{clash[0].replace('_', '-')}")
     if given.get("resume") and given.get("overwrite"):

@@ -33,6 +33,14 @@ def stage(text: str) -> int:
     return int(text)
 
 
+def address(text: str) -> str:
+    """HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, as 10.0.0.1:1234")
+    return text
+
+
 MESH: Table = {
     "mesh": [
         ("mesh", None, axes, "axes and their sizes, as data=4,model=2 (default: all devices in data)"),
@@ -44,7 +52,7 @@ MESH: Table = {
     ],
     "processes": [
         ("processes", 1, whole(1), "start so many processes here, on a part of --devices each"),
-        ("coordinator", None, str, "HOST:PORT of process 0, where the processes are started by hand"),
+        ("coordinator", None, address, "HOST:PORT of process 0, where the processes are started by hand"),
         ("process-id", None, whole(0), "the number of this process"),
         ("num-processes", None, whole(1), "how many there are"),
         (

@@ -9,6 +9,7 @@ from flax import nnx
 
 import gradchain as gc
 from lm import UserError
+from lm.files import read_json
 
 EXTRA = ("value", "grad", "value_fn")  # what the training step passes on beside the gradients
 DECAYED = "**/kernel"  # matrices, but neither embeddings nor the scales of normalisation
@@ -142,8 +143,8 @@ def setting(text: str) -> tuple[str, Any]:
     """One --set NAME=VALUE; the value is JSON, or else a string."""
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise ValueError(text)
+        raise ValueError(f"{text!r} is not NAME=VALUE")
     try:
-        return name, json.loads(value)
-    except ValueError:
+        return name, read_json(value)
+    except json.JSONDecodeError:
         return name, value

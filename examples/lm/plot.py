@@ -10,6 +10,7 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lm.files import naming
 from lm.report import BITS, Row
 
 STYLE = {
@@ -56,7 +57,8 @@ def curves(rows: list[Row], path: Path, optimizer: str) -> None:
         norm.set_xlabel("step")
         norm.margins(x=0.01)
         figure.align_ylabels(axes)
-        figure.savefig(path)
+        with naming(path):
+            figure.savefig(path)
 
 
 def draw(axes: Axes, rows: list[Row], name: str, color: str, label: str | None = None) -> None:

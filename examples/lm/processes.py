@@ -14,7 +14,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from lm import UserError
+from lm import UserError, stop
+from lm.optimizers import first_line
 
 GRACE = 10.0  # seconds for the others to end when one has failed
 
@@ -28,10 +29,19 @@ def join(given: dict[str, Any]) -> None:
             jax.config.update("jax_num_cpu_devices", given["devices"] // count)
         except RuntimeError as error:
             raise UserError(f"--devices: {error}") from None
-    if given.get("distributed"):
-        jax.distributed.initialize()
-    elif count > 1:
-        jax.distributed.initialize(given["coordinator"], count, given["process_id"])
+    try:
+        if given.get("distributed"):
+            jax.distributed.initialize()
+        elif count > 1:
+            jax.distributed.initialize(given["coordinator"], count, given["process_id"])
+    except (ValueError, RuntimeError, OSError) as error:
+        if given.get("distributed"):
+            raise UserError(
+                f"--distributed: found no cluster here ({first_line(error)}); on one machine leave it out, "
+                "or start processes with --processes N --devices N"
+            ) from None
+        raise UserError(f"--coordinator {given['coordinator']}: {first_line(error)}") from None
+    stop.listen()  # once more: the service that joins processes may have set handlers of its own
 
 
 def leave() -> None:
@@ -69,19 +79,24 @@ def start(program: str, argv: Sequence[str], count: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         logs = [os.path.join(folder, str(i)) for i in range(count)]
         running: list[subprocess.Popen] = []
-        before = signal.getsignal(signal.SIGINT)
+        asked: list[bool] = []
+
+        def pass_on() -> None:  # to process 0, which agrees with the others on when to stop
+            asked.append(True)
+            if running and running[0].poll() is None:
+                running[0].send_signal(signal.SIGTERM)
+
         try:
-            for i in range(count):
-                command = [sys.executable, program, *argv, *flags, f"--process-id={i}"]
-                with open(logs[i], "w") as log:
-                    pipes = {"stdout": log, "stderr": log} if i else {}
-                    running.append(subprocess.Popen(command, **pipes))
-            signal.signal(
-                signal.SIGINT, signal.SIG_IGN
-            )  # Ctrl-C reaches all of them, and they know what to do
-            return watch(running, logs)
+            with stop.instead(pass_on):
+                with stop.unheard():
+                    for i in range(count):
+                        command = [sys.executable, program, *argv, *flags, f"--process-id={i}"]
+                        with open(logs[i], "w") as log:
+                            pipes = {"stdout": log, "stderr": log} if i else {}
+                            running.append(subprocess.Popen(command, **pipes))
+                code = watch(running, logs)
+            return stop.STOPPED if asked and code else code
         finally:
-            signal.signal(signal.SIGINT, before)
             end(running)
 
 

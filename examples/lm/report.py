@@ -1,7 +1,9 @@
 """What a run prints: a progress bar, a line per evaluation, a sample, a table."""
 
+import io
 import math
 import statistics
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,13 @@ from lm.training import Plan
 
 Row = dict[str, Any]  # the metrics of one step
 BITS = 1 / math.log(2)  # bits per nat
+
+
+def print_anything() -> None:
+    """A character that the terminal does not know is printed as a question mark; it must not end a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 class Screen:
@@ -52,7 +61,7 @@ class Screen:
         self.console.print(f"model       {parameter_count(params):,} parameters")
         resumed = f", going on after step {start:,}" if start else ""
         self.console.print(f"run         {folder}{resumed}\n", soft_wrap=True)
-        if table:
+        if table and not self.console.quiet:
             print_lines(self.console, str(gc.describe(tx, params)))
             self.console.print()
 

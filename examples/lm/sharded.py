@@ -1,6 +1,5 @@
 """The transformer on a mesh: where its parameters and state live, its step, its checkpoints."""
 
-import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 import gradchain as gc
 from lm import UserError, processes
-from lm.checkpoint import CHECKPOINTS, RunFolder
+from lm.checkpoint import RunFolder
 from lm.data import Corpus
 from lm.mesh_flags import check_mesh
 from lm.model import ModelConfig, Transformer
@@ -142,16 +141,12 @@ class Sharded:
 
     def save(self, step: int) -> None:
         """Write a checkpoint, each process its part."""
-        self.folder.checkpoints.save(step, self.tx, self.state, self.params)
+        self.folder.save(step, self.tx, self.state, self.params)
 
     def restore(self) -> int:
         """Go on from the newest checkpoint, whatever mesh it was written on; its step."""
-        try:
-            found = self.folder.checkpoints.restore(self.tx, self.abstract)
-        except (ValueError, OSError) as error:
-            raise UserError(f"--resume: cannot go on from {self.folder.path}: {first_line(error)}") from None
+        found = self.folder.restore(self.tx, self.abstract)
         self.params, self.state = found.params, found.state
-        self.folder.read_rows(found.step)
         return found.step
 
     def whole(self) -> Transformer:
@@ -183,24 +178,18 @@ class Sharded:
 class MeshFolder(RunFolder):
     """A run's folder whose checkpoints fit any mesh; process 0 writes what is not a checkpoint."""
 
-    def __init__(self, path: Path):
-        super().__init__(path)
-        self.writes = processes.first()
+    program = "train_sharded"
+    background = True
 
-    @functools.cached_property
-    def checkpoints(self) -> gc.Checkpointer:
-        """The checkpoints, of which the two newest are kept."""
-        return gc.Checkpointer(self.path / CHECKPOINTS, keep=2)
+    def __init__(self, path: Path | None = None, parent: Path = Path("runs")):
+        super().__init__(path, parent)
+        self.writes = processes.first()
 
     def start(self, config: dict[str, Any], overwrite: bool) -> None:
         """Begin a fresh run here; all processes look, the first one writes."""
-        self.check_free(overwrite)
+        if self.given:
+            self.check_free(overwrite)
         processes.wait("looked")
         if self.writes:
             super().start(config, overwrite)
         processes.wait("started")
-
-    def close(self) -> None:
-        """Wait until everything is written."""
-        self.checkpoints.close()
-        self.write_table()

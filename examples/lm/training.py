@@ -1,9 +1,8 @@
 """The compiled steps and the loop around them."""
 
 import dataclasses
+import functools
 import math
-import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 import gradchain as gc
-from lm import UserError
+from lm import UserError, stop
 from lm.checkpoint import RunFolder
 from lm.data import Corpus
 from lm.model import Transformer
@@ -69,25 +68,6 @@ def eval_model(model: Transformer, optimizer: nnx.Optimizer) -> Transformer:
     return nnx.merge(graph, gc.eval_params(optimizer.tx, optimizer.opt_state, params), rest)
 
 
-class StopSignal:
-    """While entered, the first Ctrl-C or SIGTERM asks to stop after the step, the second stops at once."""
-
-    def __enter__(self) -> "StopSignal":
-        self.asked = False
-        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _ask(self, number, frame) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-        os.write(2, b"\nstopping after this step; once more to stop at once\n")
-
-    def __exit__(self, *error) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-
 class Run(Protocol):
     """What is trained: on one device here, on a mesh in `sharded.py`."""
 
@@ -120,7 +100,11 @@ class OneDevice:
             folder,
         )
         self.held_out = corpus.held_out(plan.batch, plan.seq_len)
-        self.update = nnx.cached_partial(train_step, model, optimizer)  # looks at their structure only once
+
+    @functools.cached_property
+    def update(self) -> Callable:
+        """The step, which looks at the structure of model and optimizer only once."""
+        return nnx.cached_partial(train_step, self.model, self.optimizer)
 
     def step(self, index: int) -> dict[str, float]:
         """The step after so many, from as many gradients as it accumulates; with their mean loss."""
@@ -137,7 +121,18 @@ class OneDevice:
 
     def save(self, step: int) -> None:
         """Write a checkpoint."""
-        self.folder.save(step, self.model, self.optimizer)
+        self.folder.save(step, self.optimizer.tx, self.optimizer.opt_state, nnx.state(self.model, nnx.Param))
+
+    def restore(self) -> int:
+        """Fill the model and the optimizer with the newest checkpoint; the step it was taken after."""
+        params = nnx.state(self.model, nnx.Param)
+        found = self.folder.restore(self.optimizer.tx, params)
+        nnx.update(self.model, found.params)
+        kept = jax.tree.leaves(self.optimizer.opt_state, is_leaf=lambda x: isinstance(x, nnx.Variable))
+        for variable, value in zip(kept, jax.tree.leaves(found.state), strict=True):
+            variable.set_value(value)
+        self.optimizer.step.set_value(jnp.uint32(found.step * self.plan.accumulate))
+        return found.step
 
     def stops(self, asked: bool) -> bool:
         """Whether to stop after this step."""
@@ -152,7 +147,7 @@ def numbers(metrics: dict[str, jax.Array]) -> dict[str, float]:
 def fit(run: Run, plan: Plan, folder: RunFolder, start: int, show: Callable[[dict[str, Any]], None]) -> int:
     """Train from step `start`, record each step, save at each evaluation; the steps done in the end."""
     clock = Clock(folder.rows[-1]["seconds"] if folder.rows else 0.0)
-    with StopSignal() as stop:
+    with stop.AfterStep() as signals:
         for step in range(start + 1, plan.steps + 1):
             row = {"step": step, **run.step(step - 1)}
             if not (math.isfinite(row["loss"]) or plan.skip):
@@ -166,7 +161,7 @@ def fit(run: Run, plan: Plan, folder: RunFolder, start: int, show: Callable[[dic
                 clock.pause()
             folder.record(row)
             show(row)
-            stops = run.stops(stop.asked)
+            stops = run.stops(signals.asked)
             if due or stops:
                 run.save(step)
             if stops:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from gradchain.aot.run import UsageError, check
 from gradchain.aot.table import show
 from gradchain.aot.targets import MissingCompiler
 from gradchain.config import ConfigError, from_config
+from gradchain.core import words
 from gradchain.storage.stored import stored
 
 EPILOG = """
@@ -81,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> Report:
+    if args.model < 1:
+        raise UsageError(f"--model {args.model}: expected the devices of an axis, 1 or more")
     leaves = _read(args.params, model.read)
     tx = _read(args.optimizer, from_config)
     tx = stored(tx, args.stored) if args.stored else tx
@@ -102,10 +106,10 @@ def _axes(text: str | None) -> dict[str, int]:
     if not text:
         return {}
     parts = [part.partition("=") for part in text.split(",")]
-    if not all(name and n.isdigit() and int(n) for name, _, n in parts) or len({p[0] for p in parts}) < len(
-        parts
-    ):
-        raise UsageError(f"--mesh {text}: expected axes and their devices, data0=16,data1=4,model=4")
+    named = all(name and re.fullmatch("0*[1-9][0-9]{0,8}", n) for name, _, n in parts)
+    if not named or len({name for name, _, _ in parts}) < len(parts):
+        shown = words.plain(text)
+        raise UsageError(f"--mesh {shown}: expected axes and their devices, data0=16,data1=4,model=4")
     return {name: int(n) for name, _, n in parts}
 
 

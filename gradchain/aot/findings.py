@@ -10,6 +10,7 @@ from gradchain.aot.report import Finding, Report
 from gradchain.report.text import size
 
 LARGE = 0.01  # of the parameters: what is smaller is not worth a remark
+SMALL = 1024  # bytes: numbers that a program makes anew, such as a constant learning rate
 EXCESS = 1.1  # what may be moved, of what must be
 
 
@@ -122,9 +123,10 @@ def _state(report: Report) -> Iterator[Finding]:
                 "split its parameters along an axis that it shares with them, or keep it in fewer bits",
             )
     donated = report.params + report.state - report.offloaded
-    if report.aliased < 0.99 * donated and not report.offloaded:
+    missing = donated - report.aliased
+    if missing > max(LARGE * donated, SMALL) and not report.offloaded:
         yield Finding(
-            f"{size(donated - report.aliased)} of parameters and state are not updated in place",
+            f"{size(missing)} of parameters and state are not updated in place",
             "a dtype or a sharding changes in an update: report it as a bug, with the configuration",
         )
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
-from gradchain.core import place, tree
+from gradchain.config.place import ConfigError, bounded, parse
+from gradchain.core import kinds, place, tree, words
 
 PyTree = Any
 Json = Any
+
+
+LARGEST = 2**48  # numbers in an array
 
 
 class ShapesError(ValueError):
@@ -44,9 +48,10 @@ def read(text: str) -> PyTree:
     else is a mapping of leaves and mappings.
     """
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ShapesError(f"not JSON: {error}") from None
+        found = parse(text)
+        bounded(found)
+    except ConfigError as error:
+        raise ShapesError(str(error)) from None
     leaves = _read(found, "")
     if not isinstance(leaves, dict) or not jax.tree.leaves(leaves, is_leaf=lambda x: isinstance(x, Leaf)):
         raise ShapesError('expected {"path": {"shape": [...], "dtype": "float32"}, ...}, found no leaf')
@@ -93,33 +98,37 @@ def _read(value: Json, path: str) -> PyTree:
     if isinstance(value, list):
         return _leaf({"shape": value}, path)
     if not isinstance(value, Mapping):
-        raise ShapesError(f"{path or 'the file'}: expected a shape or a mapping, found {value!r}")
+        raise ShapesError(f"{path or 'the file'}: expected a shape or a mapping, found {words.show(value)}")
     if isinstance(value.get("shape"), list) and set(value) <= {"shape", "dtype", "spec"}:
         return _leaf(value, path)
-    return {key: _read(part, f"{path}/{key}" if path else key) for key, part in value.items()}
+    return {k: _read(v, words.plain(f"{path}/{k}" if path else k, 300)) for k, v in value.items()}
 
 
 def _leaf(value: Mapping[str, Json], path: str) -> Leaf:
     shape = value["shape"]
     if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in shape):
-        raise ShapesError(f"{path}: expected whole numbers above 0 as the shape, found {shape}")
-    try:
-        dtype = jnp.dtype(value.get("dtype", "float32"))
-    except TypeError:
-        raise ShapesError(f"{path}: {value['dtype']!r} is no dtype") from None
+        raise ShapesError(f"{path}: expected whole numbers above 0 as the shape, found {words.show(shape)}")
+    if math.prod(shape) >= LARGEST:
+        raise ShapesError(f"{path}: an array of shape {words.show(shape)} has 2^48 numbers or more")
+    name = value.get("dtype", "float32")
+    if not isinstance(name, str) or kinds.DTYPE.read(name) is kinds.NO:
+        raise ShapesError(f"{path}: {words.show(name)} is no dtype")
+    dtype = jnp.dtype(name)
     if not jnp.issubdtype(dtype, jnp.inexact):
         raise ShapesError(f"{path}: {dtype.name} is no dtype of a parameter: leave the leaf out")
-    return Leaf(path, tuple(shape), dtype, _split(value.get("spec") or [], len(shape), path))
+    return Leaf(path, tuple(shape), dtype, _split(value.get("spec"), len(shape), path))
 
 
 def _split(spec: Json, rank: int, path: str) -> place.Split:
-    names = [[] if entry is None else [entry] if isinstance(entry, str) else entry for entry in spec]
+    given = [] if spec is None else spec if isinstance(spec, list) else None
+    names = [[] if entry is None else [entry] if isinstance(entry, str) else entry for entry in given or []]
     if (
-        not isinstance(spec, Sequence)
+        given is None
         or len(names) > rank
         or not all(isinstance(entry, list) and all(isinstance(n, str) for n in entry) for entry in names)
     ):
         raise ShapesError(
-            f"{path}: expected as spec a list of mesh axes or null for {rank} dimensions, found {spec}"
+            f"{path}: expected as spec a list of mesh axes or null for {rank} dimensions, "
+            f"found {words.show(spec)}"
         )
     return tuple(tuple(entry) for entry in names) + ((),) * (rank - len(names))

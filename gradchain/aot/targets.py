@@ -19,6 +19,8 @@ import jax
 from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
 
+from gradchain.core import words
+
 PyTree = Any
 
 
@@ -133,6 +135,9 @@ def _cpus(target: Target) -> Sequence[Any]:
     return found[:n]
 
 
+MOST, MOST_CPUS = 2**16, 1024  # devices
+
+
 class _Generation(NamedTuple):
     """TPUs: axes of their torus, how long one is at most, and the slices there are, for an error to name."""
 
@@ -164,15 +169,21 @@ def topology(name: str) -> Target:
     host, of two. cpu:8, cpu:2x4: CPU devices, for a check where no other compiler is installed; traffic and
     scratch memory are then what XLA for CPU makes of the program.
     """
-    match = re.fullmatch(r"([a-z]\w*):(\d+(?:x\d+)*)", name.strip().lower())
+    match = re.fullmatch(r"([a-z]\w{0,20}):([0-9]{1,6}(?:x[0-9]{1,6}){0,3})", name.strip().lower())
     shape = tuple(int(n) for n in match[2].split("x")) if match else ()
     if not match or not all(shape):
-        raise TopologyError(f"{name!r} is not a topology: expected one like v5e:16x16, h100:2x8 or cpu:8")
+        raise TopologyError(
+            f"{words.show(name)} is not a topology: expected one like v5e:16x16, h100:2x8 or cpu:8"
+        )
+    if math.prod(shape) > MOST:
+        raise TopologyError(f"{name}: {math.prod(shape)} devices, and at most {MOST} can be described")
     kind = match[1]
     if kind in _TPUS:
         return _tpu(kind, shape)
     if kind == "h100":
         return _h100(shape)
+    if kind == "cpu" and math.prod(shape) > MOST_CPUS:
+        raise TopologyError(f"{name}: at most {MOST_CPUS} CPU devices can be made on one machine")
     if kind == "cpu":
         return Target("cpu", f"cpu:{match[2]}", "CPU", shape)
     known = [*_TPUS, "h100", "cpu"]

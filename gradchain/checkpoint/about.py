@@ -14,9 +14,11 @@ import jax.numpy as jnp
 from gradchain import config
 from gradchain.checkpoint.cells import codecs_of
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
+from gradchain.checkpoint.parsed import described, parse
 from gradchain.checkpoint.state import state_dict
 from gradchain.core import tree
 from gradchain.core.codec import Codec
+from gradchain.core.leaves import is_array
 from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.report.links import links
@@ -67,21 +69,31 @@ class About:
     def read(cls, text: str, where: str) -> About:
         """The description from text; an error where it is not what was written."""
         try:
-            outer = json.loads(text)
+            outer = parse(text)
             inner = outer["about"]
             if outer["sum"] != digest(inner.encode()):
                 raise DamagedError(f"{where}: the description does not have its checksum; it was altered")
-            found = json.loads(inner)
+            found = parse(inner)
+            if isinstance(found, dict) and found.get("format") != FORMAT:
+                raise CheckpointError(
+                    f"{where}: written by another version of gradchain; expected format {FORMAT}"
+                )
+            found = described(found)
+            arrays = {k: Array(**_known(Array, v)) for k, v in found["arrays"].items()}
+            for x in arrays.values():
+                x.abstract  # noqa: B018  a dtype or a kind of random keys that is not known here
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if isinstance(error, DamagedError):
+            if isinstance(error, CheckpointError):
                 raise
-            raise DamagedError(f"{where}: its description cannot be read: {error!r}") from None
-        if found.pop("format") != FORMAT:
-            raise CheckpointError(
-                f"{where}: written by another version of gradchain; expected format {FORMAT}"
-            )
-        arrays = {k: Array(**{**v, "shape": tuple(v["shape"])}) for k, v in found.pop("arrays").items()}
-        return cls(arrays, **found)
+            raise DamagedError(f"{where}: its description cannot be read: {error}") from None
+        fields: dict[str, Any] = _known(cls, found) | {"arrays": arrays}
+        return cls(**fields)
+
+
+def _known(kind: Any, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that this version has; a later one may have written more."""
+    kept = {f.name: found[f.name] for f in dataclasses.fields(kind) if f.name in found}
+    return {name: tuple(x) if name == "shape" else x for name, x in kept.items()}
 
 
 class Written(NamedTuple):
@@ -129,9 +141,10 @@ def gather(state: Any, params: Any) -> Written:
 
 
 def params_dict(params: Any) -> dict[str, Any]:
-    """The parameters by path."""
+    """The parameters by path; what is no array, such as a function, belongs to the program."""
     found = held.arrays(params)
-    return dict(zip(tree.paths(found), jax.tree.leaves(found), strict=True))
+    rows = zip(tree.paths(found), jax.tree.leaves(found), strict=True)
+    return {path: x for path, x in rows if is_array(x)}
 
 
 def optimizer(tx: Transform, params: Any) -> dict[str, Any]:
@@ -159,15 +172,17 @@ def codecs(about: About, tx: Transform, params: Any, saved_by: Transform | None)
     if writer is None and about.config is not None:
         try:
             writer = config.from_config(about.config)
-        except config.ConfigError:
-            writer = None  # made of transformations that are not registered here
+        except Exception:  # transformations that are not registered here, or no config at all
+            writer = None
     if writer is None and about.optimizer == repr(tx):
         writer = tx
     if writer is None:
         return None
     try:
         found = codecs_of(writer, params)
-    except (ValueError, TypeError):  # masks that match nothing here: other parameters
+    except Exception as error:  # masks that match nothing here: other parameters
+        if writer is saved_by and not isinstance(error, ValueError | TypeError):
+            raise
         return None
     if saved_by is None and about.codecs is not None:
         changed = any(about.codecs.get(path) != repr(codec) for path, codec in found.items())

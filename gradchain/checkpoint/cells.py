@@ -11,8 +11,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from gradchain.core import place, tree
 from gradchain.core.codec import Codec, Part, field_of
-from gradchain.core.link import state_class
 from gradchain.core.slots import Slot
+from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
 from gradchain.report import held
 from gradchain.storage.stored import StoredState

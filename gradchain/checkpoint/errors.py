@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NoReturn
+
+import jax
 
 
 class CheckpointError(ValueError):
@@ -11,6 +14,29 @@ class CheckpointError(ValueError):
 
 class DamagedError(CheckpointError):
     """A checkpoint that is not what was written: cut off, altered, or not a checkpoint at all."""
+
+
+class DiskError(CheckpointError, OSError):
+    """A file that the operating system does not let write or read: no room, no rights, a broken disk.
+
+    Not damage: the checkpoints that are there are as they were. `errno` is the system's.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def whole_number(what: str, value: Any, least: int) -> int:
+    """An integer of Python, numpy or JAX as Python's."""
+    try:
+        if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":
+            raise TypeError
+        found = operator.index(value)
+    except (TypeError, jax.errors.JAXTypeError):
+        found = None
+    if found is None or not least <= found < 1 << 63:
+        raise CheckpointError(f"{what} is {repr(value)[:80]}; expected an integer of at least {least}")
+    return found
 
 
 def show(x: Any) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,33 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradchain.checkpoint import about as abouts
-from gradchain.checkpoint.about import About, digest, gather
-from gradchain.checkpoint.errors import CheckpointError, DamagedError
+from gradchain.checkpoint import disk, tensors
+from gradchain.checkpoint.about import About, Written, digest, gather
+from gradchain.checkpoint.errors import CheckpointError, DamagedError, whole_number
 from gradchain.checkpoint.plan import Wishes
 from gradchain.checkpoint.restored import Restored, restore
+from gradchain.checkpoint.tensors import Tensor
 from gradchain.core.transform import Transform
 
 Progress = Callable[[int, int], Any] | None
 ABOUT, HEADER = "gradchain", "gradchain_header"
-BLANK = "0" * 32  # in the place of the header's checksum while it is computed
-STALE = 3600.0  # seconds after which nobody is writing a temporary file any more
-# What safetensors gives back to numpy; other dtypes are written as bytes.
-NATIVE = (
-    *("bool", "complex64", "bfloat16", "float16", "float32", "float64"),
-    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
-)
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors
-        import safetensors.numpy
-    except ImportError:
-        raise ImportError(
-            "gradchain.save and gradchain.load need the package safetensors: "
-            "pip install 'gradchain[checkpoint]'"
-        ) from None
-    return safetensors
+BLANK = "0" * 32  # in the place of a checksum while it is not known
 
 
 def save(
@@ -62,100 +45,86 @@ def save(
     are spread over several processes are an error unless `gather_processes`: then all processes call this
     and the first one writes; or use `Checkpointer`. `progress(done, total)` is told of bytes.
     """
-    package, path = _safetensors(), Path(path)
-    if path.is_dir():
-        raise CheckpointError(f"save: {str(path)!r} is a directory; expected the name of a file")
+    path = Path(path)
     json.dumps(metadata)  # an error before anything is written
+    step = None if step is None else whole_number("save: step", step, 0)
     written = gather(state, params)
-    arrays, sums, done = {}, {}, 0
-    total = sum(x.nbytes for x in written.arrays.values())
+    more = {**abouts.optimizer(tx, params), "step": step, "metadata": metadata}
+    together = gather_processes and jax.process_count() > 1
     for name, x in written.arrays.items():
-        arrays[name] = _as_bytes(_on_host(name, x, gather_processes))
-        sums[name] = _sum(arrays[name])
-        done += arrays[name].nbytes
-        if progress is not None:
-            progress(done, total)
-    about = written.about(sums, **abouts.optimizer(tx, params), step=step, metadata=metadata)
+        _check_readable(name, x, gather_processes)
+    if together:  # all take part before one writes
+        written = written._replace(arrays={name: _on_host(x) for name, x in written.arrays.items()})
+    error = None
     if jax.process_index() == 0:
-        _replace(path, lambda file: _write(package, file, arrays, about))
-    if gather_processes and jax.process_count() > 1:
+        try:
+            disk.replace(path, "save", lambda number: _write(number, written, more, progress))
+        except Exception as e:
+            error = e
+    if together:
         from jax.experimental import multihost_utils
 
-        multihost_utils.sync_global_devices(f"gradchain.save {path}")
-
-
-def _on_host(name: str, x: Any, gather_processes: bool) -> np.ndarray:
-    if isinstance(x, jax.Array) and not (x.is_fully_addressable or x.is_fully_replicated):
-        if not gather_processes:
+        others = multihost_utils.process_allgather(np.int32(error is not None))
+        if error is None and np.any(others):
             raise CheckpointError(
-                f"save: {name!r} is spread over {jax.process_count()} processes; expected arrays that one "
-                "process can read. Use gradchain.Checkpointer, or pass gather_processes=True in all of them"
+                f"save: the first process could not write {str(path)!r}; its error says why"
             )
+    if error is not None:
+        raise error
+
+
+def _check_readable(name: str, x: Any, gather_processes: bool) -> None:
+    if isinstance(x, jax.Array) and not (x.is_fully_addressable or x.is_fully_replicated or gather_processes):
+        raise CheckpointError(
+            f"save: {name!r} is spread over {jax.process_count()} processes; expected arrays that one "
+            "process can read. Use gradchain.Checkpointer, or pass gather_processes=True in all of them"
+        )
+
+
+def _on_host(x: Any) -> np.ndarray:
+    if isinstance(x, jax.Array) and not (x.is_fully_addressable or x.is_fully_replicated):
         from jax.experimental import multihost_utils
 
         x = multihost_utils.process_allgather(x, tiled=True)
-    return np.ascontiguousarray(np.asarray(x)).reshape(x.shape)
+    return np.asarray(x)
 
 
-def _as_bytes(x: np.ndarray) -> np.ndarray:
-    """The array itself or, where safetensors does not know its dtype, its bytes along a new last axis."""
-    if x.dtype.name in NATIVE:
-        return x
-    return np.frombuffer(x.tobytes(), np.uint8).reshape(*x.shape, x.dtype.itemsize)
+def _write(number: int, written: Written, more: Mapping[str, Any], progress: Progress) -> None:
+    """The arrays, one after the other, behind a header that gets its checksums when all are known."""
+    places = tensors.laid_out({name: _kept(x.dtype, x.shape) for name, x in written.arrays.items()})
+    sums = dict.fromkeys(places, BLANK)
+
+    def header() -> bytes:
+        said = {ABOUT: written.about(sums, **more).write(), HEADER: BLANK}
+        return tensors.header(places, said)
+
+    room = len(header())
+    if room > tensors.LONGEST:
+        raise CheckpointError(
+            f"save: the description takes {room} bytes; expected {tensors.LONGEST} at most. "
+            "Store fewer metadata"
+        )
+    os.lseek(number, room, os.SEEK_SET)
+    for name, place in places.items():
+        data = np.ascontiguousarray(_on_host(written.arrays[name])).reshape(-1).view(np.uint8).data
+        sums[name] = digest(data)
+        disk.write(number, data)
+        if progress is not None:
+            progress(place.end, max(p.end for p in places.values()))
+    os.lseek(number, 0, os.SEEK_SET)
+    disk.write(number, _summed(header()))
 
 
-def _from_bytes(x: np.ndarray, dtype: Any) -> np.ndarray:
-    return x if x.dtype == dtype else np.frombuffer(x.tobytes(), dtype).reshape(x.shape[:-1])
+def _kept(dtype: Any, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
+    """How an array is written: as it is or, if safetensors has no such dtype, as bytes on a new axis."""
+    dtype = jnp.dtype(dtype)
+    return (dtype.name, shape) if dtype.name in tensors.CODES else ("uint8", (*shape, dtype.itemsize))
 
 
-def _sum(x: np.ndarray) -> str:
-    return digest(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
-
-
-def _write(package: Any, file: str, arrays: Mapping[str, np.ndarray], about: About) -> None:
-    package.numpy.save_file(arrays, file, metadata={ABOUT: about.write(), HEADER: BLANK})
-    with open(file, "r+b") as f:
-        header = _header(f)
-        f.seek(header.index(f'"{BLANK}"'.encode()) + 1)
-        f.write(digest(header).encode())
-        f.flush()
-        os.fsync(f.fileno())
-
-
-def _header(f: Any) -> bytes:
-    """The first part of a safetensors file: the length of its JSON, and the JSON."""
-    start = f.read(8)
-    return start + f.read(min(int.from_bytes(start, "little"), 1 << 30))
-
-
-def _replace(path: Path, write: Callable[[str], None]) -> None:
-    """Let `write` fill a temporary file beside `path` and put it in its place, with all of it on the disk."""
-    folder = path.absolute().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob(f".{path.name}.*.tmp"):  # of runs that were killed
-        if time.time() - old.stat().st_mtime > STALE:
-            old.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=folder)
-    os.close(handle)
-    try:
-        write(name)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # the name itself is on the disk when its folder is
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _summed(header: bytes) -> bytes:
+    """A header with its checksum, which is computed with zeros in its place."""
+    at = header.rindex(f'"{BLANK}"'.encode()) + 1
+    return header[:at] + digest(header).encode() + header[at + len(BLANK) :]
 
 
 def load(
@@ -175,8 +144,7 @@ def load(
     where on the devices, all becomes; a file without parameters returns them as they are. The state is
     filled as by `load_state`, with the same arguments; the file knows the optimizer that wrote it.
     """
-    package, path = _safetensors(), Path(path)
-    about, arrays = _read(package, path, progress)
+    about, arrays = _read(Path(path), progress)
 
     def read(wanted):
         return {name: arrays[name] for name in wanted}
@@ -184,50 +152,64 @@ def load(
     return restore(about, read, tx, params, Wishes(initialise, strict, "load"), saved_by)
 
 
-def _read(package: Any, path: Path, progress: Progress) -> tuple[About, dict[str, Any]]:
+def _read(path: Path, progress: Progress) -> tuple[About, dict[str, Any]]:
     """The description of a file and all its arrays, checked."""
     where = f"load: {str(path)!r}"
-    if path.is_dir():
-        raise CheckpointError(f"{where} is a directory; expected a file that gradchain.save wrote")
+    with disk.reading(path, where) as number:
+        places, said = _read_header(number, where)
+        about = About.read(said, where)
+        if odd := sorted(set(places) ^ set(about.arrays)):
+            raise DamagedError(f"{where}: the array {odd[0]!r} is not both described and there")
+        arrays, total = {}, os.fstat(number).st_size
+        for name, place in sorted(places.items(), key=lambda item: item[1].start):
+            arrays[name] = _read_array(number, name, place, about.arrays[name], where)
+            if progress is not None:
+                progress(place.end, total)
+    return about, arrays
+
+
+def _read_header(number: int, where: str) -> tuple[dict[str, Tensor], str]:
+    """Where the arrays are, and the description."""
+    start, size = bytes(disk.read(number, 8)), os.fstat(number).st_size
+    length = int.from_bytes(start, "little")
+    broken = f"{where} is no whole safetensors file"
+    if len(start) < 8 or length > size - 8:
+        raise DamagedError(f"{broken}: it has {size} bytes; it was cut off or altered")
+    text = bytes(disk.read(number, length))
     try:
-        with open(path, "rb") as f:
-            header = _header(f)
-        with package.safe_open(path, "np") as file:
-            said = file.metadata() or {}
-            if ABOUT not in said or HEADER not in said:
-                raise CheckpointError(f"{where} is no checkpoint; expected a file that gradchain.save wrote")
-            sum_at = header.rfind(f'"{said[HEADER]}"'.encode())
-            if (
-                sum_at < 0
-                or digest(header[: sum_at + 1] + BLANK.encode() + header[sum_at + 33 :]) != said[HEADER]
-            ):
-                raise DamagedError(f"{where}: its header does not have its checksum; it was altered")
-            about = About.read(said[ABOUT], where)
-            return about, _arrays(file, about, where, path.stat().st_size, progress)
-    except FileNotFoundError:
-        raise CheckpointError(f"{where} does not exist; expected a file that gradchain.save wrote") from None
-    except (package.SafetensorError, UnicodeDecodeError) as error:
+        places, said = tensors.read_header(text, size - 8 - length)
+    except ValueError as error:
+        raise DamagedError(f"{broken}: {error}; it was cut off or altered") from None
+    if ABOUT not in said or HEADER not in said:
+        raise CheckpointError(f"{where} is no checkpoint; expected a file that gradchain.save wrote")
+    header, found = start + text, said[HEADER]
+    at = header.rfind(f'"{found}"'.encode()) + 1
+    if at == 0 or digest(header[:at] + BLANK.encode() + header[at + len(BLANK) :]) != found:
+        raise DamagedError(f"{where}: its header does not have its checksum; it was altered")
+    return places, said[ABOUT]
+
+
+def _read_array(number: int, name: str, place: Tensor, entry: abouts.Array, where: str) -> Any:
+    data = disk.read(number, place.end - place.start)
+    if digest(data) != entry.sum:
         raise DamagedError(
-            f"{where} is no whole safetensors file: {error}; it was cut off or altered"
-        ) from None
-
-
-def _arrays(file: Any, about: About, where: str, total: int, progress: Progress) -> dict[str, Any]:
-    if odd := sorted(set(file.keys()) ^ set(about.arrays)):
-        raise DamagedError(f"{where}: the array {odd[0]!r} is not both described and there")
-    found, done = {}, 0
-    for name, entry in about.arrays.items():
-        x = file.get_tensor(name)
-        if _sum(x) != entry.sum:
-            raise DamagedError(
-                f"{where}: {name!r} ({entry.dtype}{list(entry.shape)}) does not have its checksum; the "
-                "file was altered after it was written. Nothing was loaded: use another checkpoint"
-            )
+            f"{where}: {name!r} ({entry.dtype}{list(entry.shape)}) does not have its checksum; the "
+            "file was altered after it was written. Nothing was loaded: use another checkpoint"
+        )
+    found = None
+    with contextlib.suppress(ValueError, TypeError):  # sizes that do not agree
         if entry.key:
-            found[name] = jax.random.wrap_key_data(jnp.asarray(x), impl=entry.key)
+            numbers = np.frombuffer(data, place.dtype).reshape(place.shape)
+            found = jax.random.wrap_key_data(jnp.asarray(numbers), impl=entry.key)
+            written = place[:2]
         else:
-            found[name] = _from_bytes(x, jnp.dtype(entry.dtype))
-        done += x.nbytes
-        if progress is not None:
-            progress(done, total)
+            found = np.frombuffer(data, jnp.dtype(entry.dtype)).reshape(entry.shape)
+            written = _kept(found.dtype, found.shape)
+        if found.shape != entry.shape or written != place[:2]:
+            found = None
+    if found is None:
+        raise DamagedError(
+            f"{where}: {name!r} is described as {entry.dtype}{list(entry.shape)}, and is {place.dtype}"
+            f"{list(place.shape)}; the file was not written by gradchain.save, or altered"
+        )
     return found

@@ -16,7 +16,7 @@ from gradchain.checkpoint.fill import fill
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport
 from gradchain.core import tree
-from gradchain.core.link import state_class
+from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
 from gradchain.math.numerics import safe_divide
 from gradchain.report import held

@@ -2,36 +2,92 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from gradchain.checkpoint import about as abouts
-from gradchain.checkpoint.about import About, gather
-from gradchain.checkpoint.errors import CheckpointError, DamagedError
+from gradchain.checkpoint import folders
+from gradchain.checkpoint.about import gather
+from gradchain.checkpoint.errors import CheckpointError, DamagedError, whole_number
+from gradchain.checkpoint.locks import Lock
 from gradchain.checkpoint.plan import Wishes
+from gradchain.checkpoint.reading import ABOUT, ARRAYS, Reader
 from gradchain.checkpoint.report import LoadReport
 from gradchain.checkpoint.restored import Restored, restore
 from gradchain.checkpoint.sums import checksums
 from gradchain.core.transform import Transform
 
-ARRAYS, ABOUT = "arrays", "gradchain"  # the items of a checkpoint
-ASIDE = "damaged"  # put before the step of a checkpoint that cannot be read
+INTACT = "The checkpoints before it are as they were."
 
 
 def _orbax() -> Any:
     try:
         import orbax.checkpoint as ocp
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name not in ("orbax", "orbax.checkpoint"):
+            raise _broken(error) from error
         raise ImportError(
             "gradchain.Checkpointer needs the package orbax-checkpoint: pip install orbax-checkpoint"
         ) from None
+    except Exception as error:
+        raise _broken(error) from error
     return ocp
+
+
+def _broken(error: Exception) -> ImportError:
+    return ImportError(
+        "gradchain.Checkpointer: orbax-checkpoint is installed, but importing it fails with "
+        f"{type(error).__name__}: {error}. Install it, and what it needs, anew in versions that fit together"
+    )
+
+
+@dataclasses.dataclass
+class _Save:
+    """The last save, as the threads that write it need to know it."""
+
+    folder: str
+    step: int = -1
+    names: set[str] = dataclasses.field(default_factory=set)  # of its arrays
+
+
+def _checked(ocp: Any, save: _Save) -> Any:
+    """Orbax's handler of arrays, which asks before the checkpoint gets its name whether all are there.
+
+    Orbax takes a folder that it cannot list for an empty one: it leaves the arrays out and goes on.
+    """
+    handler = ocp.PyTreeCheckpointHandler()
+    finalize = handler.finalize
+
+    def finalize_and_check(directory: Any) -> None:
+        finalize(directory)
+        if jax.process_index() > 0:
+            return
+        missing = save.names
+        with contextlib.suppress(ValueError):
+            missing = save.names - set(ocp.PyTreeCheckpointHandler().metadata(directory).tree)
+        if missing:
+            raise CheckpointError(
+                f"Checkpointer.save: step {save.step} is not whole in {save.folder!r}: Orbax did not write "
+                f"{min(missing)!r}. {INTACT} Save again, at this step or a later one"
+            )
+
+    handler.finalize = finalize_and_check
+    return handler
+
+
+def _finish(manager: Any, lock: Lock) -> None:
+    """What a Checkpointer does that is forgotten without being closed."""
+    with contextlib.suppress(Exception):
+        manager.close()
+    lock.release()
 
 
 class Checkpointer:
@@ -45,25 +101,28 @@ class Checkpointer:
     """
 
     def __init__(self, folder: str | os.PathLike, *, keep: int | None = 3, background: bool = True):
-        self.folder, self.keep, self.background = Path(folder).absolute(), keep, background
-        self._ocp, self._manager = _orbax(), None
+        self.folder, self.background = Path(folder).absolute(), background
+        self.keep = None if keep is None else whole_number("Checkpointer: keep", keep, 1)
+        self._ocp, self._manager, self._lock = _orbax(), None, None
+        self._latest = _Save(str(self.folder))
         self._damaged: list[int] = []
         if self.folder.exists() and not self.folder.is_dir():
             raise CheckpointError(f"Checkpointer: {str(folder)!r} is a file; expected a folder")
 
     def steps(self) -> list[int]:
         """The steps of the complete checkpoints, in order."""
-        if not self.folder.is_dir():
-            return []
         self.wait()
-        return sorted(int(p.name) for p in self.folder.iterdir() if p.name.isdecimal() and p.is_dir())
+        with folders.system_errors(f"Checkpointer: {str(self.folder)!r} cannot be read", "Nothing changed."):
+            return folders.steps(self.folder)
 
     def save(self, step: int, tx: Transform, state: Any, params: Any = None, metadata: Any = None) -> None:
         """Write a checkpoint of a state, and of parameters if they are given.
 
         Returns when the arrays may be overwritten; `wait` returns when they are on the disk. `metadata` is
-        any JSON value. With several processes all call this, with arrays on the mesh of all.
+        any JSON value. With several processes all call this, with arrays on the mesh of all. A folder has
+        one writer, from its first save to `close`: for another Checkpointer saving is an error meanwhile.
         """
+        step = whole_number("Checkpointer.save: step", step, 0)
         json.dumps(metadata)
         written = gather(state, params)
         self._check_places(written.arrays)
@@ -79,7 +138,10 @@ class Checkpointer:
         )
         args = self._ocp.args
         items = {ARRAYS: args.PyTreeSave(written.arrays), ABOUT: args.JsonSave({ABOUT: about.write()})}
-        manager.save(step, args=args.Composite(**items), force=True)
+        self.wait()
+        self._latest.step, self._latest.names = step, set(written.arrays)
+        with self._saving():
+            manager.save(step, args=args.Composite(**items), force=True)
 
     def _check_places(self, arrays: Mapping[str, Any]) -> None:
         if jax.process_count() == 1:
@@ -108,25 +170,32 @@ class Checkpointer:
         for the one before it, which the report says; with `step` it is a DamagedError.
         """
         wishes = Wishes(initialise, strict, "Checkpointer.restore")
-        steps, remarks = _agreed(self.steps()), self._unfinished()
-        if step is not None and step not in steps:
-            raise CheckpointError(
-                f"Checkpointer.restore: no step {step} in {str(self.folder)!r}; it holds "
-                f"{', '.join(map(str, steps)) or 'none'}. Leave out step for the newest"
-            )
-        tried = steps[::-1] if step is None else [step]
-        self._damaged = []
-        for here in tried:
-            try:
-                found = self._restore(here, tx, params, wishes, saved_by)
-            except DamagedError as error:
-                if step is not None:
-                    raise
-                self._damaged.append(here)
-                remarks.append(f"passed over step {here}: {error}")
-                continue
-            remarks += [f"restored step {here}"] if remarks else []
-            return found._replace(report=found.report + LoadReport((), tuple(remarks)))
+        step = None if step is None else whole_number("Checkpointer.restore: step", step, 0)
+        tried, remarks = [], []
+        for _ in range(3):  # a process that writes may remove what this one finds
+            steps, remarks = folders.agreed(self.steps()), self._unfinished()
+            if step is not None and step not in steps:
+                raise CheckpointError(
+                    f"Checkpointer.restore: no step {step} in {str(self.folder)!r}; it holds "
+                    f"{', '.join(map(str, steps)) or 'none'}. Leave out step for the newest"
+                )
+            tried, gone, self._damaged = steps[::-1] if step is None else [step], False, []
+            for here in tried:
+                try:
+                    found = self._restore(here, tx, params, wishes, saved_by)
+                except DamagedError as error:
+                    gone = jax.process_count() == 1 and not (self.folder / str(here)).exists()
+                    if gone:
+                        break
+                    if step is not None:
+                        raise
+                    self._damaged.append(here)
+                    remarks.append(f"passed over step {here}: {error}")
+                    continue
+                remarks += [f"restored step {here}"] if remarks else []
+                return found._replace(report=found.report + LoadReport((), tuple(remarks)))
+            if not gone:
+                break
         listed = "".join(f"\n  {remark}" for remark in remarks)
         raise (DamagedError if tried else CheckpointError)(
             f"Checkpointer.restore: no whole checkpoint in {str(self.folder)!r}; expected one of "
@@ -134,75 +203,29 @@ class Checkpointer:
         )
 
     def _unfinished(self) -> list[str]:
-        found = (
-            sorted(p.name for p in self.folder.glob("*orbax-checkpoint-tmp*")) if self.folder.is_dir() else []
-        )
-        return [f"passed over {name}: it was never finished" for name in found]
+        return [f"passed over {name}: it was never finished" for name in folders.unfinished(self.folder)]
 
     def _restore(self, step: int, tx, params, wishes: Wishes, saved_by) -> Restored:
-        where = f"Checkpointer: step {step} in {str(self.folder)!r}"
-        about = self._about(step, where)
-
-        def read(wanted):
-            return self._read(step, about, wanted, where)
-
-        return restore(about, read, tx, params, wishes, saved_by)
-
-    def _about(self, step: int, where: str) -> About:
-        file = self.folder / str(step) / ABOUT
-        if not file.is_dir() and (self.folder / str(step) / "_CHECKPOINT_METADATA").exists():
-            items = [p.name for p in (self.folder / str(step)).iterdir() if p.is_dir()]
-            if items and ARRAYS not in items:
-                raise CheckpointError(
-                    f"{where} holds {', '.join(items)}; expected a checkpoint of Checkpointer.save. "
-                    "Read it with what wrote it and use load_state"
-                )
-        with _Reading(f"{where}: its description cannot be read"):
-            text = self._ocp.JsonCheckpointHandler().restore(file)[ABOUT]
-        return About.read(text, where)
-
-    def _read(self, step: int, about: About, wanted, where: str) -> dict[str, Any]:
-        """Arrays of a checkpoint, each in its place, with the checksums that they were written with."""
-        ocp, found = self._ocp, {}
-        item, how = {}, {}
-        for name, home in wanted.items():
-            x = about.arrays[name]
-            if home is None or x.key:
-                how[name] = ocp.RestoreArgs(restore_type=np.ndarray)
-            else:
-                how[name] = ocp.ArrayRestoreArgs(sharding=home, global_shape=x.shape, strict=True)
-            item[name] = 0
-        if item:
-            args = ocp.args.PyTreeRestore(item=item, restore_args=how, partial_restore=True)
-            with _Reading(f"{where}: its arrays cannot be read"):
-                handler = ocp.PyTreeCheckpointHandler()
-                found = handler.restore(self.folder / str(step) / ARRAYS, args=args)
-                handler.close()
-        sums = checksums(found)
-        for name in wanted:
-            x = about.arrays[name]
-            if name not in found or sums[name] != about.arrays[name].sum:
-                raise DamagedError(
-                    f"{where}: {name!r} ({x.dtype}{list(x.shape)}) does not have its checksum; the "
-                    "checkpoint was altered after it was written. Nothing was loaded: use another one"
-                )
-            if x.key:
-                found[name] = jax.random.wrap_key_data(jax.numpy.asarray(found[name]), impl=x.key)
-        return found
+        reader = Reader(self._ocp, self.folder, step)
+        about = reader.about()
+        return restore(about, lambda wanted: reader.arrays(about, wanted), tx, params, wishes, saved_by)
 
     def _writer(self) -> Any:
-        """Orbax's manager, made when something is written: it removes what killed runs left behind."""
+        """Orbax's manager, made when something is written."""
         if self._manager is None:
             ocp = self._ocp
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._set_aside()
-            options = ocp.CheckpointManagerOptions(
-                max_to_keep=self.keep,
-                enable_async_checkpointing=self.background,
-                cleanup_tmp_directories=True,
-            )
-            handlers = {ARRAYS: ocp.PyTreeCheckpointHandler(), ABOUT: ocp.JsonCheckpointHandler()}
-            self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
+            lock = folders.claim(self.folder, "Checkpointer.save")
+            self._lock = lock
+            with folders.system_errors(
+                f"Checkpointer.save: {str(self.folder)!r} failed", INTACT, self._forget
+            ):
+                self._set_aside()
+                options = ocp.CheckpointManagerOptions(
+                    max_to_keep=self.keep, enable_async_checkpointing=self.background
+                )
+                handlers = {ARRAYS: _checked(ocp, self._latest), ABOUT: ocp.JsonCheckpointHandler()}
+                self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
+            weakref.finalize(self, _finish, self._manager, lock).atexit = False
         elif self._damaged:
             self._manager.wait_until_finished()
             self._set_aside()
@@ -210,70 +233,40 @@ class Checkpointer:
         return self._manager
 
     def _set_aside(self) -> None:
-        """Rename the checkpoints that could not be read, so that their steps can be saved again."""
-        for step in self._damaged if jax.process_index() == 0 else ():
-            here = self.folder / str(step)
-            if here.exists():
-                here.rename(self.folder / f"{ASIDE}-{step}-{os.urandom(3).hex()}")
-        if self._damaged and jax.process_count() > 1:
-            from jax.experimental import multihost_utils
-
-            multihost_utils.sync_global_devices("gradchain.Checkpointer: damaged checkpoints set aside")
+        folders.set_aside(self.folder, self._damaged)
         self._damaged = []
+
+    def _saving(self) -> contextlib.AbstractContextManager[None]:
+        """Errors of the system in words. What Orbax remembers of a save that failed is forgotten with it."""
+
+        def what() -> str:
+            there = (self.folder / str(self._latest.step)).is_dir()
+            how = "was written, but older ones could not be removed" if there else "could not be written"
+            return f"Checkpointer.save: step {self._latest.step} {how} in {str(self.folder)!r}"
+
+        return folders.system_errors(what, INTACT, self._forget)
+
+    def _forget(self) -> None:
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            with contextlib.suppress(Exception):  # it raises the same error once more
+                manager.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def wait(self) -> None:
         """Return when everything is on the disk; raise what went wrong in the background."""
         if self._manager is not None:
-            self._manager.wait_until_finished()
+            with self._saving():
+                self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Wait, and release Orbax's threads."""
-        if self._manager is not None:
-            self._manager.close()
-            self._manager = None
+        """Wait, and let go of the folder and of Orbax's threads."""
+        self.wait()
+        self._forget()
 
     def __enter__(self) -> Checkpointer:
         return self
 
     def __exit__(self, *_) -> None:
         self.close()
-
-
-class _Reading:
-    """What fails while a checkpoint is read means that it is damaged, but for a lack of memory.
-
-    Where it fails for one process it fails for all, so that none of them waits for the others for ever.
-    """
-
-    def __init__(self, what: str):
-        self.what = what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _, error, __) -> None:
-        passed = (CheckpointError, MemoryError, jax.errors.JaxRuntimeError)
-        damaged = isinstance(error, Exception) and not isinstance(error, passed)
-        elsewhere = 0
-        if jax.process_count() > 1 and (damaged or error is None):
-            from jax.experimental import multihost_utils
-
-            elsewhere = int(np.sum(multihost_utils.process_allgather(np.int32(damaged))))
-        if damaged:
-            lines = str(error).strip().splitlines() or [""]
-            raise DamagedError(
-                f"{self.what}: {type(error).__name__}: {lines[0][:200]}; it was altered, or is not complete"
-            ) from error
-        if elsewhere:
-            raise DamagedError(f"{self.what} by {elsewhere} of {jax.process_count()} processes")
-
-
-def _agreed(steps: list[int]) -> list[int]:
-    """The steps that the first process sees: folders may look different from elsewhere for a while."""
-    if jax.process_count() == 1:
-        return steps
-    from jax.experimental import multihost_utils
-
-    n = int(multihost_utils.broadcast_one_to_all(np.int32(len(steps))))
-    seen = np.asarray((steps + [0] * n)[:n], np.int32)
-    return [int(step) for step in multihost_utils.broadcast_one_to_all(seen)] if n else []

@@ -8,7 +8,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from gradchain.checkpoint.cells import Cell, cells, clocks, split
+from gradchain.checkpoint import ages
+from gradchain.checkpoint.cells import Cell, cells, split
 from gradchain.checkpoint.errors import CheckpointError, misfit, show
 from gradchain.checkpoint.report import LoadReport, Outcome
 from gradchain.core import select, tree
@@ -82,11 +83,13 @@ def plan(tx: Transform, params: Any, saved: Saved, wishes: Wishes) -> Plan:
     steps = [_decide(cell, saved, wishes) for cell in found.values()]
     _same_kind(steps, saved, tree.paths(params), tx, wishes)
     counts = tuple(p for s in steps for p in s.sources if p.endswith("/count"))
-    ticking = clocks(slots)
+    clocks = ages.ticking(tx, slots, steps)
     for i, step in enumerate(steps):
-        if step.cell.path in ticking and not step.sources and counts:
+        if step.cell.path in clocks and not step.sources and counts and not wishes.anew(step.cell.path):
             note = "goes on from the largest count"
             steps[i] = dataclasses.replace(step, sources=counts, note=note, largest=True)
+    slots, steps = ages.with_ages(tx, params, slots, steps, saved)
+    found = {step.cell.path: step.cell for step in steps}
     dropped = _leftovers(steps, found, saved, tree.paths(params), wishes)
     made = Plan(tx, params, slots, tuple(steps), dropped)
     if wishes.strict:

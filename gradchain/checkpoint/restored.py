@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import NamedSharding
+from jax.sharding import AbstractMesh, NamedSharding
 
 from gradchain.checkpoint import about as abouts
 from gradchain.checkpoint.about import About
@@ -16,6 +16,7 @@ from gradchain.checkpoint.moved import put
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport, Outcome
 from gradchain.core import place, tree
+from gradchain.core.leaves import is_array
 from gradchain.core.transform import Transform
 
 # Reads arrays by name, each to its place; None is the host.
@@ -45,12 +46,34 @@ def restore(
     wanted, outcomes = _params(params, weights, wishes) if weights else ({}, ())
     made = plan(tx, params, saved, wishes)
     asked = {f"state/{path}": home for path, home in homes(made, saved.arrays).items()}
-    found = read(asked | {f"params/{path}": home for path, home in wanted.items()})
+    asked |= {f"params/{path}": home for path, home in wanted.items()}
+    for name, home in asked.items():
+        _check_home(name, about.arrays[name], home, wishes.who)
+    found = read(asked)
     if weights:
         params = _filled(params, {path: found[f"params/{path}"] for path in wanted})
         made = plan(tx, params, saved, wishes)  # what starts as a copy of parameters needs their values
     state = fill(made, {k.partition("/")[2]: x for k, x in found.items() if k.startswith("state/")})
     return Restored(params, state, about.step, LoadReport(outcomes) + made.report, about.metadata)
+
+
+def _check_home(name: str, x: Any, home: NamedSharding | None, who: str) -> None:
+    """An error where an array cannot be as it is asked for, before anything is read."""
+    if home is None:
+        return
+    what = f"{who}: {name!r} ({x.dtype}{list(x.shape)})"
+    if isinstance(home.mesh, AbstractMesh):
+        raise CheckpointError(
+            f"{what} is wanted on an AbstractMesh, which has no devices; expected a NamedSharding on a Mesh. "
+            "Make one with gradchain.make_mesh or jax.make_mesh"
+        )
+    try:
+        home.shard_shape(x.shape)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{what} cannot be split as {home.spec} over {dict(home.mesh.shape)}: {error}. Give params with "
+            "another sharding; the checkpoint itself may be read to any"
+        ) from None
 
 
 def _params(
@@ -59,6 +82,8 @@ def _params(
     """Which parameters to read and where to, and what becomes of each; errors for what does not fit."""
     wanted, outcomes = {}, []
     for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True):
+        if not is_array(x):
+            continue
         name = f"params/{path}"
         if wishes.anew(name):
             outcomes.append(Outcome("initialised", name, "params", "as asked"))

@@ -14,7 +14,7 @@ from gradchain.checkpoint.fill import fill
 from gradchain.checkpoint.plan import Saved, Wishes, plan
 from gradchain.checkpoint.report import LoadReport
 from gradchain.core import tree
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 
 
@@ -47,6 +47,8 @@ def load_state(
     `initialise`: patterns of paths ("**/head/*") that start anew whatever was saved. `strict`: anything that
     is initialised or dropped is an error.
     """
+    need_transform(tx, "load_state(tx, params, saved)", params, saved)
+    saved = _named(saved, tx.slots(params))
     by_name = isinstance(saved, Mapping) and all(isinstance(k, str) for k in saved)
     flat = saved if by_name and _is_flat(saved) else state_dict(saved)
     arrays = {path: x if hasattr(x, "dtype") else np.asarray(x) for path, x in flat.items()}
@@ -56,6 +58,20 @@ def load_state(
     return fill(made, arrays), made.report
 
 
+def _named(saved: Any, slots: Any) -> Any:
+    """A state with its fields by name, where a list or a tuple came back for a NamedTuple."""
+    if hasattr(slots, "_fields"):
+        at = [str(i) for i in range(len(slots._fields))]
+        if type(saved) in (list, tuple) and len(saved) == len(at):
+            return dict(zip(slots._fields, saved, strict=True))
+        if isinstance(saved, Mapping) and list(saved) == at:
+            return dict(zip(slots._fields, saved.values(), strict=True))
+        return saved
+    if isinstance(slots, Mapping) and isinstance(saved, Mapping) and not hasattr(saved, "_fields"):
+        return {k: _named(x, slots[k]) if k in slots else x for k, x in saved.items()}
+    return saved
+
+
 def _is_flat(saved: Mapping[str, Any]) -> bool:
     return all(jax.tree_util.all_leaves([x]) for x in saved.values())
 
@@ -63,9 +79,12 @@ def _is_flat(saved: Mapping[str, Any]) -> bool:
 def set_state(holder: Any, state: Any) -> Any:
     """Put a state into an nnx.Optimizer, which is changed in place, or a TrainState: a new one is returned.
 
-    `state` has the paths of the one that is there: that of the same optimizer for the same parameters.
+    `state` has the paths of the one that is there: that of the same optimizer for the same parameters. Only
+    when leaves began may differ.
     """
-    new, old = state_dict(state), state_dict(holder)
+    new = state_dict(state)
+    holder = held.with_ages(holder, new)
+    old = state_dict(holder)
     if odd := sorted(set(new) ^ set(old)):
         where = "the new state" if odd[0] in new else "the one to replace"
         more = f", and {len(odd) - 1} more" if odd[1:] else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from gradchain.checkpoint.moved import on_device
@@ -24,10 +25,19 @@ def checksums(arrays: Mapping[str, Any]) -> dict[str, str]:
     """
     found = {}
     for name, x in arrays.items():
-        here = on_device(x if isinstance(x, jax.Array) else jnp.asarray(x))
+        here = on_device(x) if isinstance(x, jax.Array) else jnp.asarray(_narrow(np.asarray(x)))
         # One at a time: XLA for CPU hangs with more than 32 programs that wait for other devices.
         found[name] = "".join(f"{int(s):08x}" for s in jax.device_get(_sums(here)))
     return found
+
+
+def _narrow(x: Any) -> np.ndarray:
+    """Numbers of 64 bits as two of 32, as `_words` has them: without x64 JAX would round them."""
+    if x.dtype == np.complex128:
+        return np.stack([_narrow(x.real), _narrow(x.imag)])
+    if x.dtype.itemsize < 8 or x.dtype.kind not in "iuf":
+        return x
+    return np.ascontiguousarray(x)[..., None].view(np.uint32)
 
 
 @jax.jit

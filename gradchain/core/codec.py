@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import NamedSharding
 
+from gradchain.core import kinds
 from gradchain.core.slots import AxesRule, Slot, default_axes
 from gradchain.math import rounding
 
@@ -35,6 +36,10 @@ class Codec:
     parts: ClassVar[tuple[str, ...]] = ("",)
     plain: ClassVar[bool] = False  # the array is the value in another dtype: parameters may be kept so
     through: ClassVar[bool] = False  # the update is computed from what is kept, not from what is lost
+
+    def __post_init__(self) -> None:
+        for name, kind in kinds.of_fields(type(self)).items():
+            object.__setattr__(self, name, kind.check(self.name, name, getattr(self, name)))
 
     def fit(self, slot: Slot) -> Codec | None:
         """The codec for a slot; None where it leaves a slot as it is."""
@@ -115,3 +120,8 @@ class Plan:
     placed: Callable[[str, Any], NamedSharding | None] | None = None  # where a wrapper puts a leaf, by path
     codec: Choice | None = None
     key: Array | None = None  # the noise of this step
+    whole: Any = None  # the parameters with the leaves that nothing acts on, where some are left out
+
+    def within(self) -> Plan:
+        """The plan for a transform that sees a part of the leaves: a selection in it is one of that part."""
+        return self if self.whole is None else dataclasses.replace(self, whole=None)

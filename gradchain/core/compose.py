@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gradchain.core import words
 from gradchain.core.engine import Part, run
 from gradchain.core.foreign import as_transform
 from gradchain.core.leafwise import Leafwise
@@ -15,15 +16,19 @@ from gradchain.core.transform import Body, Context, Inside, Transform, example, 
 def unique(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """The names of each group with twins numbered: a second "trace" becomes "trace_1"."""
     taken: set[str] = set()
+    last: dict[str, int] = {}  # the numbers below are taken
     found = []
     for group in groups:
         named = []
         for name in group:
-            fresh, n = name, 0
+            fresh, n = name, last.get(name, 0)
+            if n:
+                fresh = f"{name}_{n}"
             while fresh in taken:
                 n += 1
                 fresh = f"{name}_{n}"
             taken.add(fresh)
+            last[name] = n
             named.append(fresh)
         found.append(tuple(named))
     return found
@@ -153,5 +158,8 @@ def named_chain(*links):
     """A chain of pairs (name, transformation): the names replace the links' own in the state and in paths."""
     for link in links:
         if not (isinstance(link, Sequence) and len(link) == 2 and isinstance(link[0], str)):
-            raise TypeError(f"named_chain: {link!r} is not a pair (name, transformation)")
+            raise TypeError(
+                f"named_chain: {words.show(link)} is not a pair (name, transformation): "
+                'named_chain(("decay", add_decayed_weights(0.1)), ...)'
+            )
     return Chain([as_transform(tx, "named_chain") for _, tx in links], [name for name, _ in links])

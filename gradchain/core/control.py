@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+
+from gradchain.core import versions
 
 
 def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
@@ -25,8 +26,8 @@ def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
     treedef, n = jax.tree.structure(shape), len(operands)
 
     def converted(carry, *args):
-        call = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, args[n:]))
-        return treedef.unflatten(call(*jax.tree.leaves((carry, args[:n]))))
+        results = versions.evaluate(closed.jaxpr, args[n:], *jax.tree.leaves((carry, args[:n])))
+        return treedef.unflatten(results)
 
     return _when(converted, due, carry, (*operands, *closed.consts))
 

@@ -12,9 +12,11 @@ import jax.numpy as jnp
 
 from gradchain.core import select, tree
 from gradchain.core.codec import Codec, field_of, kept
-from gradchain.core.kernel import KernelError, Program, kernel_of
-from gradchain.core.link import Link, flat, leaves_of, need_params, parts_of
-from gradchain.core.slots import Leaf, Slot
+from gradchain.core.coded import same_codec, same_fields
+from gradchain.core.kernel import Program, kernel_of
+from gradchain.core.link import BORN, Link, counts_of, flat, leaves_of, need_params, parts_of
+from gradchain.core.returned import KernelError
+from gradchain.core.slots import Leaf
 from gradchain.core.transform import Context
 from gradchain.math import rounding
 
@@ -42,9 +44,6 @@ def clear_caches() -> None:
     _block.cache_clear()
 
 
-OTHER_CODEC = "; it is stored by another codec: gc.convert takes it to this one"
-
-
 @dataclasses.dataclass
 class _Live:
     """One part of a run in this step."""
@@ -58,13 +57,21 @@ class _Live:
     columns: list[dict[str, Any]]  # per leaf: field -> array, or the arrays that a codec keeps
     arrays: dict[str, dict[str, list]]  # field -> part -> its array for each leaf
     codecs: list[dict[str, Codec]]  # per leaf: field -> codec, where it has one
+    late: frozenset[str]  # the leaves that joined later than the link
+
+    def scalars_of(self, path: str) -> dict[str, Any]:
+        """What the kernel of a leaf is given beside arrays: of a late one its own count."""
+        if path not in self.late:
+            return self.scalars
+        return self.scalars | {"count": counts_of(self.state, [path])[0]}
 
 
 def _prepare(part: Part, updates, treedef, state, params, described, ctx: Context) -> _Live:
     link = part.link
-    picked = _picked(part, params if params is not None else updates)
-    s = None if part.key is None else link.counted(state[part.key])
-    operands, kept = link.live(None if part.key is None else state[part.key])
+    picked = _picked(part, params if params is not None else updates, ctx.plan.whole)
+    old = None if part.key is None else link.entry(state, part.key)
+    s = None if old is None else link.counted(old)
+    operands, kept = link.live(old)
     if link.before:
         body = link.recipe.build(operands) if operands else link
         new = body.before(_subset(updates, picked), s)
@@ -81,7 +88,7 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
     columns: list[dict[str, Any]] = [{} for _ in range(treedef.num_leaves)]
     arrays = {}
     if ctx.plan.codec is not None:
-        _same_fields(link, s, found, part.name)
+        same_fields(link, s, found, part.name)
     for field in link.fields:
         of = found.get(field) or [None] * len(columns)
         arrays[field] = {p: flat(s, field_of(field, p), updates, picked, part.name) for p in parts_of(of)}
@@ -89,7 +96,7 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
             if picked is None or picked[i]:
                 codec = of[i]
                 if ctx.plan.codec is not None:
-                    _same_codec(
+                    same_codec(
                         codec, link.fields[field](described[i]), arrays[field][""][i], field, part.name
                     )
                 if codec is None:
@@ -97,35 +104,14 @@ def _prepare(part: Part, updates, treedef, state, params, described, ctx: Contex
                 else:
                     codecs[i][field] = codec
                     column[field] = tuple(arrays[field][p][i] for p in codec.parts)
-    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs)
+    late = frozenset(getattr(s, BORN, ()) if link.ages else ())
+    return _Live(part, picked, s, operands, kept, scalars, columns, arrays, codecs, late)
 
 
-def _same_fields(link, s, found: Mapping[str, list[Codec | None]], name: str) -> None:
-    """Raise where the state has not the parts that the codecs keep."""
-    wanted = {field_of(f, end) for f, of in found.items() for end in parts_of(of) if end}
-    here = set(getattr(s, "_fields", ())) - {*getattr(link.State, "_fields", ()), *link.extra}
-    for field in sorted(wanted ^ here):
-        raise ValueError(f"{name}: the state {'lacks' if field in wanted else 'has'} {field!r}{OTHER_CODEC}")
-
-
-def _same_codec(codec: Codec | None, slot: Slot, x, field: str, name: str) -> None:
-    """Raise where a codec would read what another, or none, has written: numbers, but not the state's."""
-    wanted = jnp.dtype(next(iter(kept(codec, slot).values())).dtype)
-    if codec is None:  # a moment may be wider or narrower than its slot; codes are integers
-        same = jnp.issubdtype(x.dtype, jnp.inexact) == jnp.issubdtype(wanted, jnp.inexact)
-    else:
-        same = x.dtype == wanted
-    if not same:
-        path = slot.leaf.path if slot.leaf else ""
-        raise ValueError(
-            f"{name}: {field} of {path!r} is {x.dtype} in the state, {wanted.name} is needed{OTHER_CODEC}"
-        )
-
-
-def _picked(part: Part, params) -> tuple[bool, ...] | None:
-    found = [select.chosen(m, params, part.name) for m in part.masks]
+def _picked(part: Part, params, whole) -> tuple[bool, ...] | None:
+    found = [select.chosen(m, params, part.name, whole) for m in part.masks]
     if part.link.where is not None:
-        found.append(select.chosen(part.link.where, params, part.name))
+        found.append(select.chosen(part.link.where, params, part.name, whole))
     return tuple(map(all, zip(*found, strict=True))) if found else None
 
 
@@ -156,12 +142,15 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
     live = [_prepare(part, updates, treedef, state, params, seen, ctx) for part in parts]
     described = [p.bare() if "leaf" in asks else None for p in seen]
     noisy = ctx.plan.key is not None or "salt" in asks
-    salts = [rounding.word(path) if noisy else None for path in tree.paths(updates)]
+    paths = tree.paths(updates)
+    salts = [rounding.word(path) if noisy else None for path in paths]
     extra = {k: ctx.extra[k] for part in parts for k in part.link.needs}
 
     out: list[Any] = list(leaves)
     results: list[list[Any]] = [[None] * len(leaves) for _ in live]
-    keys = _keys(leaves, weights, described, live)
+    late = frozenset().union(*(v.late for v in live))
+    alone = [path if path in late else None for path in paths]
+    keys = _keys(leaves, weights, described, live, alone)
     for block in tree.blocks(keys, lambda k: k):
         first = block[0]
         picks = keys[first][0]
@@ -170,7 +159,8 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
             continue
         use_p = ctx.apply or any(v.part.link.uses_params for v in active)
         kernel = kernel_of(_program(active, first, described[first], ctx.apply))
-        scalars, operands = tuple([v.scalars for v in active]), tuple([v.operands for v in active])
+        scalars = tuple([v.scalars_of(paths[first]) for v in active])
+        operands = tuple([v.operands for v in active])
         rows = [
             (leaves[i], weights[i] if use_p else None, tuple([v.columns[i] for v in active]), salts[i])
             for i in block
@@ -201,8 +191,11 @@ def _same_shapes(who: str, updates, leaves: list, weights: list) -> None:
             )
 
 
-def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
-    """For each leaf which parts act on it and what its program depends on: one traced kernel for each key."""
+def _keys(leaves, weights, described, live: Sequence[_Live], alone: Sequence[str | None]) -> list[tuple]:
+    """For each leaf which parts act on it and what its program depends on: leaves of one key in one call.
+
+    A leaf `alone` has a count of its own.
+    """
     everywhere = tuple(v.picked is None for v in live)
     uniform = all(everywhere)
     return [
@@ -213,6 +206,7 @@ def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
             None if p is None else p.dtype,
             leaf,
             tuple([tuple(v.codecs[i].items()) for v in live]),
+            alone[i],
         )
         for i, (g, p, leaf) in enumerate(zip(leaves, weights, described, strict=True))
     ]
@@ -236,6 +230,7 @@ def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) ->
 def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:
     """The error with the link and the leaf in it."""
     leaf, names = leaves_of(params, ctx.plan)[i], " + ".join(v.part.name for v in active)
+    other_state = False
     for v in reversed(active):  # the first that differs is named
         for field, slot in reversed(v.part.link.fields.items()):
             found = v.columns[i][field]
@@ -244,16 +239,22 @@ def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: C
                 found if isinstance(found, tuple) else [found], wanted.items(), strict=True
             ):
                 if x.shape != w.shape:
-                    error = KernelError(
-                        f"{v.part.name}: {field_of(field, end)} has shape {list(x.shape)} in the state, "
-                        f"{list(w.shape)} is needed"
+                    other_state, error = (
+                        True,
+                        KernelError(
+                            f"{v.part.name}: {field_of(field, end)} has shape {list(x.shape)} in the state, "
+                            f"{list(w.shape)} is needed"
+                        ),
                     )
     if isinstance(error, KernelError):
+        hint = "; the state belongs to other parameters: make a new one with tx.init(params)" * other_state
         return ValueError(
-            f"{error}, for the leaf {leaf.path!r} with a gradient of shape {list(leaf.shape)}; "
-            "the state belongs to other parameters: make a new one with tx.init(params)"
+            f"{error}, for the leaf {leaf.path!r} with a gradient of shape {list(leaf.shape)}{hint}"
         )
     error.add_note(f"in {names}, at the leaf {leaf.path!r} of shape {list(leaf.shape)}, {leaf.dtype}")
+    for v in active:
+        if note := v.part.link.recipe.note(error):
+            error.add_note(note)
     return error
 
 

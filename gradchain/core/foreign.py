@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 from jax.sharding import AbstractMesh, AxisType, NamedSharding
 
-from gradchain.core import place, tree
+from gradchain.core import place, tree, words
 from gradchain.core.link import leaves_of
+from gradchain.core.recipe import REGISTRY
 from gradchain.core.slots import Axes, Leaf, Slot
 from gradchain.core.transform import Body, Context, Transform, example, transform
 
@@ -46,8 +47,13 @@ class Foreign(Body):
                 for x, p in zip(plain, leaves, strict=True)
             ]
             # Whatever it raises: an indivisible dimension, an operation that explicit axes do not have.
-            with contextlib.suppress(Exception), jax.sharding.use_abstract_mesh(typed):
-                return jax.eval_shape(self.tx.init, treedef.unflatten(structs))
+            try:
+                with jax.sharding.use_abstract_mesh(typed):
+                    return jax.eval_shape(self.tx.init, treedef.unflatten(structs))
+            except Warning:  # one that was made an error
+                raise
+            except Exception:
+                pass
         return jax.eval_shape(self.tx.init, treedef.unflatten(plain))
 
     def init(self, params, plan) -> dict[str, Any]:
@@ -60,6 +66,12 @@ class Foreign(Body):
             return place.put(x, to)
 
         return {self.keys[0]: jax.tree.map(put, self.tx.init(params), self.slots(params, plan)[self.keys[0]])}
+
+    def acts(self, params) -> tuple[bool, ...]:
+        """On all leaves, unless it has the name of one that asks for none."""
+        known = REGISTRY.get(self.keys[0])
+        asks = known is None or "any_leaf" not in known.traits
+        return (asks,) * len(jax.tree.leaves(params))
 
     def run(self, updates, state, params, ctx: Context):
         """Its own update, with the extra arguments if it takes any."""
@@ -99,15 +111,40 @@ def foreign(tx: Any):
 
     Its state is kept as it is, under the name of the function that made it.
     """
+    if not _is_pair(tx):
+        raise TypeError(f"foreign: tx is {words.show(tx)}; expected a transformation (with init and update)")
     name = getattr(tx.update, "__qualname__", "foreign").split(".")[0]
     return Foreign(tx, name if name.isidentifier() and name != "update" else "foreign")
+
+
+def _is_pair(tx: Any) -> bool:
+    return callable(getattr(tx, "init", None)) and callable(getattr(tx, "update", None))
 
 
 def as_transform(tx: Any, who: str) -> Transform:
     """The transform itself, or a foreign one wrapped; an error for anything else."""
     if isinstance(tx, Transform):
         return tx
-    if hasattr(tx, "init") and hasattr(tx, "update"):
+    if _is_pair(tx) and not hasattr(tx, "factory") and not isinstance(tx, type):
         return foreign(tx)
-    hint = f"; call it: {tx.__name__}()" if hasattr(tx, "factory") else ""
-    raise TypeError(f"{who}: {tx!r} is not a gradient transformation (with init and update){hint}")
+    raise TypeError(
+        f"{who}: {words.show(tx)} is not a gradient transformation (with init and update){_hint(tx, who)}"
+    )
+
+
+def _hint(tx: Any, who: str) -> str:
+    """What to write instead of what is no transformation."""
+    if callable(tx) and hasattr(tx, "__name__"):
+        return f"; call it: {tx.__name__}()"
+    if isinstance(tx, list | tuple):
+        if len(tx) == 2 and isinstance(tx[0], str):
+            return "; pairs (name, transformation) are for named_chain"
+        if any(isinstance(x, Transform) or hasattr(x, "update") for x in tx):
+            return f"; give them one by one: {who if who.endswith('chain') else 'chain'}(*links)"
+    if isinstance(tx, str | re.Pattern) and not who.endswith("chain"):
+        return f"; the transformation comes first: {who}(tx, ...)"
+    if isinstance(tx, Mapping | str):
+        return "; a configuration is read by from_config(...)"
+    if isinstance(tx, int | float) and not isinstance(tx, bool):
+        return "; a factor is scale(...)"
+    return ""

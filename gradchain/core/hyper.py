@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import numbers
 import typing
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from gradchain.core import words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +30,11 @@ class Tunable:
 def tunable(value: float) -> Tunable:
     """Keep a hyperparameter in the optimizer's state, so that it can be read and set between steps."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"tunable({value!r}): expected the number to start with")
-    return Tunable(float(value))
+        raise TypeError(f"tunable({words.show(value)}): expected the number to start with")
+    try:
+        return Tunable(float(value))
+    except OverflowError:
+        raise ValueError(f"tunable({words.show(value)}): expected a number below 1e308") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +56,7 @@ else:
     Hyper = Annotated[Value, Range(0, math.inf)]
     Decay = Annotated[Value, Range(0, 1)]
     Signed = Annotated[Value, Range(-math.inf, math.inf)]
-    Period = Annotated[Value, Range(1, math.inf, integer=True)]
+    Period = Annotated[Value, Range(1, 2**31 - 1, integer=True)]  # counters are int32
 
 
 def find_range(hint) -> Range | None:
@@ -97,30 +103,90 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(
-            f"{who}: {name} is {value!r}; expected a number, an array, a schedule or tunable(number)"
+            f"{who}: {name} is {words.show(value)}; expected a number, an array, a schedule or "
+            f"tunable(number){_hint(value)}"
         )
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(f"{who}: {name} is {words.show(value)}; expected a number below 3.4e38")
     if math.isnan(value) or not allowed.low <= value <= allowed.high:
         span = f"at least {allowed.low:g}" + (
-            f" and at most {allowed.high:g}" if allowed.high < math.inf else ""
+            f" and at most {allowed.high:.10g}" if allowed.high < math.inf else ""
         )
         span = "a number, not NaN" if allowed.low == -math.inf else span
-        raise ValueError(f"{who}: {name} is {value!r}; expected {span}")
+        raise ValueError(f"{who}: {name} is {words.show(value)}; expected {span}")
     if allowed.integer and value != int(value):
-        raise ValueError(f"{who}: {name} is {value!r}; expected a whole number")
+        raise ValueError(f"{who}: {name} is {words.show(value)}; expected a whole number")
     return value
 
 
-def initial(value) -> Any:
+LARGEST = int(np.finfo(np.float32).max)
+
+
+def _hint(value) -> str:
+    """What to do about a value that is no number."""
+    if isinstance(value, str):
+        try:
+            return f"; write {float(value):g} without quotation marks"
+        except ValueError:
+            return ""
+    if value is None:
+        return "; leave it out"
+    if hasattr(value, "init") and hasattr(value, "update"):
+        return "; transformations are joined by chain(...)"
+    if isinstance(value, Mapping | list | tuple) and any(map(is_array, jax.tree.leaves(value))):
+        return "; parameters are given to tx.init(params)"
+    return ""
+
+
+def scheduled(who: str, name: str, schedule: Schedule, count) -> Any:
+    """The value of a schedule at a step; an error that names link and hyperparameter where it gives none."""
+    what = f"{who}: the schedule {words.show(schedule)} of {name}"
+    if isinstance(schedule, type) or hasattr(schedule, "factory"):
+        raise TypeError(f"{what} has not been called: {name}={schedule.__name__}(...)")
+    try:
+        value = schedule(count)
+    except Exception as error:
+        if isinstance(error, TypeError) and not _takes_one(schedule):
+            raise TypeError(
+                f"{what} cannot be called with the step alone: {words.plain(str(error))}; "
+                f"expected a function of one argument: {name}=lambda step: ..."
+            ) from error
+        error.add_note(f"in the schedule {words.show(schedule)} of {name} in {who}")
+        raise
+    if isinstance(value, np.generic | np.ndarray):
+        value = jnp.asarray(value)
+    if isinstance(value, jax.Array):
+        if value.shape or not (jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool):
+            raise ValueError(
+                f"{what} returned an array {value.dtype}{list(value.shape)}; expected one number: shape []"
+            )
+    elif not isinstance(value, int | float):
+        also = ": does it return anything?" if value is None else ""
+        raise TypeError(f"{what} returned {words.show(value)}; expected the number for that step{also}")
+    return value
+
+
+def _takes_one(f: Callable) -> bool:
+    try:
+        inspect.signature(f).bind(0)
+    except TypeError:
+        return False
+    except ValueError:  # has no signature
+        return True
+    return True
+
+
+def initial(who: str, name: str, value) -> Any:
     """The value at step 0, for building a transform and for its state."""
     if isinstance(value, Tunable):
         return value.value
-    return value(0) if is_schedule(value) else value
+    return scheduled(who, name, value, 0) if is_schedule(value) else value
 
 
-def current(name: str, value, count, stored: Mapping[str, Any]):
+def current(who: str, name: str, value, count, stored: Mapping[str, Any]):
     """The value to use in this step, in the default float type if it is an operand."""
     if isinstance(value, Tunable):
         return stored[name]
     if is_schedule(value):
-        value = value(count)
+        value = scheduled(who, name, value, count)
     return jnp.asarray(value, jnp.result_type(float)) if is_array(value) else value

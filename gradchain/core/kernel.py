@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from gradchain.core import versions
 from gradchain.core.codec import Codec, encode
 from gradchain.core.recipe import Recipe
+from gradchain.core.returned import KernelError, field_of_state, pair_of, update_of
 from gradchain.core.slots import Leaf
 from gradchain.math import numerics
 
@@ -32,16 +33,11 @@ class Program:
         return "_".join(r.factory.name for r in self.recipes) or "apply_updates"
 
 
-class KernelError(ValueError):
-    """A kernel that could not run on a leaf."""
-
-
 def _like(x, dtype):
     """An array of state in the dtype that the kernel computes in; integers and flags stay."""
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return x
-    wide = jnp.promote_types(x.dtype, jnp.finfo(dtype).dtype)
-    return x.astype(wide)
+    return x.astype(numerics.wide_dtype(x.dtype, jnp.finfo(dtype).dtype))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -60,7 +56,7 @@ def kernel_of(program: Program) -> Callable:
             asked = {k: given[k] for k in link.asks}
             args = (wide_p,) if link.uses_params else ()
             if link.State is None:
-                u = link.step(u, *args, **asked)
+                u = update_of(link.step(u, *args, **asked), name, g)
                 kept.append(())
             else:
                 opened = {f: found[f].decode(*x) if f in found else x for f, x in column.items()}
@@ -68,12 +64,11 @@ def kernel_of(program: Program) -> Callable:
                 step = functools.partial(link.step, **asked)
                 if through := {f: c for f, c in found.items() if c.through}:
                     step = _through(step, through, key, salt, name)
-                u, s = step(u, local, *args)
+                u, s = pair_of(step(u, local, *args), link.State, name)
+                u = update_of(u, name, g, "(u, s) with u")
                 kept.append({
                     f: _store(getattr(s, f), x, found.get(f), key, salt, name, f) for f, x in column.items()
                 })  # fmt: skip
-            if u.shape != g.shape:
-                raise KernelError(f"{name}: the update has shape {u.shape}, the gradient {g.shape}")
             u = u.astype(dtype)
         return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
 
@@ -84,17 +79,9 @@ def kernel_of(program: Program) -> Callable:
 def _store(new, old, codec: Codec | None, key, salt, name: str, field: str):
     """A field as it is kept, of the shapes and dtypes that the state has."""
     if codec is None:
-        return _cast(new, old, name, field)
+        return field_of_state(new, old, name, field)
     parts = encode(codec, new, key, salt, f"{name}/{field}")
-    return tuple(_cast(x, y, name, field) for x, y in zip(parts, old, strict=True))
-
-
-def _cast(new, old, name: str, field: str):
-    if new.shape != old.shape:
-        raise KernelError(
-            f"{name}: {field} has shape {list(old.shape)} in the state, {list(new.shape)} is needed"
-        )
-    return new.astype(old.dtype)
+    return tuple(field_of_state(x, y, name, field) for x, y in zip(parts, old, strict=True))
 
 
 def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -> Callable:
@@ -118,12 +105,12 @@ def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -
                     f"{name}: {field} comes out of a function together with other results, so that "
                     f"{found[field]!r} cannot take its place"
                 )
-            (x,) = jaxpr_as_fun(ClosedJaxpr(jaxpr.replace(outvars=[var]), consts))(*values)
+            (x,) = versions.evaluate(jaxpr.replace(outvars=[var]), consts, *values)
             kept = encode(found[field], x, key, salt, f"{name}/{field}")
             consts.append(found[field].decode(*kept).astype(x.dtype))
             rest = [e for e in jaxpr.eqns if e is not eqn]
             jaxpr = jaxpr.replace(constvars=[*jaxpr.constvars, var], eqns=rest)
             made = {v: i for i, e in enumerate(rest) for v in e.outvars}
-        return treedef.unflatten(jaxpr_as_fun(ClosedJaxpr(jaxpr, consts))(*values))
+        return treedef.unflatten(versions.evaluate(jaxpr, consts, *values))
 
     return run

@@ -4,61 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
-from gradchain.core import codec, hyper, place, select, slots, tree
+from gradchain.core import codec, hyper, place, returned, select, slots, states, tree
 from gradchain.core.codec import Codec, Plan, field_of
-from gradchain.core.slots import Leaf, Shared, SlotMaker
+from gradchain.core.slots import Leaf, Shared, Slot, SlotMaker
 from gradchain.core.transform import Body, Context, Recipe
 from gradchain.math import numerics, rounding
 
-
-@functools.lru_cache(maxsize=1024)
-def extended(base: type | None, extra: tuple[str, ...]) -> type:
-    """A state NamedTuple with more fields: `count` and `hyperparams` where the algorithm declared none."""
-    if base is not None and not extra:
-        return base
-    name = base.__name__ if base is not None else "HyperState"
-    fields = getattr(base, "_fields", ()) + extra
-
-    def reduce(self):
-        return (_extend, (base, extra, tuple(self)))
-
-    about = {"__slots__": (), "__reduce__": reduce, "__module__": __name__, "base": base}
-    return type(name, (namedtuple(name, fields),), about)
-
-
-def state_class(state) -> type:
-    """The class of a link's state as its algorithm declared it, without the fields of hyperparameters."""
-    return getattr(type(state), "base", None) or type(state)
-
-
-def _extend(base, extra, values):
-    return extended(base, extra)(*values)
+BORN = "born"  # the field of leaves that joined later: path -> the link's count when it began
 
 
 class Link(Body):
     """State and hyperparameters of one link: `fields` are kept per leaf, `globals` once."""
 
     def __init__(
-        self, State: type | None, fields: Mapping[str, SlotMaker | Shared], clock: str = "count", where=None
+        self,
+        State: type | None,
+        fields: Mapping[str, SlotMaker | Shared],
+        clock: str = "count",
+        where=None,
+        ages: bool = False,
     ):
+        returned.check_state(State, fields, lambda slot: isinstance(slot, Shared))
         declared = getattr(State, "_fields", ())
-        if unknown := set(fields) - set(declared):
-            raise TypeError(f"slots for {sorted(unknown)}, which {State} has no field for")
         self.State, self.clock, self.where = State, clock, where
         self.fields = {f: s for f, s in fields.items() if not isinstance(s, Shared)}
         self.globals = {f: s.slot for f, s in fields.items() if isinstance(s, Shared)}
         for field in declared:
             if field not in fields:
-                if field != "count":
-                    raise TypeError(f"{State}: no slot for the field {field!r}")
                 self.globals["count"] = slots.counter
+        self.ages = ages and "count" in self.globals and bool(self.fields)  # whether leaves have their own
 
     def bind(self, recipe: Recipe) -> Link:
         """Add the fields that the hyperparameters need, and take the factory's name as the key."""
@@ -71,13 +52,14 @@ class Link(Body):
         if recipe.kept:
             extra = (*extra, "hyperparams")
         self.extra = extra
-        self.state_type = extended(self.State, extra) if self.State or extra else None
+        self.state_type = states.extended(self.State, extra) if self.State or extra else None
         self.keys = (recipe.factory.name,) if self.state_type else ()
         return self
 
     def slots(self, params, plan) -> dict[str, Any]:
         """One NamedTuple of slots under the factory's name."""
-        picked = self.pick(params)  # a mask that matches nothing is an error here, not in the first step
+        # A pattern that matches nothing is an error here, not in the first step.
+        picked = self.pick(params, plan.whole)
         if not self.state_type:
             return {}
         described = leaves_of(params, plan)
@@ -87,9 +69,9 @@ class Link(Body):
         found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
         codecs = self.codecs(described, picked, plan)
         more = []
-        for field, make in self.fields.items():
+        for field in self.fields:
             of = codecs.get(field) or [None] * len(described)
-            rows = [codec.kept(c, make(p)) for c, p in zip(of, described, strict=True)]
+            rows = [codec.kept(c, self.slot(field, p)) for c, p in zip(of, described, strict=True)]
             for part in parts_of(of):
                 name = field_of(field, part)
                 more += [name] if part else []
@@ -98,11 +80,16 @@ class Link(Body):
                 found[name] = jax.tree.map(_without_variable, packed, is_leaf=tree.is_variable)
         if self.recipe.kept:
             found["hyperparams"] = {
-                k: dataclasses.replace(slots.scalar(), fill=hyper.initial(self.recipe.args[k]), leaf=home)
+                k: dataclasses.replace(slots.scalar(), fill=self.recipe.initial(k), leaf=home)
                 for k in self.recipe.kept
             }
-        made: Any = extended(self.State, (*more, *self.extra))
+        made: Any = states.extended(self.State, (*more, *self.extra))
         return {self.keys[0]: made(**{f: found[f] for f in made._fields})}
+
+    def slot(self, field: str, leaf: Leaf) -> Slot:
+        """The slot of one leaf's field."""
+        made = self.fields[field](leaf)
+        return returned.check_slot(made, isinstance(made, Slot), field, self.recipe.factory.name)
 
     def codecs(self, described, picked, plan: Plan) -> dict[str, list[Codec | None]]:
         """The codec of each leaf, for the fields that are kept by any."""
@@ -111,10 +98,10 @@ class Link(Body):
         chosen = picked or (True,) * len(described)
         found = {
             field: [
-                plan.codec(self.recipe.factory.name, field, make(p)) if on else None
+                plan.codec(self.recipe.factory.name, field, self.slot(field, p)) if on else None
                 for p, on in zip(described, chosen, strict=True)
             ]
-            for field, make in self.fields.items()
+            for field in self.fields
         }
         return {field: of for field, of in found.items() if any(of)}
 
@@ -147,9 +134,17 @@ class Link(Body):
                 new = new._replace(**{here: jax.tree.structure(getattr(old, here)).unflatten(xs)})
         return new
 
-    def pick(self, params) -> tuple[bool, ...] | None:
+    def pick(self, params, whole=None) -> tuple[bool, ...] | None:
         """Which leaves the link acts on; None for all."""
-        return None if self.where is None else select.chosen(self.where, params, self.recipe.factory.name)
+        if self.where is None:
+            return None
+        return select.chosen(self.where, params, self.recipe.factory.name, whole)
+
+    def acts(self, params) -> tuple[bool, ...]:
+        """Those that it picks; a link of what others act on asks for none by itself."""
+        if "any_leaf" in self.recipe.factory.traits:
+            return (False,) * len(jax.tree.leaves(params))
+        return self.pick(params) or super().acts(params)
 
     @staticmethod
     def pack(values: list, like, picked: tuple[bool, ...] | None) -> Any:
@@ -158,13 +153,21 @@ class Link(Body):
             return jax.tree.structure(like).unflatten(values)
         return {path: v for path, v, p in zip(tree.paths(like), values, picked, strict=True) if p}
 
+    def entry(self, state: Mapping[str, Any], key: str) -> Any:
+        """Its entry in a state, of the declared class or one like it."""
+        found, wanted = state[key], getattr(self.state_type, "_fields", ())
+        if set(wanted) <= set(getattr(found, "_fields", ())):
+            return found
+        raise ValueError(f"{self.recipe.factory.name}: {states.lost(key, found, self.state_type)}")
+
     def live(self, state) -> tuple[dict[str, Any], dict[str, Any]]:
         """The operands of this step, and the hyperparameters that the new state holds."""
         clock = getattr(state, self.clock, None)
         clock = getattr(state, "count", None) if clock is None else clock
         stored = getattr(state, "hyperparams", {})
         args = self.recipe.args
-        operands = {k: hyper.current(k, args[k], clock, stored) for k in self.recipe.operands}
+        who = self.recipe.factory.name
+        operands = {k: hyper.current(who, k, args[k], clock, stored) for k in self.recipe.operands}
         dtype = jnp.result_type(float)
         kept = {k: jnp.asarray(operands.get(k, args[k]), dtype) for k in self.recipe.kept}
         return operands, kept
@@ -174,25 +177,44 @@ class Link(Body):
         return state._replace(count=numerics.increment(state.count)) if "count" in state._fields else state
 
 
+def counts_of(state, paths: Iterable[str]) -> list[Array]:
+    """The number of this step for each leaf: the link's count, less what it was when the leaf began."""
+    born = getattr(state, BORN, {})
+    return [state.count - born[path] if path in born else state.count for path in paths]
+
+
 def parts_of(codecs: Iterable[Codec | None]) -> tuple[str, ...]:
     """The parts that the leaves of a field are kept in, the field itself first."""
     return tuple(dict.fromkeys(("", *(part for c in codecs if c is not None for part in c.parts))))
+
+
+OTHERS = "; the state was made for other leaves: make a new one with tx.init(params)"
 
 
 def flat(s, field: str, updates, picked, who: str) -> list:
     """A field of the state as one array for each leaf of the updates; None where a mask leaves it out."""
     value = getattr(s, field)
     if picked is None:
-        if jax.tree.structure(value) != jax.tree.structure(updates) and tree.paths(value) != tree.paths(
-            updates
-        ):
-            tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who)
+        same_leaves(s, [field], updates, who)
         return jax.tree.leaves(value)
     paths = tree.paths(updates)
-    for path, chosen in zip(paths, picked, strict=True):
-        if chosen and path not in value:
-            raise ValueError(f"{who}: the state's {field} has no {path!r}, which its mask selects now")
-    return [value[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
+    wanted = [path for path, chosen in zip(paths, picked, strict=True) if chosen]
+    kept = value if isinstance(value, Mapping) else {}
+    for path in (*wanted, *tree.paths(value)):
+        if (path not in kept and path in wanted) or path not in paths:
+            what = "has no" if path in paths else "has"
+            why = "which its mask selects now" if path in paths else "which is not in the gradients"
+            raise ValueError(f"{who}: the state's {field} {what} {path!r}, {why}{OTHERS}")
+    return [kept[path] if chosen else None for path, chosen in zip(paths, picked, strict=True)]
+
+
+def same_leaves(s, fields: Iterable[str], updates, who: str) -> None:
+    """Raise where a field that a state keeps for each leaf has other leaves than the updates."""
+    treedef = jax.tree.structure(updates)
+    for field in fields:
+        value = getattr(s, field)
+        if jax.tree.structure(value) != treedef and tree.paths(value) != tree.paths(updates):
+            tree.same_structure({"the gradients": updates, f"the state's {field}": value}, who, OTHERS)
 
 
 def _without_variable(node):
@@ -220,7 +242,7 @@ def need_params(who: str, params) -> None:
 
 def asked_for(f: Callable) -> frozenset[str]:
     """The names of the keyword-only arguments that a function cannot do without."""
-    code = f.__code__
+    code = returned.code_of(f, "the function")
     names = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
     return frozenset(names) - set(f.__kwdefaults__ or ())
 
@@ -231,28 +253,34 @@ class Treewise(Link):
     def __init__(
         self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
     ):
-        super().__init__(State, fields)
         self.fn, self.uses_params = update, params
         self.asks = asked_for(update)
-        self.needs = self.asks - {"leaves"}
+        self.needs = self.asks - {"leaves", "counts"}
+        super().__init__(State, fields, ages="counts" in self.asks)
 
     def run(self, updates, state, params, ctx: Context):
         """Run the update on the trees; with ctx.apply, add the result to the parameters."""
         name = self.recipe.factory.name
         if self.uses_params:
             need_params(name, params)
-            tree.same_structure({"updates": updates, "params": params}, name)
-        old = state[self.keys[0]] if self.keys else None
+        old = self.entry(state, self.keys[0]) if self.keys else None
+        same_leaves(old, self.fields, updates, name)
         leaves = leaves_of(updates if params is None else params, ctx.plan)
         found = self.codecs(leaves, None, ctx.plan)
+        for field in self.fields:
+            flat(old, field, updates, None, name)  # raises where the state is of other leaves
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
-        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks}
+        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
         if old is None:
             updates = body.fn(updates, params, **extra)
             new = {}
         else:
-            out, s = body.fn(updates, self.opened(self.counted(old), updates, found), params, **extra)
+            s = self.counted(old)
+            if "counts" in self.asks:
+                extra["counts"] = counts_of(s, tree.paths(updates))
+            made = body.fn(updates, self.opened(s, updates, found), params, **extra)
+            out, s = returned.pair_of(made, type(old), name, "(updates, s)")
             s = self.closed(s, old, updates, found, ctx.plan)
             updates, new = out, {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
         return (tree.apply_updates(params, updates) if ctx.apply else updates), new
@@ -263,7 +291,8 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
 
     For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
     shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
-    of each leaf (path, shape, dtype, axes, sharding), in order; any other is an extra argument of
-    `tx.update`. With State None the function is update(updates, params, **extra) -> updates.
+    of each leaf (path, shape, dtype, axes, sharding), in order; `counts`, the number of this step for each,
+    less than s.count for one that joined later; any other is an extra argument of `tx.update`.
+    With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import select, tree
+from gradchain.core import select, tree, words
+from gradchain.core.complaints import check_entries
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.transform import Body, Context, Inside, Transform, example, transform
+from gradchain.core.tree import merge, subtree
 
 
-def subtree(values, picked: Sequence[bool]) -> dict[str, Any]:
-    """The chosen leaves of a tree as a dict by path: what a masked transform sees of any containers."""
-    return {p: x for p, x, c in zip(tree.paths(values), jax.tree.leaves(values), picked, strict=True) if c}
-
-
-def merge(values, parts: Mapping[str, Any], otherwise=None):
-    """A tree like `values` with the leaves of a dict by path put in place of its own."""
-    leaves, treedef = jax.tree.flatten(values)
-    own = leaves if otherwise is None else [otherwise(x) for x in leaves]
-    return treedef.unflatten([parts.get(p, x) for p, x in zip(tree.paths(values), own, strict=True)])
+def _fits(updates, params, who: str) -> None:
+    """Raise where gradients and parameters have other leaves."""
+    if params is not None:
+        tree.same_structure({"the gradients": updates, "the parameters": params}, who)
 
 
 class Masked(Body):
@@ -34,9 +31,9 @@ class Masked(Body):
         self.inner, self.mask = inner, mask
         self.keys, self.needs = inner.body.keys, inner.body.needs
 
-    def picked(self, params) -> tuple[bool, ...]:
+    def picked(self, params, whole=None) -> tuple[bool, ...]:
         """Which leaves the transform acts on."""
-        return select.chosen(self.mask, params, f"masked({self.inner.name})")
+        return select.chosen(self.mask, params, f"masked({self.inner.name})", whole)
 
     def inside(self) -> list[Inside]:
         """The inner transform, on the chosen leaves."""
@@ -44,17 +41,18 @@ class Masked(Body):
 
     def slots(self, params, plan) -> dict[str, Any]:
         """The inner slots of the chosen leaves."""
-        return self.inner.body.slots(subtree(params, self.picked(params)), plan)
+        return self.inner.body.slots(subtree(params, self.picked(params, plan.whole)), plan.within())
 
     def init(self, params, plan) -> dict[str, Any]:
         """The inner state of the chosen leaves."""
-        return self.inner.body.init(subtree(params, self.picked(params)), plan)
+        return self.inner.body.init(subtree(params, self.picked(params, plan.whole)), plan.within())
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on a dict of the chosen leaves."""
-        picked = self.picked(updates if params is None else params)
+        _fits(updates, params, f"masked({self.inner.name})")
+        picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx)
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
         if not ctx.apply:
             return merge(updates, inner), new
         rest = subtree(updates, [not c for c in picked])
@@ -82,9 +80,14 @@ class Freeze(Body):
         """Nothing is kept."""
         return {}
 
+    def acts(self, params) -> tuple[bool, ...]:
+        """On none: there is nothing to compute of a zero."""
+        return (False,) * len(jax.tree.leaves(params))
+
     def run(self, updates, state, params, ctx: Context):
         """Zeros for the chosen leaves, the others as they come."""
-        picked = select.chosen(self.mask, updates if params is None else params, "freeze")
+        _fits(updates, params, "freeze")
+        picked = select.chosen(self.mask, updates if params is None else params, "freeze", ctx.plan.whole)
         zeros = {k: jnp.zeros_like(x) for k, x in subtree(updates, picked).items()}
         updates = merge(updates, zeros)
         return (tree.apply_updates(params, updates) if ctx.apply else updates), {}
@@ -97,16 +100,17 @@ class Frozen(Masked):
         super().__init__(inner, None)
         self.masks = list(masks)
 
-    def picked(self, params) -> tuple[bool, ...]:
+    def picked(self, params, whole=None) -> tuple[bool, ...]:
         """The leaves that are not frozen."""
-        frozen = [select.chosen(mask, params, "freeze") for mask in self.masks]
+        frozen = [select.chosen(mask, params, "freeze", whole) for mask in self.masks]
         return tuple(not any(row) for row in zip(*frozen, strict=True))
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
-        picked = self.picked(updates if params is None else params)
+        _fits(updates, params, "freeze")
+        picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx)
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
         return (merge(params, inner) if ctx.apply else merge(updates, inner, jnp.zeros_like)), new
 
 
@@ -128,29 +132,22 @@ class Partition(Body):
         self.keys = tuple(str(label) for label, tx in self.groups.items() if tx.body.keys)
         self.needs = frozenset().union(*(tx.body.needs for tx in self.groups.values()))
 
-    def picked(self, params) -> dict[str, tuple[bool, ...]]:
+    def picked(self, params, whole=None) -> dict[str, tuple[bool, ...]]:
         """Which leaves are in each group; every leaf must be in one."""
-        if (
-            isinstance(self.labels, Mapping)
-            and all(isinstance(k, str) for k in self.labels)
-            and self._by_pattern()
-        ):
+        if is_patterns(self.labels):
             found: list[Any] = [None] * len(jax.tree.leaves(params))
             for pattern, label in self.labels.items():
-                hits = select.chosen(pattern, params, f"partition({label!r})")
+                hits = select.chosen(pattern, params, f"partition({label!r})", whole)
                 found = [label if f is None and hit else f for f, hit in zip(found, hits, strict=True)]
         else:
-            found = [None if v is None else str(v) for v in select.values(self.labels, params)]
+            found = [None if v is None else str(v) for v in select.values(self.labels, params, whole)]
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(
-                    f"partition: the leaf {path!r} has the label {label!r}; "
+                    f"partition: the leaf {path!r} has the label {words.show(label)}; "
                     f"expected one of {list(self.groups)}"
                 )
         return {group: tuple(label == group for label in found) for group in self.groups}
-
-    def _by_pattern(self) -> bool:
-        return all(isinstance(v, str) for v in self.labels.values()) and any("*" in k for k in self.labels)
 
     def inside(self) -> list[Inside]:
         """The transform of each group, on its leaves."""
@@ -165,31 +162,44 @@ class Partition(Body):
 
     def slots(self, params, plan) -> dict[str, Any]:
         """The slots of each group under its label."""
-        return self._gather(params, lambda tx, part: tx.body.slots(part, plan))
+        return self._gather(params, plan, lambda tx, part: tx.body.slots(part, plan.within()))
 
     def init(self, params, plan) -> dict[str, Any]:
         """The state of each group under its label."""
-        return self._gather(params, lambda tx, part: tx.body.init(part, plan))
+        return self._gather(params, plan, lambda tx, part: tx.body.init(part, plan.within()))
 
-    def _gather(self, params, of) -> dict[str, Any]:
-        picked = self.picked(params)
+    def _gather(self, params, plan, of) -> dict[str, Any]:
+        picked = self.picked(params, plan.whole)
         return {k: of(self.groups[k], subtree(params, picked[k])) for k in self.keys}
 
     def run(self, updates, state, params, ctx: Context):
         """Each group's transform on a dict of its leaves."""
+        _fits(updates, params, "partition")
         out, new = {}, {}
-        for group, picked in self.picked(updates if params is None else params).items():
+        for group, picked in self.picked(updates if params is None else params, ctx.plan.whole).items():
             weights = None if params is None else subtree(params, picked)
-            part, found = self.groups[group].body.run(
-                subtree(updates, picked), state.get(group, {}), weights, ctx
-            )
+            body, own = self.groups[group].body, state.get(group, {})
+            check_entries(own, body.keys, f"partition({group!r})")
+            part, found = body.run(subtree(updates, picked), own, weights, ctx.within())
             out |= part
             if group in self.keys:
                 new[group] = found
         return merge(updates, out), new
 
 
-@transform(example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}})
+def _errors() -> Iterator[ErrorInput]:
+    yield ErrorInput({"transforms": ["all"]}, TypeError, ("transforms is ['all']", "expected a mapping"))
+    yield ErrorInput({"transforms": {"all": 3}}, TypeError, ("['all']", "3 is not a gradient transformation"))
+    yield ErrorInput({"param_labels": {"**": "al"}}, ValueError, ("'**'", "'al'", "did you mean 'all'?"))
+    yield ErrorInput({"transforms": {}}, ValueError, ("'all'", "there are none"))
+    more = {"all": example("scale_by_adam"), "more": example("scale_by_adam")}
+    yield ErrorInput({"transforms": more}, ValueError, ("no pattern has the label 'more'",))
+
+
+@transform(
+    example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}},
+    errors=_errors,
+)
 def partition(transforms: Mapping[str, Any], param_labels: Selection):
     """A transformation for each group of leaves, by label; every leaf belongs to exactly one.
 
@@ -197,5 +207,40 @@ def partition(transforms: Mapping[str, Any], param_labels: Selection):
     function (path, leaf) -> label, a tree of labels that may be a prefix of the parameters, or a function of
     the parameters that returns one. The state of a group is kept under its label.
     """
-    made = {str(label): as_transform(tx, "partition") for label, tx in transforms.items()}
+    made = {
+        str(label): as_transform(tx, f"partition[{words.show(label)}]") for label, tx in transforms.items()
+    }
+    _check_labels(made, param_labels)
     return Partition(made, param_labels)
+
+
+def _check_labels(groups: Mapping[str, Any], labels: Any) -> None:
+    """Raise for labels of patterns that name no group, and for groups that none of them names."""
+    if not is_patterns(labels):
+        return
+    for pattern, label in labels.items():
+        if label not in groups:
+            near = words.near(label, groups)
+            hint = (
+                f"did you mean {near!r}?" if near else f"there are {', '.join(map(repr, groups)) or 'none'}"
+            )
+            raise ValueError(
+                f"partition: {words.show(pattern)} has the label {words.show(label)}, which no "
+                f"transformation has; {hint}"
+            )
+    for label in groups:
+        if label not in labels.values():
+            raise ValueError(
+                f"partition: no pattern has the label {words.show(label)}, so that its transformation "
+                "would act on "
+                f"no leaf; param_labels is {words.show(labels)}"
+            )
+
+
+def is_patterns(labels: Any) -> bool:
+    """Whether labels are {pattern: label}, rather than a tree of labels."""
+    return (
+        isinstance(labels, Mapping)
+        and all(isinstance(k, str) and isinstance(v, str) for k, v in labels.items())
+        and any("*" in k for k in labels)
+    )

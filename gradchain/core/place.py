@@ -120,7 +120,7 @@ def put(x: Any, to: NamedSharding) -> Any:
     if to.memory_kind is not None:
         return to_space(put(x, NamedSharding(to.mesh, to.spec)), memory_space(to.memory_kind))
     if is_blind(x) or now is None:
-        return jax.lax.with_sharding_constraint(x, to)
+        return _constrained(x, to)
     if now.spec == to.spec:
         return x
     partial = frozenset(getattr(now.spec, "unreduced", None) or ())  # axes over which a sum is still due
@@ -128,6 +128,19 @@ def put(x: Any, to: NamedSharding) -> Any:
         partial -= set(_order(split))
         x = jax.sharding.reshard(x, _summing(at(now.mesh, split), partial))
     return jax.sharding.reshard(x, to) if partial else x
+
+
+def _constrained(x: Any, to: NamedSharding) -> Any:
+    """An array of which the type says nothing, in another place: said for the axes of each kind."""
+    kinds = dict(zip(to.mesh.axis_names, to.mesh.axis_types, strict=True))
+    split = split_of(to.spec, x.ndim)
+    typed, rest = (
+        [[n for n in names if (kinds[n] is AxisType.Explicit) == explicit] for names in split]
+        for explicit in (True, False)
+    )
+    if AxisType.Explicit in kinds.values():
+        x = jax.sharding.reshard(x, at(to.mesh, typed))
+    return jax.lax.with_sharding_constraint(x, at(to.mesh, rest)) if AxisType.Auto in kinds.values() else x
 
 
 def _summing(sharding: NamedSharding, axes: frozenset[str]) -> NamedSharding:
@@ -159,7 +172,7 @@ def put_along(x: Any, start: Split, to: NamedSharding) -> Any:
     if not is_blind(x) or _ARRIVED.get(id(x)) is x:
         return put(x, to)
     for split in route(start, split_of(to.spec, x.ndim)):
-        x = jax.lax.with_sharding_constraint(x, at(to.mesh, split))
+        x = _constrained(x, at(to.mesh, split))
     return x
 
 

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, NoReturn
 
-from gradchain.core import hyper, values
-from gradchain.core.hyper import Range
+import jax
+from jax.core import Tracer
+
+from gradchain.core import hyper, values, words
+from gradchain.core.hyper import Range, Tunable
+from gradchain.core.kinds import Kind, find
 
 REGISTRY: dict[str, Factory] = {}
+
+
+DECLARED = ("paper", "record", "renamed", "example", "traits", "errors")  # by a decorator's arguments
+
+
+class ErrorInput(NamedTuple):
+    """Arguments that a factory refuses: what they change of its example, the error, words that it says."""
+
+    changes: Mapping[str, Any]
+    error: type[Exception]
+    words: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,29 +44,78 @@ class Factory:
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Optax's spelling -> ours
     example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
     traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
+    errors: Callable[[], Iterable[ErrorInput]] = tuple  # wrong arguments, and what is said of them
+    kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
+    loose: frozenset[str] = frozenset()  # arguments without an annotation
+
+    @classmethod
+    def of(cls, fn: Callable[..., Any], kind: str, about: Mapping[str, Any]) -> Factory:
+        """The factory that a decorator makes of a function, with what it declares."""
+        if not callable(fn):
+            raise TypeError(f"@{kind}({words.show(fn)}): expected arguments by name, {kind}(paper=...)")
+        for name in about:
+            if name not in DECLARED:
+                raise TypeError(f"@{kind} has no argument {words.show(name)}; {words.meant(name, DECLARED)}")
+        try:
+            hints = typing.get_type_hints(fn, include_extras=True)
+        except (NameError, TypeError) as error:
+            raise TypeError(
+                f"{fn.__name__}: its annotations cannot be read ({error}); import their names at run time, "
+                "not "
+                "under TYPE_CHECKING alone"
+            ) from error
+        signature = inspect.signature(fn)
+        ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
+        kinds = {k: found for k, h in hints.items() if k not in ranges and (found := find(h))}
+        named = {k for k, p in signature.parameters.items() if p.kind is not p.VAR_POSITIONAL}
+        loose = frozenset(named - hints.keys())
+        return cls(fn.__name__, fn, signature, ranges, kind, kinds=kinds, loose=loose, **about)
+
+    def uncalled(self, method: str, *args, **kwargs) -> NoReturn:
+        """A method of a transform asked of the function that makes it."""
+        needed = [k for k, p in self.signature.parameters.items() if p.default is p.empty]
+        call = f"{self.name}({', '.join(needed)})"
+        raise TypeError(
+            f"{self.name} is a function that makes a transformation: call it first, {call}.{method}(...)"
+        )
 
     def bind(self, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call by name, defaults filled in, hyperparameters checked."""
-        kwargs = {self.renamed.get(k, k): v for k, v in kwargs.items()}
+        kwargs = self.named(kwargs)
         for name in kwargs:
             if name not in self.signature.parameters and not self.variadic:
-                near = difflib.get_close_matches(name, self.signature.parameters, 3, 0.5)
-                hint = (
-                    f"did you mean {' or '.join(near)}?"
-                    if near
-                    else f"it takes {', '.join(self.signature.parameters)}"
-                )
-                raise TypeError(f"{self.name}() has no argument {name!r}; {hint}")
+                hint = words.meant(name, self.signature.parameters)
+                raise TypeError(f"{self.name}() has no argument {words.show(name)}; {hint}")
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
         bound.apply_defaults()
-        found = dict(bound.arguments)
-        return {
-            k: hyper.check(self.name, k, v, self.ranges[k]) if k in self.ranges else v
-            for k, v in found.items()
-        }
+        return {k: self.check(k, v) for k, v in bound.arguments.items()}
+
+    def named(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Arguments under their own names; an error where one is given under both of its names."""
+        if not self.renamed or not self.renamed.keys() & given.keys():
+            return given
+        for theirs, ours in self.renamed.items():
+            if theirs in given and ours in given:
+                raise TypeError(
+                    f"{self.name}() was given {ours} and {theirs}, which are one argument: give {ours}"
+                )
+        return {self.renamed.get(k, k): v for k, v in given.items()}
+
+    def check(self, name: str, value: Any) -> Any:
+        """An argument as it is kept; an error for what its annotation rules out."""
+        if (allowed := self.ranges.get(name)) is not None:
+            return hyper.check(self.name, name, value, allowed)
+        if (kind := self.kinds.get(name)) is not None:
+            return kind.check(self.name, name, value)
+        if name in self.loose and isinstance(value, Tunable | Tracer):
+            raise TypeError(
+                f"{self.name}: {name} is {words.show(value)}, and has no annotation in the factory: write "
+                f"{name}: Hyper (or Decay, Signed, Period) to let it be tunable, an array or a schedule"
+            )
+        return value
 
     @property
     def variadic(self) -> str | None:
@@ -101,6 +165,35 @@ class Recipe:
     @staticmethod
     def _operand(value) -> bool:
         return hyper.is_array(value) or hyper.is_dynamic(value)
+
+    def initial(self, name: str) -> Any:
+        """The value of a hyperparameter at step 0."""
+        return hyper.initial(self.factory.name, name, self.args[name])
+
+    def note(self, error: Exception) -> str:
+        """What an author is told of an error in a kernel or a factory, where traced values are the cause."""
+        name = self.factory.name
+        if isinstance(error, jax.errors.ConcretizationTypeError):
+            traced = [f"{k} ({words.show(self.args[k])})" for k in self.operands]
+            also = f", among them {', '.join(traced)}" if traced else ""
+            return (
+                f"{name}: Python's if, and, not, bool(), int(), float() need a number, and values in a "
+                "kernel "
+                f"or a factory may be traced{also}: write jnp.where(condition, a, b)"
+            )
+        if isinstance(error, jax.errors.UnexpectedTracerError):
+            return (
+                f"{name}: the factory's body or its kernel uses a traced value that is none of its "
+                "arguments; "
+                "it runs again in each trace: give the value as an argument, annotated Hyper"
+            )
+        for k in sorted(self.factory.loose):
+            if hyper.is_schedule(self.args[k]):
+                return (
+                    f"{name}: {k} is {words.show(self.args[k])}, and has no annotation in the factory; "
+                    f"if it is a schedule, write {k}: Hyper"
+                )
+        return ""
 
     def build(self, given: Mapping[str, Any]) -> Any:
         """The body of the transform with these values for its operands."""

@@ -12,13 +12,17 @@ import functools
 import inspect
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
 
+from gradchain.core import kinds, words
 from gradchain.core import tree as trees
 
-Selection = Any
+if TYPE_CHECKING:
+    Selection = Any
+else:
+    Selection = Annotated[Any, kinds.SELECTION]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -72,8 +76,11 @@ def _by_tree(spec, paths: Sequence[str]) -> list:
     return found
 
 
-def values(spec: Selection, tree) -> list:
-    """What a selection says of each leaf of `tree`: a truth value, or a label from a tree of them."""
+def values(spec: Selection, tree, whole=None) -> list:
+    """What a selection says of each leaf of `tree`: a truth value, or a label from a tree of them.
+
+    A function of the parameters is given `whole`, where `tree` is a part of it.
+    """
     leaves, paths = jax.tree.leaves(tree), trees.paths(tree)
     if spec is None:
         return [True] * len(leaves)
@@ -83,31 +90,59 @@ def values(spec: Selection, tree) -> list:
         return [any(matches(s, path) for s in spec) for path in paths]
     if _is_function(spec):
         if _arity(spec) >= 2:
-            return [spec(path, leaf) for path, leaf in zip(paths, leaves, strict=True)]
-        spec = spec(tree)
+            return [_asked(spec, path, leaf) for path, leaf in zip(paths, leaves, strict=True)]
+        spec = spec(tree if whole is None else whole)
     return _by_tree(spec, paths)
 
 
-def chosen(spec: Selection, tree, who: str) -> tuple[bool, ...]:
-    """Which leaves of `tree` a selection chooses; none at all is an error, as a misspelt pattern would be."""
+def _asked(f, path: str, leaf) -> Any:
+    """What a predicate says of a leaf; its own errors say what it is called with."""
+    try:
+        return f(path, leaf)
+    except Exception as error:
+        shape = list(getattr(leaf, "shape", ()))
+        error.add_note(
+            f"in the predicate {words.show(f)} for the leaf {path!r}: it is called as f(path, leaf), the "
+            f"path a text ({path!r}), the leaf an array (of shape {shape}): lambda path, leaf: ..."
+        )
+        raise
+
+
+def is_text(spec: Selection) -> bool:
+    """Whether a selection is a pattern or several, which may be misspelt."""
+    return isinstance(spec, str | re.Pattern) or _is_patterns(spec)
+
+
+def chosen(spec: Selection, tree, who: str, whole=None) -> tuple[bool, ...]:
+    """Which leaves of `tree` a selection chooses; a pattern that matches none is an error, a misspelt one.
+
+    `whole` is the tree with the leaves that nothing acts on, where `tree` is without: for functions of it.
+    """
     if spec is None:
         return (True,) * len(jax.tree.leaves(tree))
-    found = values(spec, tree)
+    found = values(spec, tree, whole)
     if any(not isinstance(v, bool | int) and not hasattr(v, "dtype") for v in found):
         path, bad = next(
             (p, v) for p, v in zip(trees.paths(tree), found, strict=True) if not isinstance(v, bool)
         )
-        raise TypeError(f"{who}: the mask says {bad!r} for {path!r}; expected True or False for every leaf")
+        also = ": does the predicate return anything?" if bad is None and _is_function(spec) else ""
+        raise TypeError(
+            f"{who}: the mask says {words.show(bad)} for {path!r}; expected True or False for every "
+            f"leaf{also}"
+        )
     picked = tuple(bool(v) for v in found)
-    if picked and not any(picked):
+    if picked and not any(picked) and is_text(spec):
+        if whole is not None and any(values(spec, whole)):
+            return picked
         raise ValueError(
-            f"{who}: the mask {spec!r} matches none of {len(picked)} leaves; {hint(spec, trees.paths(tree))}"
+            f"{who}: the mask {words.show(spec)} matches none of {len(picked)} leaves; "
+            f"{hint(spec, trees.paths(tree))}"
         )
     return picked
 
 
 def hint(spec: Selection, paths: Sequence[str]) -> str:
     """What the paths look like, nearest to a pattern first."""
-    near = difflib.get_close_matches(spec, paths, 3, 0.3) if isinstance(spec, str) else []
+    near = difflib.get_close_matches(spec, paths, 3, 0.3) if isinstance(spec, str) and len(spec) < 500 else []
     shown = near or list(paths[:3])
-    return "paths look like " + ", ".join(repr(p) for p in shown)
+    return "paths look like " + ", ".join(words.show(p) for p in shown)

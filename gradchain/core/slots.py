@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 
 from gradchain.core import place
+from gradchain.math import numerics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +159,7 @@ def _real(dtype):
 
 
 def _wide(dtype):
-    return jnp.result_type(dtype, jnp.float32)
+    return numerics.wide_dtype(dtype)
 
 
 def zeros(p: Leaf) -> Slot:

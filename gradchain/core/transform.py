@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, hyper, tree
+from gradchain.core import glossary, leaves, tree
 from gradchain.core.codec import Plan
+from gradchain.core.complaints import asker, check_entries, full_name
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
+from gradchain.core.returned import DeclarationError, wrong_body
 
 PyTree = Any
 P = ParamSpec("P")
@@ -29,6 +30,10 @@ class Context:
     extra: Mapping[str, Any]
     apply: bool = False
     plan: Plan = PLAN
+
+    def within(self) -> Context:
+        """The same for a transform that sees a part of the leaves."""
+        return self if self.plan.whole is None else dataclasses.replace(self, plan=self.plan.within())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +71,19 @@ class Body:
         """The updates, or with ctx.apply the new parameters, and the new state."""
         raise NotImplementedError
 
+    def acts(self, params: PyTree) -> tuple[bool, ...]:
+        """On which leaves something in it works: all, or those that what it is made of works on."""
+        n, parts = len(jax.tree.leaves(params)), self.inside()
+        found = [not parts] * n
+        for part in parts:
+            if all(found):
+                break
+            picked = (True,) * n if part.picked is None else part.picked(params)
+            seen = params if part.picked is None else tree.subtree(params, picked)
+            acted = iter(part.tx.body.acts(seen))
+            found = [(next(acted) if c else False) or on for on, c in zip(found, picked, strict=True)]
+        return tuple(found)
+
     def inside(self) -> list[Inside]:
         """The transforms that this one is made of, for whoever reads it: by default its `inner`."""
         inner = vars(self).get("inner")
@@ -84,13 +102,19 @@ class Transform:
 
     def init(self, params: PyTree) -> dict[str, Any]:
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
-        check_floating(params, self.name)
-        return self.body.init(params, PLAN)
+        return self.body.init(*self._seen(params))
 
     def slots(self, params: PyTree) -> dict[str, Any]:
         """The state as slots; `params` may be abstract."""
-        check_floating(params, self.name)
-        return self.body.slots(params, PLAN)
+        return self.body.slots(*self._seen(params))
+
+    def _seen(self, params: PyTree) -> tuple[PyTree, Plan]:
+        """The parameters without the leaves that nothing acts on, which may be anything, and the plan."""
+        seen = leaves.floating(params)
+        if seen is params:
+            return params, PLAN
+        leaves.check(params, self.body.acts(params), self.name)
+        return seen, dataclasses.replace(PLAN, whole=params)
 
     def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
         """Updates to add to the parameters, and the new state."""
@@ -116,13 +140,12 @@ class Transform:
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
-        if not isinstance(state, Mapping) or set(state) != set(self.body.keys):
-            found = sorted(state) if isinstance(state, Mapping) else type(state).__name__
-            raise ValueError(
-                f"{self.name}: the state has entries {found}; expected {sorted(self.body.keys)}. "
-                "It belongs to another optimizer: make a new one with tx.init(params)"
-            )
-        return self.body.run(updates, dict(state), params, ctx)
+        check_entries(state, self.body.keys, self.name)
+        whole = updates if params is None else params
+        alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
+        if alike and leaves.all_floating(whole):
+            return self.body.run(updates, dict(state), params, ctx)
+        return leaves.run(self.body, full_name(self), updates, dict(state), params, ctx)
 
     @property
     def name(self) -> str:
@@ -174,26 +197,19 @@ def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
     return make(found.factory, (), args)
 
 
-def asker(tx: Transform, extra: str) -> str:
-    """The name of the link that needs an extra argument."""
-    inside = [part.tx for part in tx.body.inside() if extra in part.tx.body.needs]
-    return asker(inside[0], extra) if inside else tx.name
-
-
-def check_floating(params: PyTree, who: str) -> None:
-    """Raise, naming the leaf, where a parameter is not a floating-point (or complex) array."""
-    leaves = jax.tree.leaves(params)
-    if all(hasattr(x, "dtype") and jax.numpy.issubdtype(x.dtype, jax.numpy.inexact) for x in leaves):
+def need_transform(tx: Any, call: str, *others: Any) -> None:
+    """Raise where the argument `tx` of a function, "describe(tx, params)", is no transform."""
+    if isinstance(tx, Transform):
         return
-    for path, x in zip(tree.paths(params), leaves, strict=True):
-        dtype = getattr(x, "dtype", None)
-        if dtype is None or not jax.numpy.issubdtype(dtype, jax.numpy.inexact):
-            found = f"{dtype}{list(x.shape)}" if dtype is not None else repr(x)
-            raise TypeError(
-                f"{who}: the parameter {path!r} is {found}; expected a floating-point array. "
-                "Leave it out of the parameters, or wrap the optimizer: "
-                f"masked(tx, lambda path, leaf: path != {path!r})"
-            )
+    if any(isinstance(other, Transform) for other in others):
+        hint = "the arguments are exchanged"
+    elif hasattr(tx, "factory"):
+        hint = f"call the factory first: {tx.factory.name}(...)"
+    elif hasattr(tx, "init") and hasattr(tx, "update"):
+        hint = "of another library's make a link first: gc.chain(tx)"
+    else:
+        hint = "such as gc.adamw(1e-3)"
+    raise TypeError(f"{call}: tx is a {type(tx).__name__}; expected a transform; {hint}")
 
 
 def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
@@ -201,29 +217,41 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
     if factory.variadic and factory.variadic in kwargs:
         args, kwargs = tuple(kwargs[factory.variadic]), {}
     recipe = Recipe(factory, factory.bind(args, kwargs))
+    given = {} if factory.kind == "optimizer" else {k: recipe.initial(k) for k in recipe.operands}
+    try:
+        made = recipe.build(given)
+    except DeclarationError as error:
+        raise TypeError(f"{factory.name}: {error}") from None
+    except jax.errors.ConcretizationTypeError as error:
+        error.add_note(recipe.note(error))
+        raise
     if factory.kind == "optimizer":
-        made = factory.call(recipe.args)
+        if not isinstance(made, Transform):
+            raise wrong_body(factory.name, factory.kind, made, "a transformation, as chain(...) is one")
         return Transform(recipe, made.body)
-    body = recipe.build({k: hyper.initial(recipe.args[k]) for k in recipe.operands})
-    if not isinstance(body, Body):
-        raise TypeError(
-            f"{factory.name}: a @transform returns what leafwise(...) made, not {type(body).__name__}"
-        )
-    return Transform(recipe, body.bind(recipe))
+    if not isinstance(made, Body):
+        raise wrong_body(factory.name, factory.kind, made, "what leafwise(...) made")
+    return Transform(recipe, made.bind(recipe))
 
 
 def example(name: str) -> Transform:
     """A registered transform with the arguments its factory declares as an example."""
     factory = REGISTRY[name]
-    return make(factory, (), factory.example())
+    try:
+        return make(factory, (), factory.example())
+    except Exception as error:
+        error.add_note(
+            f"{name}: its example does not run: @{factory.kind}(example=lambda: {{argument: value}}) "
+            "declares "
+            "arguments that tests may use"
+        )
+        raise
 
 
 def _decorator(kind: str, fn=None, **about):
     if fn is None:
         return lambda fn: _decorator(kind, fn, **about)
-    hints = typing.get_type_hints(fn, include_extras=True)
-    ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
-    factory = Factory(fn.__name__, fn, inspect.signature(fn), ranges, kind, **about)
+    factory = Factory.of(fn, kind, about)
 
     @functools.wraps(fn)
     def call(*args, **kwargs) -> Transform:
@@ -231,6 +259,8 @@ def _decorator(kind: str, fn=None, **about):
 
     call.__doc__ = glossary.explained(fn.__doc__, factory.signature.parameters, factory.paper)
     call.factory = factory  # pyright: ignore[reportAttributeAccessIssue]
+    for method in ("init", "update", "step", "slots", "replace"):
+        setattr(call, method, functools.partial(factory.uncalled, method))
     REGISTRY[factory.name] = factory
     return call
 

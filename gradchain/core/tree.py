@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -61,8 +61,13 @@ def paths(tree: PyTree) -> tuple[str, ...]:
     return _paths(jax.tree.structure(tree))
 
 
-def same_structure(trees: dict[str, PyTree], who: str) -> None:
-    """Raise, naming `who` and the first path that differs, unless all trees have the first one's leaves."""
+def same_structure(
+    trees: dict[str, PyTree], who: str, advice: str = "", odd: Sequence[str] | None = None
+) -> None:
+    """Raise, naming `who` and the first path that differs, unless all trees have the first one's leaves.
+
+    `odd` are the paths that differ, where some may; `advice` says which of the trees is the wrong one.
+    """
     (first, reference), *others = trees.items()
     treedef = jax.tree.structure(reference)
     for name, tree in others:
@@ -75,18 +80,28 @@ def same_structure(trees: dict[str, PyTree], who: str) -> None:
                 f"{who}: {first} and {name} have the same leaves in different containers ({kinds}); "
                 f"pass {name} in the containers that {first} came in"
             )
-        gone, new = [p for p in here if p not in there], [p for p in there if p not in here]
-        found = (
-            f"{gone[0]!r} is in {first} but not in {name}"
-            if gone
-            else f"{new[0]!r} is in {name} but not in {first}"
-        )
-        more = len(gone) + len(new) - 1
+        differing = odd or [p for p in here if p not in there] + [p for p in there if p not in here]
+        sides = (first, name) if differing[0] in here else (name, first)
+        more = len(differing) - 1
         raise ValueError(
-            f"{who}: {first} ({len(here)} leaves) and {name} ({len(there)} leaves) differ: {found}"
+            f"{who}: {first} ({len(here)} leaves) and {name} ({len(there)} leaves) differ: "
+            f"{differing[0]!r} is in {sides[0]} but not in {sides[1]}"
             + (f", and {more} more" if more > 0 else "")
+            + advice
             + "; initialise with the parameters that you take gradients of"
         )
+
+
+def subtree(values: PyTree, picked: Sequence[bool]) -> dict[str, Any]:
+    """The chosen leaves of a tree as a dict by path: what a masked transform sees of any containers."""
+    return {p: x for p, x, c in zip(paths(values), jax.tree.leaves(values), picked, strict=True) if c}
+
+
+def merge(values: PyTree, parts: Mapping[str, Any], otherwise: Callable | None = None) -> PyTree:
+    """A tree like `values` with the leaves of a dict by path put in place of its own."""
+    leaves, treedef = jax.tree.flatten(values)
+    own = leaves if otherwise is None else [otherwise(x) for x in leaves]
+    return treedef.unflatten([parts.get(p, x) for p, x in zip(paths(values), own, strict=True)])
 
 
 def map_paths(f, tree: PyTree, *rest: PyTree) -> PyTree:
@@ -204,17 +219,22 @@ def cast_like(tree: PyTree, other: PyTree) -> PyTree:
 
 @jax.jit
 def _apply(pairs: list[tuple[Array, Array]]) -> list[Array]:
-    return [(wide(p) + u).astype(p.dtype) for p, u in pairs]
+    wide = [numerics.compute_dtype(p, u) for p, u in pairs]
+    return [(p.astype(w) + u.astype(w)).astype(p.dtype) for (p, u), w in zip(pairs, wide, strict=True)]
+
+
+def _moves(u: Any) -> bool:
+    return u is not None and getattr(u, "dtype", None) != jax.dtypes.float0
 
 
 def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     """params + updates, added in float32 at least and cast to each parameter's dtype once.
 
-    An update of None leaves its parameter as it is.
+    An update of None, or of float0, which JAX gives for integers, leaves its parameter as it is.
     """
     leaves, treedef = jax.tree.flatten(updates, is_leaf=lambda x: x is None)
     new = treedef.flatten_up_to(params)
-    at = [i for i, u in enumerate(leaves) if u is not None and new[i] is not None]
+    at = [i for i, u in enumerate(leaves) if _moves(u) and new[i] is not None]
     pairs = [(jnp.asarray(new[i]), jnp.asarray(leaves[i])) for i in at]
     for block in blocks(pairs, lambda p: (p[0].shape, p[0].dtype, p[1].dtype)):
         for i, x in zip(block, _apply([pairs[i] for i in block]), strict=True):

@@ -49,6 +49,8 @@ def key(value: Any) -> Any:
         hash(value)
     except TypeError:
         leaves, treedef = jax.tree.flatten(value)
+        if len(leaves) == 1 and leaves[0] is value:  # a set, say: equal to itself alone
+            return ("object", id(value))
         return (treedef, tuple(key(leaf) for leaf in leaves))
     return value
 

@@ -17,18 +17,23 @@ def ema(average: Array, x: Array, decay) -> Array:
     return decay * average + (1 - decay) * x
 
 
+def real(t: Array) -> Array:
+    """A count as a number of the default float type."""
+    return t.astype(jnp.result_type(float))
+
+
 def bias(decay, t: Array) -> Array:
     """1 - decay^t by expm1, exact where decay is near 1 (`1 - decay**t` is off by 1.7e-4 at 0.9999)."""
     return -_minus_bias(decay, t)
 
 
 def _minus_bias(decay, t: Array) -> Array:
-    dtype = jnp.result_type(float)
+    t = real(t)
     if isinstance(decay, int | float):  # rounded to float32, 0.9999 itself would be off by as much
-        return lax.expm1(t.astype(dtype) * (math.log(decay) if decay > 0 else -math.inf))
-    decay = jnp.asarray(decay, dtype)
+        return lax.expm1(t * (math.log(decay) if decay > 0 else -math.inf))
+    decay = jnp.asarray(decay, t.dtype)
     positive = jnp.where(decay > 0, decay, 1)  # log of a decay of 0 would spoil its derivative
-    return jnp.where(decay > 0, jnp.expm1(t.astype(dtype) * jnp.log(positive)), -1)
+    return jnp.where(decay > 0, jnp.expm1(t * jnp.log(positive)), -1)
 
 
 def debias(average: Array, decay, t: Array) -> Array:
@@ -121,4 +126,10 @@ def real_dtype(x: Array):
 
 def compute_dtype(*arrays: Array):
     """What a kernel computes in: float32 at least, float64 or complex where an array is."""
-    return jnp.result_type(jnp.float32, *(x.dtype for x in arrays))
+    return wide_dtype(*(x.dtype for x in arrays))
+
+
+def wide_dtype(*dtypes):
+    """The dtype that holds values of all these and of float32, also where JAX is set to promote nothing."""
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(jnp.float32, *dtypes)

@@ -24,6 +24,11 @@ def transposed(x: Array) -> Array:
     return jnp.swapaxes(x, -1, -2)
 
 
+def _eye(x: Array) -> Array:
+    """The unit matrix of as many rows as x has: [1, ..., m, m], of its rank."""
+    return lax.expand_dims(jnp.eye(x.shape[-2], dtype=x.dtype), range(x.ndim - 2))
+
+
 def blocks(coefficients: Sequence[Triple], m: int, n: int) -> list[list[Triple]]:
     """Which steps of a Newton-Schulz iteration share one Gram matrix, for m <= n.
 
@@ -74,7 +79,7 @@ def newton_schulz(
     if x.shape[-2] > x.shape[-1]:
         return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning))
     times = functools.partial(jnp.matmul, precision=precision)
-    eye, scale = jnp.eye(x.shape[-2], dtype=x.dtype), None
+    eye, scale = _eye(x), None
     if preconditioning == "frobenius":
         # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
         x, size = lax.optimization_barrier((x, norm(x, (-2, -1), keepdims=True)))
@@ -124,7 +129,7 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
         return times(vectors * roots[..., None, :], transposed(vectors))
     if method != "newton":
         raise ValueError(f"method={method!r}; expected 'eigh' or 'newton'")
-    eye = jnp.eye(x.shape[-1], dtype=x.dtype)
+    eye = _eye(x)
     largest = largest_eigenvalue(x)[..., None, None]
     z = safe_divide((1 + p) / 2, largest * (1 + eps))
     tolerance = 4 * jnp.finfo(x.dtype).eps

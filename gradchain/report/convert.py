@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 
-from gradchain.core import tree
+from gradchain.core import ages, tree
 from gradchain.core.codec import Codec, Part, decode_alone, encode_alone, field_of
-from gradchain.core.link import state_class
-from gradchain.core.transform import Transform
+from gradchain.core.states import state_class
+from gradchain.core.transform import Transform, need_transform
 from gradchain.math import rounding
 from gradchain.report import held
 from gradchain.storage.stored import StoredState
@@ -26,7 +26,9 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     The count of a new `stored` is the largest in the state. `params` may be abstract; `state` may be an
     nnx.Optimizer or a TrainState. ValueError: the state is not that of `tx`, or `to` is another optimizer.
     """
-    state, old, new = held.arrays(state), tx.slots(params), to.slots(params)
+    need_transform(tx, "convert(state, tx, to, params)", state)
+    state = held.checked(state, tx, "convert")
+    old, new = ages.like(tx.slots(params), state), ages.like(to.slots(params), state)
     _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
     counts = [
         x for path, x in zip(tree.paths(state), jax.tree.leaves(state), strict=True) if path.endswith("count")

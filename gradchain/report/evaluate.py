@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 from gradchain.core import tree
-from gradchain.core.link import state_class
-from gradchain.core.transform import Transform
+from gradchain.core.states import state_class
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 
 PyTree = Any
@@ -22,7 +22,8 @@ def eval_params(tx: Transform, state: Any, params: PyTree) -> PyTree:
     several links that keep some, the outermost (last) counts. `state` may be an nnx.Optimizer or TrainState.
     A State class declares the field: eval_field = "average".
     """
-    kept = _kept(tx.body.keys, held.arrays(state))
+    need_transform(tx, "eval_params(tx, state, params)", state, params)
+    kept = _kept(tx.body.keys, held.checked(state, tx, "eval_params"))
     leaves, treedef = jax.tree.flatten(params)
     rows = zip(tree.paths(params), leaves, strict=True)
     return treedef.unflatten([kept[p].astype(x.dtype) if p in kept else x for p, x in rows])

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from gradchain.core import hyper, select
+from gradchain.core import hyper, select, words
 from gradchain.core.hyper import Range, Tunable
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 from gradchain.report.links import Place, links
 
@@ -24,11 +24,12 @@ def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     As they were given; with a state, in whatever holder `metrics` takes, scheduled and tunable ones are the
     arrays that the last step used (after `tx.init` the first one's, after `set_hyperparams` the next one's).
     """
+    need_transform(tx, "hyperparams(tx, state)", state)
     places = links(tx)
     found = {f"{place.path}/{name}": value for place in places for name, value in place.hyperparams.items()}
     if state is None:
         return found
-    bare = held.arrays(state)
+    bare = held.checked(state, tx, "hyperparams")
     for place in places:
         for name, value in place.hyperparams.items():
             if hyper.is_dynamic(value):
@@ -45,10 +46,16 @@ def set_hyperparams(
     may mean several: {"**/learning_rate": 1e-4}. Values may be traced; others are checked. The state keeps
     its containers, dtypes and placement, so that no step compiles anew; an nnx.Optimizer is changed in place.
     """
+    need_transform(tx, "set_hyperparams(tx, state)", state)
+    if values is not None and not isinstance(values, Mapping):
+        raise TypeError(
+            f"set_hyperparams: expected a mapping of names to values, not {words.show(values)}: "
+            "set_hyperparams(tx, state, {'learning_rate': 0.1})"
+        )
     given = {**(values or {}), **named}
     places = links(tx)
     known = {f"{place.path}/{name}": (place, name) for place in places for name in place.hyperparams}
-    bare = held.arrays(state)
+    bare = held.checked(state, tx, "set_hyperparams")
     new: dict[str, jax.Array] = {}
     for wanted, value in given.items():
         for path in _resolve(wanted, known, tx.name):
@@ -79,13 +86,15 @@ def _resolve(wanted: str, known: Mapping[str, tuple[Place, str]], who: str) -> l
     if not found:
         ends = {path.rpartition("/")[2]: path for path in known}
         near = difflib.get_close_matches(wanted, [*known, *ends], 3, 0.5) or list(known)
-        raise ValueError(f"{who} has no hyperparameter {wanted!r}; there are {', '.join(map(repr, near))}")
+        raise ValueError(
+            f"{who} has no hyperparameter {words.show(wanted)}; there are {', '.join(map(repr, near))}"
+        )
     free = [path for path in found if isinstance(_given(known[path]), Tunable)]
     if not free:
         name, value = known[found[0]][1], _given(known[found[0]])
         raise ValueError(
-            f"{found[0]} is {value!r}, fixed when the optimizer was built: build it with {name}=tunable(...) "
-            f"to set it in the state, or make another one, tx.replace({name}=...)"
+            f"{found[0]} is {words.show(value)}, fixed when the optimizer was built: build it with "
+            f"{name}=tunable(...) to set it in the state, or make another one, tx.replace({name}=...)"
         )
     if len(free) > 1 and not several:
         raise ValueError(
@@ -103,7 +112,7 @@ def _fit(value: Any, old: jax.Array, path: str, allowed: Range) -> jax.Array:
     """The value as the state keeps it: in range, of the old dtype and shape, in the old place."""
     who, _, name = path.rpartition("/")
     if isinstance(value, Tunable) or hyper.is_schedule(value) or value is None:
-        raise TypeError(f"{who}: {name} is {value!r}; expected a number or an array")
+        raise TypeError(f"{who}: {name} is {words.show(value)}; expected a number or an array")
     if not hyper.is_array(value):
         value = hyper.check(who, name, value, allowed)
     elif not isinstance(value, Tracer):

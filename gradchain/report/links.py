@@ -9,8 +9,9 @@ from typing import Any
 import jax
 
 from gradchain.core import hyper
-from gradchain.core.masks import subtree
+from gradchain.core.leaves import is_floating
 from gradchain.core.transform import Body, Recipe, Transform
+from gradchain.core.tree import subtree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Place:
     def leaves(self) -> int:
         """On how many leaves of the parameters it works."""
         pick = getattr(self.body, "pick", None)
-        picked = pick(self.params) if pick else None
-        return len(jax.tree.leaves(self.params)) if picked is None else sum(picked)
+        picked, found = pick(self.params) if pick else None, jax.tree.leaves(self.params)
+        return sum(on and is_floating(x) for on, x in zip(picked or [True] * len(found), found, strict=True))
 
     def entry(self, state: Any) -> Any:
         """Its entry in the optimizer's state, or in the slots."""

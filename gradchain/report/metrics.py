@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core.link import state_class
+from gradchain.core import states
+from gradchain.core.recipe import REGISTRY
+from gradchain.core.states import state_class
 from gradchain.report import held
 
 Report = tuple[str, str, Array]  # where, under what name, how much
@@ -26,7 +29,10 @@ def metrics(state: Any) -> dict[str, Array]:
     counts: list[Array] = []
     named: list[Report] = []
     measured: list[Report] = []
-    for path, entry in held.entries(held.arrays(state)):
+    bare = held.arrays(state)
+    entries = list(held.entries(bare))
+    _check(bare, [path for path, _ in entries])
+    for path, entry in entries:
         fields = entry._asdict()
         if hasattr(fields.get("count"), "ndim"):
             counts.append(fields["count"])
@@ -39,6 +45,22 @@ def metrics(state: Any) -> dict[str, Array]:
             named.append((path, name, fields[field]))
     step = {"step": jnp.max(jnp.stack(counts), axis=0) if len(counts) > 1 else counts[0]} if counts else {}
     return _unique(named, _unique(measured, step))
+
+
+def _check(state: Any, paths: list[str]) -> None:
+    """Raise for what is no state, and for an entry of a link that has lost its class."""
+    if hasattr(state, "init") and hasattr(state, "update"):
+        raise TypeError("metrics: the argument is an optimizer; expected its state: metrics(state)")
+    for name, entry in state.items() if isinstance(state, Mapping) else ():
+        kept = any(path.split("/")[0] == name for path in paths)
+        if name in REGISTRY and not kept and jax.tree.leaves(entry):
+            raise ValueError(f"metrics: {states.lost(name, entry)}")
+    if not paths and (jax.tree.leaves(state) or not isinstance(state, Mapping | list | tuple)):
+        about = f" with {sorted(map(str, state))[:4]}" if isinstance(state, Mapping) else ""
+        raise TypeError(
+            f"metrics: the argument is a {type(state).__name__}{about}, without the state of a link; "
+            "expected the state that tx.init and tx.update return"
+        )
 
 
 def _unique(reports: list[Report], taken: dict[str, Array]) -> dict[str, Array]:

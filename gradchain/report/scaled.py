@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core import tree
-from gradchain.core.link import state_class
+from gradchain.core.states import state_class
 from gradchain.report import held
 from gradchain.storage.loss_scale import LossScaleState
 

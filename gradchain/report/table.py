@@ -10,8 +10,9 @@ from typing import Any
 import jax
 
 from gradchain.core import place, tree, values
+from gradchain.core.leaves import is_array
 from gradchain.core.slots import Slot
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import text
 from gradchain.report.links import Place, links
 
@@ -122,7 +123,9 @@ def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description
     148 leaves. Sharded parameters add where the state will lie and how much of it on each device.
     Print it, or use `.rows`, `.total_bytes`, `.bytes_per_param`.
     """
+    need_transform(tx, "describe(tx, params)", params)
     arrays = jax.tree.leaves(params)
+    numbers = sum(math.prod(x.shape) for x in arrays if is_array(x))
     slots = tx.slots(params)
     rows: list[Row] = []
     for here in links(tx, params):
@@ -133,7 +136,7 @@ def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description
         for name, found in _fields(here, slots):
             groups = [[pair] for pair in found] if leaves else [found]
             rows += [_row(about, name, group, leaves) for group in groups]
-    return Description(tuple(rows), sum(math.prod(x.shape) for x in arrays), len(arrays))
+    return Description(tuple(rows), numbers, len(arrays))
 
 
 def _fields(place: Place, slots: Any) -> Iterator[tuple[str, list[tuple[str, Slot]]]]:

@@ -10,8 +10,9 @@ float32, or float64 under x64. Fractions of a transition are quotients of exact 
 large counts.
 
 Values (rates, factors) may be JAX arrays or tracers, lengths integer ones; the schedule then computes with
-them. Numbers are checked when the schedule is built; Optax takes a length of 0 or less as "constant", here
-it is an error, except for a warmup of 0 steps. `SCHEDULES` maps each name to its class.
+them. Numbers are checked when the schedule is built. A line, a power or an exponential of 0 transition steps
+stays where it starts, as in Optax; a warmup of 0 steps is left out; below 0 is an error. `SCHEDULES` maps
+each name to its class.
 """
 
 from gradchain.schedules.base import SCHEDULES, Schedule, schedule

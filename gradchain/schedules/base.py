@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import math
 import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NoReturn
@@ -15,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
+
+from gradchain.core import words
 
 SCHEDULES: dict[str, type[Schedule]] = {}
 
@@ -54,7 +55,7 @@ class Schedule:
         """Check what concerns several fields."""
 
     def _fail(self, field: str, found: Any, expected: str) -> NoReturn:
-        raise ValueError(f"{type(self).__name__}: {field} is {found!r}, expected {expected}")
+        raise ValueError(f"{type(self).__name__}: {field} is {words.show(found)}, expected {expected}")
 
 
 @functools.cache
@@ -113,6 +114,9 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
 
 
+LARGEST = 1e308  # of a number; whole numbers may be larger, and no NaN is within
+
+
 def _number(expected: str, allowed: Callable[[float], bool]) -> Callable[[Schedule, str, Any], float | Array]:
     def convert(owner: Schedule, name: str, value: Any) -> float | Array:
         value = _plain(value)
@@ -120,7 +124,7 @@ def _number(expected: str, allowed: Callable[[float], bool]) -> Callable[[Schedu
             return as_float(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             owner._fail(name, value, expected)
-        if not math.isfinite(value) or not allowed(value):
+        if not -LARGEST <= value <= LARGEST or not allowed(value):
             owner._fail(name, value, expected)
         return float(value)
 
@@ -187,7 +191,9 @@ def step_pairs(owner: Schedule, name: str, value: Any) -> tuple[tuple[int | Arra
     if any(len(p) != 2 for p in pairs):
         owner._fail(name, pairs, "a mapping or pairs of (step, number)")
     keys = steps(owner, name, [step for step, _ in pairs])
-    return tuple((k, scale(owner, f"{name}[{k!r}]", v)) for k, (_, v) in zip(keys, pairs, strict=True))
+    return tuple(
+        (k, scale(owner, f"{name}[{words.show(k)}]", v)) for k, (_, v) in zip(keys, pairs, strict=True)
+    )
 
 
 number = _number("a finite number", lambda x: True)

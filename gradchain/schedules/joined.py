@@ -132,7 +132,7 @@ class warmup_exponential_decay_schedule(Schedule):
     init_value: Number
     peak_value: Number
     warmup_steps: Delay
-    transition_steps: Length
+    transition_steps: Delay
     decay_rate: Positive
     transition_begin: Delay = 0
     staircase: Flag = False
@@ -158,7 +158,8 @@ class wsd_schedule(Schedule):
     With d the fraction of the cooldown that is done,
     value = end_value + (peak_value - end_value) * w(d)
     linear: w = 1 - d;  cosine: w = (1 + cos(pi d)) / 2;  1-sqrt: w = 1 - sqrt(d)
-    A run can be prolonged from its stable part by changing stable_steps alone.
+    No cooldown_steps at all: end_value follows at once. A run can be prolonged from its stable part by
+    changing stable_steps alone.
     Source: arXiv:2404.06395; the forms of cooldown: arXiv:2405.18392
     """
 
@@ -166,7 +167,7 @@ class wsd_schedule(Schedule):
     peak_value: Number
     warmup_steps: Delay
     stable_steps: Delay
-    cooldown_steps: Length
+    cooldown_steps: Delay
     end_value: Number = 0.0
     cooldown: Annotated[str, choice(*CURVES)] = "1-sqrt"
 

@@ -67,6 +67,13 @@ def transition(count: Array, start, end, steps, curve: Curve = _linear) -> Array
     return jnp.where(count < steps, value, end)
 
 
+def moving(steps, value: Array, start) -> Array:
+    """The value of a schedule that moves; of one that has no steps for it, `start` (Optax's "constant")."""
+    if known(steps):
+        return value if steps else jnp.broadcast_to(as_float(start), value.shape)
+    return jnp.where(as_int(steps) > 0, value, as_float(start))
+
+
 def _bounded(value: Array, bound, rising) -> Array:
     if bound is None:
         return value
@@ -89,16 +96,18 @@ class linear_schedule(Schedule):
 
     value = init_value + (end_value - init_value) * d
     d = clip(count - transition_begin, 0, transition_steps) / transition_steps
+    No transition_steps at all: it stays at init_value.
     """
 
     init_value: Number
     end_value: Number
-    transition_steps: Length
+    transition_steps: Delay
     transition_begin: Delay = 0
 
     def _at(self, count):
         n = count - self.transition_begin
-        return transition(n, self.init_value, self.end_value, self.transition_steps)
+        value = transition(n, self.init_value, self.end_value, self.transition_steps)
+        return moving(self.transition_steps, value, self.init_value)
 
 
 @schedule
@@ -107,17 +116,19 @@ class polynomial_schedule(Schedule):
 
     value = (init_value - end_value) * (1 - d)^power + end_value
     d = clip(count - transition_begin, 0, transition_steps) / transition_steps
+    No transition_steps at all: it stays at init_value.
     """
 
     init_value: Number
     end_value: Number
     power: Positive
-    transition_steps: Length
+    transition_steps: Delay
     transition_begin: Delay = 0
 
     def _at(self, count):
         n, curve = count - self.transition_begin, powered(_linear, self.power)
-        return transition(n, self.init_value, self.end_value, self.transition_steps, curve)
+        value = transition(n, self.init_value, self.end_value, self.transition_steps, curve)
+        return moving(self.transition_steps, value, self.init_value)
 
 
 @schedule
@@ -129,10 +140,11 @@ class exponential_decay(Schedule):
     end_value is the least value if decay_rate < 1, otherwise the largest.
     The power is exp(quotient * log(decay_rate)), with the logarithm of a number taken in float64: a rate like
     0.999999 has lost most of its difference from 1 in float32. A factor above the largest float stops there.
+    No transition_steps at all: it stays at init_value.
     """
 
     init_value: Number
-    transition_steps: Length
+    transition_steps: Delay
     decay_rate: Positive
     transition_begin: Delay = 0
     staircase: Flag = False
@@ -140,12 +152,13 @@ class exponential_decay(Schedule):
 
     def _at(self, count):
         n, rate = jnp.maximum(count - self.transition_begin, 0), self.decay_rate
-        period = as_int(self.transition_steps)
+        period = jnp.maximum(as_int(self.transition_steps), 1)
         quotient = as_float(n // period) if self.staircase else as_float(n) / as_float(period)
         log_rate = jnp.log(rate) if isinstance(rate, Array) else math.log(rate)
         log_largest = math.log(float(jnp.finfo(quotient.dtype).max)) - 1e-4
         factor = jnp.exp(jnp.minimum(quotient * log_rate, log_largest))
-        return _bounded(as_float(self.init_value) * factor, self.end_value, rate >= 1)
+        value = _bounded(as_float(self.init_value) * factor, self.end_value, rate >= 1)
+        return moving(self.transition_steps, value, self.init_value)
 
 
 @schedule

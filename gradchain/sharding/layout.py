@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
-from gradchain.core import place, select, tree
+from gradchain.core import ages, leaves, place, select, tree
 from gradchain.core.slots import Slot
-from gradchain.core.transform import Transform
+from gradchain.core.transform import Transform, need_transform
 from gradchain.report import text
 from gradchain.sharding.zero import Zero, zeros_of
 
@@ -88,24 +88,26 @@ class Layout:
         return self.table()
 
 
-def layout(tx: Transform, params: Any, *, replicated: Any = None) -> Layout:
+def layout(tx: Transform, params: Any, *, replicated: Any = None, state: Any = None) -> Layout:
     """Where each array of the state lives: path, shape, dtype, spec, memory, bytes on a device.
 
     Derived from the slots: an array is split as its parameter along the axes that they share. `params` may
     be arrays, ShapeDtypeStructs or Flax abstract state, on automatic or explicit meshes. Raises LayoutError
     where 1 MiB or more stay whole although the parameter is split, unless `replicated`, a selection of state
-    paths ("scale_by_soap/**"), asks for it.
+    paths ("scale_by_soap/**"), asks for it. With a `state` the structure is that of this one, in which some
+    leaves may have begun later than others.
     """
-    slots = tx.slots(params)
-    leaves = jax.tree.leaves(slots)
-    rows = [_row(path, slot) for path, slot in zip(tree.paths(slots), leaves, strict=True)]
+    need_transform(tx, "layout(tx, params)", params)
+    slots = tx.slots(params) if state is None else ages.like(tx.slots(params), state)
+    arrays = jax.tree.leaves(slots)
+    rows = [_row(path, slot) for path, slot in zip(tree.paths(slots), arrays, strict=True)]
     allowed = (False,) * len(rows) if replicated is None else select.chosen(replicated, slots, "layout")
-    for row, slot, free in zip(rows, leaves, allowed, strict=True):
+    for row, slot, free in zip(rows, arrays, allowed, strict=True):
         if not free:
             _check(row, slot)
     zeros = zeros_of(tx)
     _check_order(tx, zeros, params)
-    notes = [note for zero in zeros for note in zero.rule.notes(params)]
+    notes = [note for zero in zeros for note in zero.rule.notes(leaves.floating(params))]
     homes = tree.map_paths(lambda path, x: _home(path, x, zeros), params)
     return Layout(tuple(rows), slots, homes, tuple(dict.fromkeys(notes)))
 
@@ -137,7 +139,7 @@ def _sometimes(tx: Transform) -> str:
 
 
 def _home(path: str, x: Any, zeros: list[Zero]) -> NamedSharding | None:
-    found = zeros[0].rule.home(path, x) if zeros else place.of(x)
+    found = zeros[0].rule.home(path, x) if zeros and leaves.is_floating(x) else place.of(x)
     return found if found is None else place.at(found.mesh, place.split_of(found.spec, len(x.shape)))
 
 
@@ -178,6 +180,7 @@ def init(tx: Transform, params: Any, *, replicated: Any = None) -> dict[str, Any
     that a jitted step compiles once and checkpoints work with many processes.
     Raises LayoutError as `layout` does, and where `zero` has no mesh to split the state over.
     """
+    need_transform(tx, "init(tx, params)", params)
     found = layout(tx, params, replicated=replicated)
     if (
         zeros_of(tx)
@@ -192,7 +195,11 @@ def init(tx: Transform, params: Any, *, replicated: Any = None) -> dict[str, Any
         raise LayoutError(f"init: {leaf} has no values; layout(tx, params) needs none")
     alone = _device(params)
     put = lambda slot: slot.sharding or (alone and alone.with_memory_kind(slot.memory))  # noqa: E731
-    return jax.jit(tx.init, out_shardings=jax.tree.map(put, found.slots))(params)
+    shardings, kinds = jax.tree.map(put, found.slots), [leaves.is_array(x) for x in jax.tree.leaves(params)]
+    if all(kinds):
+        return jax.jit(tx.init, out_shardings=shardings)(params)
+    rest = lambda arrays: tx.init(tree.merge(params, arrays))  # noqa: E731  what is no array, jit does not take
+    return jax.jit(rest, out_shardings=shardings)(tree.subtree(params, kinds))
 
 
 def _device(params: Any) -> SingleDeviceSharding | None:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gradchain.core import place, select, tree
+from gradchain.core import ages, place, select, tree
 from gradchain.core.codec import Part, Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.select import Selection
@@ -47,11 +47,12 @@ class Offload(Body):
         leaves, treedef = jax.tree.flatten(slots)
         names = [list(names_of(p, s)) for p, s in zip(tree.paths(slots), leaves, strict=True)]
         patterns = self.select if isinstance(self.select, list | tuple) else [self.select]
-        if all(isinstance(p, str | re.Pattern) for p in patterns):
+        by_name = all(isinstance(p, str | re.Pattern) for p in patterns)
+        if by_name:
             picked = [any(select.matches(p, n) for p in patterns for n in here) for here in names]
         else:
             picked = list(select.chosen(self.select, slots, "offload"))
-        if names and not any(picked):
+        if by_name and names and not any(picked):
             known = list(dict.fromkeys(n for here in names for n in here))
             near = difflib.get_close_matches(str(self.select), known, 3, 0.4) or known[:6]
             raise ValueError(
@@ -68,7 +69,7 @@ class Offload(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on the device, a part of the leaves after the other."""
-        slots = self.slots(updates if params is None else params, ctx.plan)
+        slots = ages.like(self.slots(updates if params is None else params, ctx.plan), state)
         arrays = [slot for slot in jax.tree.leaves(slots) if slot.shape]
         if arrays and all(slot.memory is None for slot in arrays):
             warnings.warn(

@@ -15,23 +15,6 @@ from gradchain.core.place import Split
 SUBLANES, LANES = 8, 128  # rows and columns of a TPU's tile
 
 
-def varies(x: Any) -> frozenset[str]:
-    """The mesh axes along which an array differs from device to device."""
-    about = jax.typeof(x)
-    found = getattr(about, "manual_axis_type", None)
-    return found.varying if found is not None else about.vma  # JAX before 0.10
-
-
-def varying(x: Array, names: Sequence[str]) -> Array:
-    """The array as one that differs from device to device along these mesh axes."""
-    missing = tuple(n for n in names if n not in varies(x))
-    if not missing:
-        return x
-    if hasattr(jax.lax, "pcast"):
-        return jax.lax.pcast(x, missing, to="varying")
-    return getattr(jax.lax, "pvary")(x, missing)  # noqa: B009 - JAX before 0.8
-
-
 def summed(x: Array, names: Sequence[str]) -> Array:
     """The sum over all devices of these axes, on each of them."""
     return jax.lax.psum(x, tuple(names)) if names else x

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import jax
 from jax import Array
-from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
+from jax.extend.core import Literal
 
-from gradchain.core import place
+from gradchain.core import place, versions
 from gradchain.storage.graph import Constant, Graph, Op
 
 DEVICE = jax.memory.Space.Device
@@ -88,7 +88,7 @@ class _Todo:
             if not isinstance(v, Literal)
         }
         alone = self.jaxpr.replace(constvars=[], invars=[*given], outvars=op.eqn.outvars, eqns=[op.eqn])
-        return jaxpr_as_fun(ClosedJaxpr(alone, ()))(*given.values())
+        return versions.evaluate(alone, (), *given.values())
 
     def _read(self, ref: int | Constant) -> Any:
         return ref.value if isinstance(ref, Constant) else self.values[ref]
@@ -105,4 +105,4 @@ def _(primals, tangents):
     return _barrier(*primals), list(tangents[0])
 
 
-_after = jax.jit(_barrier, inline=True)  # traced once for alike groups; called, XLA for TPU loses it
+_after = versions.inlined(_barrier)  # alike groups share a trace; of a call XLA for TPU loses the barrier

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from gradchain.core import place, tree
+from gradchain.core import ages, place, tree
 from gradchain.core.codec import Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.link import need_params
@@ -67,7 +67,7 @@ class Zero(Body):
         parts = tree.map_paths(self._move, updates, params)
         out, new = self.inner.body.run(parts, state, self.split(params), inside)
         out = tree.map_paths(lambda path, x, p: self.gathered(path, x, p, self.rule.home), out, params)
-        return out, jax.tree.map(_kept, new, self.slots(params, ctx.plan))
+        return out, jax.tree.map(_kept, new, ages.like(self.slots(params, ctx.plan), new))
 
 
 def _kept(x: Any, slot: Any) -> Any:

@@ -11,11 +11,13 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import NamedSharding
 
-from gradchain.core import place
+from gradchain.core import place, words
 from gradchain.core.codec import Bits, Codec, CodecError
 from gradchain.core.slots import Slot
 from gradchain.math.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float, uniform
 from gradchain.storage.base import of_sign
+
+MAX_BLOCK = 2**20
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -34,8 +36,13 @@ class Blocks(Codec):
     dtypes: ClassVar[tuple[Any, Any]] = (jnp.int8, jnp.uint8)  # of signed values, and of squares
 
     def __post_init__(self):
-        if not isinstance(self.block, int) or self.block < 1:
-            raise ValueError(f"{self.name}: block is {self.block!r}; expected a whole number, 1 or more")
+        super().__post_init__()
+        if not 1 <= self.block <= MAX_BLOCK:
+            raise ValueError(
+                f"{self.name}: block is {words.show(self.block)}; expected a whole number from 1 to "
+                f"{MAX_BLOCK}: "
+                "the last axis is padded to whole blocks"
+            )
 
     def fit(self, slot: Slot) -> Blocks:
         """For squares codes without a sign."""
@@ -122,8 +129,8 @@ class int8(Blocks):
         ends = [10.0 ** (i - DECADES) * (1 + 1.8 * 2.0 ** -(i + more)) for i in range(1, DECADES)]
         decade = jnp.zeros(x.shape, jnp.int32)
         for end in ends:
-            decade += size >= np.float32(end)
-        steps = lax.shift_left(jnp.full(x.shape, 1 + more), decade)
+            decade += (size >= np.float32(end)).astype(jnp.int32)
+        steps = lax.shift_left(jnp.full(x.shape, 1 + more, jnp.int32), decade)
         part = (size * _power_of_ten(DECADES - 1 - decade) - np.float32(0.1)) * np.float32(1 / 0.9)
         step = jnp.clip(jnp.floor(part * small_float(steps)).astype(jnp.int32), 0, steps - 1)
         code = steps - more + step

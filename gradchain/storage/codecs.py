@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
+from gradchain.core import words
 from gradchain.core.codec import Codec, CodecError
 from gradchain.storage.block import fp8, int8, int8_linear
 from gradchain.storage.cast import bfloat16, float16, float32
@@ -41,9 +41,10 @@ def codec_of(codec: str | Codec) -> Codec:
         if codec in CODECS:
             return CODECS[codec]()
         known = [*CODECS, *SHORT]
-        near = difflib.get_close_matches(codec, known, 3, 0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known)}"
-        raise ValueError(f"stored: there is no codec {codec!r}; {hint}")
+        near = words.near(codec, known)
+        hint = f"did you mean {near}?" if near else f"expected one of {', '.join(known)}"
+        raise ValueError(f"stored: there is no codec {words.show(codec)}; {hint}")
     raise TypeError(
-        f"stored: {codec!r} is not a codec; expected a name, a value of codecs, or {{pattern: codec}}"
+        f"stored: {words.show(codec)} is not a codec; expected a name, a value of codecs, or "
+        f"{{pattern: codec}}"
     )

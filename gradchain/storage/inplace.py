@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from gradchain.core import ages
 from gradchain.core.foreign import Foreign
-from gradchain.core.masks import subtree
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform
+from gradchain.core.tree import subtree
 from gradchain.storage.graph import Graph
 from gradchain.storage.layerwise import LayerOp, Made, Slice, TakesLayersTogether, rows_of, with_rows
 
@@ -84,7 +85,7 @@ class Update:
         self._check()
 
     def _axes(self, tx: Transform, params: PyTree, state: PyTree) -> list[int | None]:
-        slots, arrays = jax.tree.leaves(tx.slots(params)), jax.tree.leaves(state)
+        slots, arrays = jax.tree.leaves(ages.like(tx.slots(params), state)), jax.tree.leaves(state)
         if len(slots) != len(arrays):
             raise ValueError(
                 f"gradient_release: the state has {len(arrays)} arrays, and {tx.name} keeps {len(slots)} for "

@@ -8,6 +8,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array, lax
 
+from gradchain.core import words
 from gradchain.core.codec import Bits, Codec
 from gradchain.core.slots import Slot
 from gradchain.math.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float
@@ -40,14 +41,16 @@ class log8(Codec):
     name: ClassVar[str] = "log8"
 
     def __post_init__(self):
+        super().__post_init__()
         if self.levels not in LEVELS:
-            raise ValueError(f"log8: levels is {self.levels!r}; expected 2, 4 or 8")
+            raise ValueError(f"log8: levels is {words.show(self.levels)}; expected 2, 4 or 8")
         for positive in (False, True):
             low, high = self.exponents(positive)
-            if not isinstance(self.low, int) or low < -125 or high > 127:
+            if low < -125 or high > 127:
                 raise ValueError(
-                    f"log8: low is {self.low!r}; with {self.levels} levels, "
-                    f"{'squares' if positive else 'means'} would have exponents from {low} to {high}, and "
+                    f"log8: low is {words.show(self.low)}; with {self.levels} levels, "
+                    f"{'squares' if positive else 'means'} would have exponents from {words.show(low)} to "
+                    f"{words.show(high)}, and "
                     "float32 has -125 to 127"
                 )
 
@@ -79,7 +82,7 @@ class log8(Codec):
         noise = lax.shift_right_logical(bits(), jnp.uint32(32 - rest)).astype(jnp.int32)
         code = (jnp.where(size < low + BIAS << MANTISSA, even, size) + noise >> rest) - start
         # Each comparison has one use: of one that is shared XLA for GPU makes an array in memory.
-        beyond = (size >= INF).astype(jnp.float32) + (size > INF)
+        beyond = (size >= INF).astype(jnp.float32) + (size > INF).astype(jnp.float32)
         code = jnp.minimum(small_float(code), self._top(positive) + beyond)
         if positive:
             code = jnp.where(size > 0, jnp.maximum(code, 1), 0)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, scalar, shared
 from gradchain.core.transform import example, wrapper
 from gradchain.math.numerics import increment
@@ -24,7 +25,16 @@ class LossScaleState(NamedTuple):
     metrics = (("loss_scale", "scale"), "skipped")
 
 
-@wrapper(paper="arXiv:1710.03740", traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
+@wrapper(
+    paper="arXiv:1710.03740",
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"tx": example("adam")},
+    errors=lambda: [
+        ErrorInput({"init_scale": 0.5}, ValueError, ("minimum_scale <= init_scale", "'init_scale': 0.5")),
+        ErrorInput({"growth_factor": 1.0}, ValueError, ("growth_factor is 1.0", "more than 1")),
+        ErrorInput({"growth_interval": 2**31}, ValueError, ("growth_interval is 2147483648", "below 2**31")),
+    ],
+)
 def loss_scale(
     tx: Any,
     init_scale: float = 2.0**15,
@@ -43,20 +53,21 @@ def loss_scale(
     round to zero. The division is in float32; clipping and norms inside `tx` see the gradients themselves.
     """
     given = {"init_scale": init_scale, "minimum_scale": minimum_scale, "maximum_scale": maximum_scale}
-    for name, value in {**given, "growth_factor": growth_factor, "backoff_factor": backoff_factor}.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"loss_scale: {name} is {value!r}; expected a number")
     if not 0 < minimum_scale <= init_scale <= maximum_scale < float("inf"):
         raise ValueError(
-            f"loss_scale: expected 0 < minimum_scale <= init_scale <= maximum_scale, not {given}"
+            f"loss_scale: expected 0 < minimum_scale <= init_scale <= maximum_scale, not {words.show(given)}"
         )
     if not 0 < backoff_factor < 1 < growth_factor < float("inf"):
         raise ValueError(
-            f"loss_scale: growth_factor is {growth_factor!r}, backoff_factor {backoff_factor!r}; "
+            f"loss_scale: growth_factor is {words.show(growth_factor)}, backoff_factor "
+            f"{words.show(backoff_factor)}; "
             "expected more than 1, and between 0 and 1"
         )
-    if not isinstance(growth_interval, int) or isinstance(growth_interval, bool) or growth_interval < 1:
-        raise ValueError(f"loss_scale: growth_interval is {growth_interval!r}; expected a whole number >= 1")
+    if not 1 <= growth_interval < 2**31:  # good_steps is int32
+        raise ValueError(
+            f"loss_scale: growth_interval is {words.show(growth_interval)}; expected a whole number >= 1, "
+            "below 2**31"
+        )
 
     def step(inner, g, s, state, params):
         finite = tree.all_finite(g)

@@ -139,7 +139,7 @@ def kahan(seed: int = 0):
         left = jnp.where(jnp.abs(x) < float(info.max), left, 0)  # at the end of the range nothing is owed
         return u, s._replace(compensation=round_to(left, leaf.dtype, noise(seed, s, salt, x)))
 
-    return leafwise(KahanState, step, compensation=of_narrow(like_parameter, "kahan", *NARROW))
+    return leafwise(KahanState, step, ages=False, compensation=of_narrow(like_parameter, "kahan", *NARROW))
 
 
 class MasterWeightsState(NamedTuple):
@@ -216,4 +216,4 @@ def split_weights(bits: int = 16, seed: int = 0):
         return u, s._replace(remainder=small_float(left >> unused).astype(dtype))
 
     low = of_narrow(lambda p: like_parameter(p, dtype), "split_weights", jnp.bfloat16)
-    return leafwise(SplitWeightsState, step, remainder=low)
+    return leafwise(SplitWeightsState, step, ages=False, remainder=low)

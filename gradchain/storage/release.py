@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from gradchain.core import tree
+from gradchain.core import tree, versions
 from gradchain.core.foreign import as_transform
 from gradchain.storage.inplace import Update, after, as_it_is, reason
 from gradchain.storage.layerwise import TakesLayersTogether
@@ -74,8 +73,8 @@ class _Stack:
             closed, shape = jax.make_jaxpr(f, return_shape=True)(p, x, shared, each)
 
             def opened(p, x, shared, each, consts):
-                call = jaxpr_as_fun(ClosedJaxpr(closed.jaxpr, consts))
-                return jax.tree.structure(shape).unflatten(call(*jax.tree.leaves((p, x, shared, each))))
+                leaves = jax.tree.leaves((p, x, shared, each))
+                return jax.tree.structure(shape).unflatten(versions.evaluate(closed.jaxpr, consts, *leaves))
 
             y, vjp = jax.vjp(opened, p, x, shared, each, closed.consts)
             known = jax.tree.leaves((p, each, shared, closed.consts))

@@ -14,6 +14,7 @@ from jax import Array
 from gradchain.core import select
 from gradchain.core.codec import Codec, CodecError, Plan
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import Slot, counter, shared
 from gradchain.core.transform import Transform, example, wrapper
 from gradchain.math import rounding
@@ -121,6 +122,12 @@ class Stored(Wrapper):
 @wrapper(
     traits=frozenset({"random", "codes"}),
     example=lambda: {"tx": example("scale_by_adam"), "codec": "log8", "min_size": 0},
+    errors=lambda: [
+        ErrorInput({"codec": "log9"}, ValueError, ("no codec 'log9'", "did you mean log8")),
+        ErrorInput({"codec": {"nu": 3}}, TypeError, ("3 is not a codec",)),
+        ErrorInput({"min_size": -1}, ValueError, ("min_size is -1", "0 or more")),
+        ErrorInput({"seed": 0.5}, TypeError, ("seed is 0.5", "a whole number")),
+    ],
 )
 def stored(tx: Any, codec: Any, *, min_size: int = 4096, seed: int = 0):
     """Keep the state of a transform, or of a whole chain, in 8 or 16 bits: stored(adamw(1e-3), "log8").

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from gradchain.core import versions
 from gradchain.testing.compare import finite
-from gradchain.testing.law import double, law, laws_in, tuned
+from gradchain.testing.law import law, laws_in, tuned
 from gradchain.testing.problems import array, problem, random
 from gradchain.testing.subjects import Subject
 
@@ -54,7 +55,7 @@ def tangent_of_a_step(subject: Subject) -> None:
 @law(advice=SAFE, unless=("no_derivative",), when=tuned, dear=True)
 def derivative_by_hyperparameters(subject: Subject) -> None:
     """Reverse mode through two steps, with respect to every hyperparameter."""
-    with double():
+    with versions.double():
         shapes = matrix(subject)
         params = random(shapes, "float64")
         grads = [random(shapes, "float64", 1 + i) for i in range(2)]

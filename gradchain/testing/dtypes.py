@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import jaxprs_in_params
 
+from gradchain.core import versions
 from gradchain.core.hyper import tunable
 from gradchain.core.transform import Transform
 from gradchain.core.tree import apply_updates
+from gradchain.core.versions import jaxprs_in
 from gradchain.testing import problems
 from gradchain.testing.compare import finite, kinds, leaves, require, same_kinds, same_structure
-from gradchain.testing.law import double, law, laws_in, once
+from gradchain.testing.law import law, laws_in, once
 from gradchain.testing.problems import LARGE, STEPS, mixed
 from gradchain.testing.subjects import Subject
 
@@ -75,7 +76,7 @@ def shapes_of(subject: Subject):
 @law(advice=POLICY)
 def kinds_are_stable(subject: Subject) -> None:
     """Shapes, dtypes and structures stay from step to step, whatever is scheduled, for 16 to 64 bits."""
-    with double():
+    with versions.double():
         params, grads = (mixed(shapes_of(subject), subject.dtypes, seed) for seed in (0, 10))
         for tx in variants(subject):
             check_kinds(subject, tx, params, grads)
@@ -136,14 +137,14 @@ def made(jaxpr):
     """Every value that a program computes, at any depth: (primitive, type)."""
     for eqn in jaxpr.eqns:
         yield from ((eqn.primitive.name, x.aval) for x in eqn.outvars)
-        for inner in jaxprs_in_params(eqn.params):
+        for inner in jaxprs_in(eqn):
             yield from made(inner)
 
 
 @law(advice="Look for a cast or a constant of float32 in the kernel.", unless=("codes",))
 def float64_is_computed_in_float64(subject: Subject) -> None:
     """No value of float64 parameters is rounded on the way."""
-    with double():
+    with versions.double():
         params, (grads,) = subject.problem("float64", steps=1)
         state = subject.tx.init(params)
         for path, x in leaves(state).items():

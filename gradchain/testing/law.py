@@ -7,8 +7,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-
 from gradchain.testing.compare import require
 from gradchain.testing.subjects import TRAITS, Subject
 
@@ -68,15 +66,6 @@ def law(*, advice: str, **about: Any) -> Callable[[Callable[[Subject], None]], L
 def tuned(subject: Subject) -> str:
     """A reason for laws of hyperparameters."""
     return "" if subject.hypers else "no hyperparameter of it is a number"
-
-
-def double() -> Any:
-    """A context in which arrays are of 64 bits."""
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    import jax.experimental as experimental
-
-    return vars(experimental)["enable_x64"](True)  # before jax 0.8
 
 
 def once(jitted: Any, expected: int = 1) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import jaxprs_in_params
 
+from gradchain.core import versions
 from gradchain.core.tree import apply_updates
+from gradchain.core.versions import jaxprs_in
 from gradchain.testing.compare import near, require, same_bits, same_kinds
-from gradchain.testing.law import double, law, laws_in, once
+from gradchain.testing.law import law, laws_in, once
 from gradchain.testing.problems import array, problem
 from gradchain.testing.subjects import Subject, run
 
@@ -41,7 +42,7 @@ def scanned_is_eager(subject: Subject) -> None:
 @law(advice=PURE, slow=True)
 def programs_agree_in_other_dtypes(subject: Subject) -> None:
     """Eager, jitted and scanned steps agree in bfloat16, float16 and float64, in units of the parameters."""
-    with double():
+    with versions.double():
         for dtype in subject.dtypes:
             params, grads = subject.problem(dtype)
             eager, state = subject.run(params, grads), subject.tx.init(params)
@@ -98,7 +99,7 @@ def equations(jaxpr, seen: set[int]) -> int:
     """How many equations a program has to be traced and lowered, one that is called twice counted once."""
     count = len(jaxpr.eqns)
     for eqn in jaxpr.eqns:
-        for inner in jaxprs_in_params(eqn.params):
+        for inner in jaxprs_in(eqn):
             if id(inner) not in seen:
                 seen.add(id(inner))
                 count += equations(inner, seen)

@@ -28,6 +28,7 @@ TRAITS = {
     "codes": "keeps state in codes made from float32",
     "host": "keeps some state in the host's memory",
     "specs": "is told how parameters are split, which a trace with automatic axes cannot see",
+    "any_leaf": "works on whatever leaves the links beside it work on, and asks for none by itself",
     "last": "must be the last link, for it rounds parameters",
     "sometimes": "runs what it wraps in some steps only",
 }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from gradchain.core import versions
 from gradchain.core.hyper import tunable
 from gradchain.core.transform import Transform
 from gradchain.testing.compare import near
 from gradchain.testing.derivatives import matrix
-from gradchain.testing.law import double, law, laws_in, once, tuned
+from gradchain.testing.law import law, laws_in, once, tuned
 from gradchain.testing.problems import problem
 from gradchain.testing.subjects import Subject
 
@@ -45,7 +46,7 @@ def constant_in_other_words(subject: Subject) -> None:
         "a schedule": lambda v: lambda count: jnp.asarray(float(v)),
         "tunable": tunable,
     }
-    with double():
+    with versions.double():
         expected = updates_of(subject, subject.tx)
         for word, say in words.items():
             found = updates_of(subject, subject.make(**{k: say(v) for k, v in subject.hypers.items()}))
@@ -65,7 +66,7 @@ def schedule_is_followed(subject: Subject) -> None:
     def schedule(first, then):
         return lambda count: jnp.where(count == 0, float(first), float(then))
 
-    with double():
+    with versions.double():
         found = updates_of(subject, subject.make(**{k: schedule(v, later[k]) for k, v in constants.items()}))
         params, grads = problem(matrix(subject), "float64")
         state, expected = subject.tx.init(params), []
@@ -78,7 +79,7 @@ def schedule_is_followed(subject: Subject) -> None:
 @law(advice=OPERAND, when=tuned, dear=True)
 def new_values_compile_nothing(subject: Subject) -> None:
     """An array is an operand: other values run the program that is there."""
-    with double():
+    with versions.double():
         params, (grads,) = problem(matrix(subject), "float64", 1)
 
         @jax.jit
@@ -95,7 +96,7 @@ def new_values_compile_nothing(subject: Subject) -> None:
 @law(advice=OPERAND, when=tuned, dear=True)
 def vmapped_over_hyperparameters(subject: Subject) -> None:
     """Several values train at once, each as it would alone."""
-    with double():
+    with versions.double():
         params, grads = problem(matrix(subject), "float64", 2)
 
         def train(values):

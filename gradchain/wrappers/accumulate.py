@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Period
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, shared, sums
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment
@@ -36,7 +37,15 @@ def _add(total, g, first, good):
     return jnp.where(good, new, total)
 
 
-@wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam"), "every": 2})
+@wrapper(
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"tx": example("adam"), "every": 2},
+    errors=lambda: [
+        ErrorInput({"every": 2**31}, ValueError, ("every is 2147483648", "at most 2147483647")),
+        ErrorInput({"nonfinite": "skp"}, ValueError, ("nonfinite is 'skp'", "expected 'drop' or 'skip'")),
+        ErrorInput({"tx": None}, TypeError, ("None is not a gradient transformation",)),
+    ],
+)
 def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str = "drop"):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
 
@@ -47,16 +56,17 @@ def accumulate(tx: Any, every: Period = 1, *, mean: bool = True, nonfinite: str 
     microbatch itself out and waits for another, at 4 more bytes a parameter. Both count in `skipped`.
     """
     if nonfinite not in ("drop", "skip"):
-        raise ValueError(f"accumulate: nonfinite is {nonfinite!r}; expected 'drop' or 'skip'")
+        raise ValueError(f"accumulate: nonfinite is {words.show(nonfinite)}; expected 'drop' or 'skip'")
 
     skip = nonfinite == "skip"
 
     def step(inner, g, s, state, params):
         tree.same_structure({"the gradients": g, "the state's acc_grads": s.acc_grads}, "accumulate")
         good = tree.all_finite(g) if skip else jnp.array(True)
-        first, n = s.mini_step == 0, s.mini_step + good
+        first, n = s.mini_step == 0, s.mini_step + good.astype(s.mini_step.dtype)
         total = jax.tree.map(lambda a, x: _add(a, x, first, good), s.acc_grads, g)
-        due = good & (n >= jnp.round(jnp.asarray(every)))
+        wanted = jnp.round(jnp.asarray(every))
+        due = good & (n.astype(wanted.dtype) >= wanted)
         fine = good if skip else tree.all_finite(total)
         scale = 1 / n.astype(jnp.result_type(float)) if mean else None
         out, state = inner.run_if(due & fine, total, state, params, scale)

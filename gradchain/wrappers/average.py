@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from gradchain.core import ages, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Decay, Hyper, Period
 from gradchain.core.leafwise import leafwise
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
 from gradchain.core.transform import example, optimizer, transform, wrapper
 from gradchain.wrappers.base import wrap
@@ -26,7 +28,14 @@ class AverageParamsState(NamedTuple):
     eval_field = "average"
 
 
-@transform()
+@transform(
+    traits=frozenset({"any_leaf"}),
+    errors=lambda: [
+        ErrorInput({"start": -1}, ValueError, ("start=-1", "start >= 0")),
+        ErrorInput({"every": 0}, ValueError, ("every=0", "every >= 1")),
+        ErrorInput({"every": 2**31}, ValueError, ("every=2147483648", "below 2**31")),
+    ],
+)
 def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
     """Keep an average of the parameters that the updates lead to; the last link of a chain.
 
@@ -34,8 +43,11 @@ def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
     average = decay * average + (1 - decay) * (p + u); with decay None the arithmetic mean of all of them
     (SWA, arXiv:1803.05407).
     """
-    if start < 0 or every < 1:
-        raise ValueError(f"average_params: start={start}, every={every}; expected start >= 0 and every >= 1")
+    if not 0 <= start < 2**31 or not 1 <= every < 2**31:  # counters are int32
+        raise ValueError(
+            f"average_params: start={words.show(start)}, every={words.show(every)}; expected start >= 0 and "
+            "every >= 1, both below 2**31"
+        )
 
     def step(g, s, p):
         n = s.count - start  # steps since averaging began, from 1
@@ -67,7 +79,7 @@ class LookaheadState(NamedTuple):
     eval_field = "slow"
 
 
-@transform(paper="arXiv:1907.08610")
+@transform(paper="arXiv:1907.08610", traits=frozenset({"any_leaf"}))
 def lookahead_sync(sync_period: Period = 6, slow_step_size: Hyper = 0.5):
     """Every sync_period steps slow = slow + slow_step_size * (p + u - slow); the parameters become slow."""
 
@@ -76,7 +88,7 @@ def lookahead_sync(sync_period: Period = 6, slow_step_size: Hyper = 0.5):
         slow = jnp.where(due, s.slow + slow_step_size * (p + g - s.slow), s.slow)
         return jnp.where(due, slow - p, g), LookaheadState(s.count, slow)
 
-    return leafwise(LookaheadState, step, slow=copy)
+    return leafwise(LookaheadState, step, ages=False, slow=copy)  # all leaves are synchronised together
 
 
 class ResetEveryState(NamedTuple):
@@ -91,7 +103,7 @@ def reset_every(tx: Any, period: Period):
         count = s.count + 1
         out, state = inner.run(g, state, params)
         due = count % jnp.round(period).astype(count.dtype) == 0
-        fresh = inner.init(g if params is None else params)
+        fresh = ages.like(inner.init(g if params is None else params), state)
         return out, s._replace(count=count), when(due, lambda state, fresh: fresh, state, fresh)
 
     return wrap(ResetEveryState, as_transform(tx, "reset_every"), step, fields={"count": shared(counter)})

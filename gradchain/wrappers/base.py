@@ -13,7 +13,7 @@ from jax import Array
 from gradchain.core import tree
 from gradchain.core.compose import unique
 from gradchain.core.control import when
-from gradchain.core.link import Link, leaves_of
+from gradchain.core.link import Link, leaves_of, same_leaves
 from gradchain.core.slots import Shared, SlotMaker
 from gradchain.core.transform import Context, Inside, Recipe, Transform
 from gradchain.math.numerics import real_dtype
@@ -105,7 +105,8 @@ class Wrapper(Link):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the wrapper's function on the wrapped transform."""
-        own = state[self.own]
+        own = self.entry(state, self.own)
+        same_leaves(own, self.fields, updates, self.recipe.factory.name)
         inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
         operands, kept = self.live(own)
         body = self.recipe.build(operands) if operands else self
@@ -114,6 +115,7 @@ class Wrapper(Link):
             Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params
         )
         own = self.closed(new, own, updates, found, ctx.plan)
+        own = self.counted(own) if "count" in self.extra else own  # its own function counts what it declares
         return out, {self.own: own._replace(hyperparams=kept) if kept else own, **self._outer(inner)}
 
 

@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Hyper, Period
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, flag, scalar, shared, stack
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment, safe_sqrt
 from gradchain.wrappers.base import wrap
+
+MAX_WINDOW = 2**20
 
 
 class SkipState(NamedTuple):
@@ -34,7 +37,15 @@ class SkipSpikesState(NamedTuple):
     metrics = ("skipped", "last_skipped")
 
 
-@wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
+@wrapper(
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"tx": example("adam")},
+    errors=lambda: [
+        ErrorInput({"window": 1}, ValueError, ("window is 1", "at least 2")),
+        ErrorInput({"window": 10**9}, ValueError, ("window is 1000000000", f"at most {MAX_WINDOW}")),
+        ErrorInput({"by": "loss"}, ValueError, ("by is 'loss'", "expected 'norm' or 'value'")),
+    ],
+)
 def skip(
     tx: Any,
     spikes: Hyper | None = None,
@@ -51,9 +62,13 @@ def skip(
     update goes through whatever its size; one that is not finite never does.
     """
     if by not in ("norm", "value"):
-        raise ValueError(f"skip: by is {by!r}; expected 'norm' or 'value'")
-    if not isinstance(window, int) or window < 2:
-        raise ValueError(f"skip: window is {window!r}; expected a whole number of at least 2 updates")
+        raise ValueError(f"skip: by is {words.show(by)}; expected 'norm' or 'value'")
+    if not 2 <= window <= MAX_WINDOW:
+        raise ValueError(
+            f"skip: window is {words.show(window)}; expected a whole number of at least 2 updates, and at "
+            "most "
+            f"{MAX_WINDOW}: the state holds a number for each"
+        )
 
     def step(inner, g, s, state, params):
         norm = tree.global_norm(g)
@@ -64,7 +79,8 @@ def skip(
             spread = safe_sqrt(jnp.mean(jnp.square(s.history - centre)))
             ok &= (s.taken < window) | (measure <= centre + spikes * spread)
             if max_consecutive is not None:
-                ok |= finite & (s.consecutive >= jnp.round(max_consecutive))
+                most = jnp.round(jnp.asarray(max_consecutive))
+                ok |= finite & (s.consecutive.astype(most.dtype) >= most)
             place = jnp.mod(s.taken, window)
             history = s.history.at[place].set(
                 jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)

@@ -70,5 +70,5 @@ def test_kept_results_hold_what_is_claimed():
 
 def test_kept_table_comes_from_the_kept_runs(tmp_path):
     steps = results.read("quality")[0]["steps"]
-    made = results.write("quality", quality.summary(quality.finished(quality.RUNS, steps)), tmp_path)
+    made = results.write("quality", quality.summary(results.runs(steps)), tmp_path)
     assert made.read_text() == (results.RESULTS / "quality.csv").read_text()

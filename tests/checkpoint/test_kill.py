@@ -23,7 +23,7 @@ class Runs:
     def __init__(self, kind, folder):
         self.errors = (folder / "errors").open("w+")
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", str(Path(__file__).with_name("kill_run.py")), kind, str(folder)],
+            [sys.executable, str(Path(__file__).with_name("kill_run.py")), kind, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

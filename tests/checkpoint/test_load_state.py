@@ -113,7 +113,8 @@ def test_a_mask_drops_what_it_leaves_out_and_back():
     assert report.dropped == ("scale_by_adam/mu/encoder/bias", "scale_by_adam/nu/encoder/bias")
     same_bits(state["scale_by_adam"].mu["head/kernel"], saved["scale_by_adam"].mu["head"]["kernel"])
     back, report = gc.load_state(ADAMW, PARAMS, state)
-    assert report.initialised == ("scale_by_adam/mu/encoder/bias", "scale_by_adam/nu/encoder/bias")
+    anew = [f"scale_by_adam/{field}/encoder/bias" for field in ("mu", "nu", "born")]
+    assert report.initialised == tuple(anew)
     assert report.notes[report.initialised[0]] == "no such leaf in the checkpoint"
     assert not back["scale_by_adam"].mu["encoder"]["bias"].any()
 
@@ -125,7 +126,8 @@ def test_parameters_come_and_go():
     assert report.dropped == ("scale_by_adam/mu/new/kernel", "scale_by_adam/nu/new/kernel")
     assert set(report.notes.values()) == {"no such leaf in the optimizer"}
     state, report = gc.load_state(ADAMW, wider, state)
-    assert report.initialised == ("scale_by_adam/mu/new/kernel", "scale_by_adam/nu/new/kernel")
+    anew = [f"scale_by_adam/{field}/new/kernel" for field in ("mu", "nu", "born")]
+    assert report.initialised == tuple(anew)
 
 
 def test_missing_leaves_are_on_the_mesh():
@@ -178,6 +180,7 @@ def test_start_anew_where_asked():
     assert set(report.initialised) == {
         "scale_by_adam/mu/head/kernel",
         "scale_by_adam/nu/head/kernel",
+        "scale_by_adam/born/head/kernel",
         "scale_by_learning_rate/count",
     }
     assert report.notes["scale_by_learning_rate/count"] == "as asked" and report.dropped == ()

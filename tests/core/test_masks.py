@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gradchain as gc
+from gradchain.core.transform import example
 
 PARAMS = {
     "encoder": {"kernel": jnp.full((3, 2), 0.5), "bias": jnp.ones(2)},
@@ -198,3 +199,34 @@ def test_masks_see_variables_of_nnx_as_leaves():
     grads = nnx.grad(lambda m: jnp.sum(m(jnp.ones((1, 3)))))(model)
     optimizer.update(model, grads)
     np.testing.assert_allclose(model.bias[...], before - 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(gc.REGISTRY))
+def test_a_predicate_that_chooses_nothing(name):
+    """A model without convolutions, and a mask for them: all updates pass through. Traced, not compiled."""
+    tx = gc.masked(example(name), lambda path, leaf: False)
+    if tx.body.needs:
+        pytest.skip("needs the loss")
+    state = jax.eval_shape(tx.init, PARAMS)
+    updates, new = jax.eval_shape(tx.update, GRADS, state, PARAMS)
+    assert jax.tree.structure(new) == jax.tree.structure(state)
+    assert updates == jax.eval_shape(lambda: GRADS)
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [
+        gc.adamw(0.1, mask=lambda path, leaf: leaf.ndim == 5),
+        gc.chain(gc.freeze(lambda path, leaf: False), gc.adam(0.1)),
+        gc.chain(gc.freeze(lambda path, leaf: True), gc.clip_by_global_norm(1.0), gc.adam(0.1)),
+        gc.offload(gc.adam(0.1), lambda path, slot: False, min_size=0),
+        gc.partition({"a": gc.adam(0.1), "b": gc.muon(0.1)}, lambda path, leaf: "a"),
+    ],
+    ids=["decay", "freeze", "all", "offload", "partition"],
+)
+@pytest.mark.filterwarnings("ignore:offload")
+def test_nothing_chosen_in_other_places(tx):
+    state = tx.init(PARAMS)
+    new, after = jax.eval_shape(tx.step, GRADS, state, PARAMS)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    assert jax.tree.structure(new) == jax.tree.structure(PARAMS)

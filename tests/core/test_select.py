@@ -126,16 +126,29 @@ def test_labels():
         ("head/weight", "'head/"),
         (re.compile("attention"), "'encoder/layer0/bias'"),
         (["x", "y"], "'encoder/layer0/bias'"),
-        (lambda path, leaf: False, "'encoder/layer0/bias'"),
-        ({"encoder": False, "head": False}, "'encoder/layer0/bias'"),
     ],
 )
-def test_nothing_chosen_is_an_error(spec, near):
+def test_a_pattern_that_matches_nothing_is_an_error(spec, near):
     with pytest.raises(
         ValueError, match=r"adamw: the mask .* matches none of 5 leaves; paths look like"
     ) as e:
         select.chosen(spec, TREE, "adamw")
     assert near in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        False,
+        {"encoder": False, "head": False},
+        lambda path, leaf: False,
+        lambda params: jax.tree.map(lambda _: False, params),
+    ],
+    ids=["constant", "tree", "predicate", "function"],
+)
+def test_what_is_no_pattern_may_choose_nothing(spec):
+    """No typing mistake: a predicate for convolutions in a model that has none."""
+    assert select.chosen(spec, TREE, "test") == (False,) * 5
 
 
 def test_no_leaves_is_no_error():

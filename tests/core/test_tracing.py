@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.extend.core import jaxprs_in_params
 
 import gradchain as gc
 from gradchain.core import engine
+from gradchain.core.versions import jaxprs_in
 
 
 def equations(jaxpr, seen=None) -> int:
@@ -16,7 +16,7 @@ def equations(jaxpr, seen=None) -> int:
     seen = set() if seen is None else seen
     count = len(jaxpr.eqns)
     for eqn in jaxpr.eqns:
-        for inner in jaxprs_in_params(eqn.params):
+        for inner in jaxprs_in(eqn):
             if id(inner) not in seen:
                 seen.add(id(inner))
                 count += equations(inner, seen)

@@ -35,7 +35,7 @@ def command(out: Path, *flags: str) -> list[str]:
 def environment() -> dict[str, str]:
     """That of the tests, without their eight devices."""
     kept = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    return kept | {"PYTHONPATH": str(EXAMPLES.parent), "PYTHONWARNINGS": "default"}
+    return kept | {"PYTHONPATH": str(EXAMPLES.parent)}
 
 
 def begin(*argv: str) -> subprocess.Popen:

@@ -4,7 +4,8 @@ import random
 from pathlib import Path
 
 import pytest
-from lm_cases import RUN, train_lm
+from lm_cases import RUN, said
+from run_cases import CONFIG, RunFolder, train_to
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,17 @@ def text(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(text, tmp_path_factory) -> Path:
-    """A run of 20 steps; tests read it and do not change it."""
-    out = tmp_path_factory.mktemp("finished")
-    assert train_lm.main([*RUN, f"--text={text}", f"--out={out}"]) == 0
+    """A run of 20 steps, and beside it what it said; tests read it and do not change it."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    (out.parent / "said").write_text(said([*RUN, f"--text={text}", f"--out={out}"]), "utf-8")
     return out
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Path:
+    """A folder with checkpoints after steps 2 and 4."""
+    path = tmp_path_factory.mktemp("run") / "run"
+    with RunFolder(path) as folder:
+        folder.start(CONFIG, False)
+        train_to(folder, 0, 2, 4)
+    return path

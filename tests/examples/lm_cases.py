@@ -1,5 +1,7 @@
 """What the tests of the language model example share: small runs, and what they leave behind."""
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -24,8 +26,18 @@ def rows(out: Path) -> list[dict]:
 
 def arrays(out: Path, step: int) -> dict[str, np.ndarray]:
     """A checkpoint, read without the example's code."""
-    restored = ocp.StandardCheckpointer().restore(out / "checkpoints" / str(step) / "default")
-    return {name: np.asarray(x) for name, x in restored.items()}
+    reader, path = ocp.PyTreeCheckpointer(), out / "checkpoints" / str(step) / "arrays"
+    how = {
+        name: ocp.RestoreArgs(restore_type=np.ndarray) for name in reader.metadata(path).item_metadata.tree
+    }
+    return reader.restore(path, restore_args=how)
+
+
+def said(argv, code=0, program=train_lm) -> str:
+    """What a command prints that must end with this code."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert program.main([*map(str, argv)]) == code, out.getvalue()
+    return out.getvalue()
 
 
 def complaint(capsys, argv, program=train_lm) -> str:

@@ -32,6 +32,21 @@ def test_a_batch_depends_on_seed_and_index_alone(text):
     assert not np.array_equal(batch, corpus.batch(1, 3, 4, 16))
 
 
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        ([b"\0\1", b"a\0", b""], "holds no text: 2 of its 3 files are binary"),
+        ([b"", b""], "is empty: none of its 2 files"),
+        ([], "holds no files"),
+    ],
+)
+def test_a_folder_with_nothing_to_learn_says_why(contents, words, tmp_path):
+    for i, content in enumerate(contents):
+        (tmp_path / str(i)).write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        data.load(str(tmp_path))
+
+
 def test_without_a_path_the_standard_library_is_read():
     corpus = data.load(None)
     assert len(corpus.train) > 1e6

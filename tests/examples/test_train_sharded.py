@@ -58,7 +58,8 @@ def test_a_run_is_compiled_once_and_keeps_an_eighth_of_the_state_on_each_device(
     ],
     ids=" ".join,
 )
-def test_every_mesh_and_stage_trains_alike(flags, text, eight, tmp_path, capsys):
+def test_every_mesh_and_stage_trains_alike(flags, text, eight, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train_sharded.training, "generate", lambda *_: ("", ""))
     argv = [*RUN, "--eval-every=4", f"--text={text}", f"--out={tmp_path}", "--layout", *flags]
     assert train_sharded.main(argv) == 0
     np.testing.assert_allclose(losses(tmp_path)[[0, 2, 3]], losses(eight[0])[[0, 2, 3]], rtol=1e-4)
@@ -88,6 +89,7 @@ def test_a_run_goes_on_over_another_mesh(eight, tmp_path):
         (["--processes=2", "--devices=3"], "cannot be shared out"),
         (["--processes=2", "--devices=4", "--coordinator=localhost:1"], "leave out --coordinator"),
         (["--distributed", "--devices=4"], "--distributed finds"),
+        (["--coordinator=nonsense"], "'nonsense' is not HOST:PORT"),
         (["--coordinator=localhost:1", "--process-id=2", "--num-processes=2"], "--process-id 2"),
         (["--coordinator=localhost:1", "--process-id=0", "--num-processes=2"], "need --out"),
         (["--accumulate=2"], "unknown argument --accumulate"),
@@ -97,6 +99,18 @@ def test_a_run_goes_on_over_another_mesh(eight, tmp_path):
 def test_a_mistake_is_one_line_and_leaves_nothing(flags, expected, text, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert expected in complaint(capsys, [*RUN, f"--text={text}", *flags], train_sharded)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError])
+def test_where_there_is_no_cluster_the_line_says_so(error, text, tmp_path, monkeypatch, capsys):
+    def initialize():
+        raise error("coordinator_address should be defined.\nand more")
+
+    monkeypatch.setattr(train_sharded.processes.jax.distributed, "initialize", initialize)
+    argv = [*RUN, f"--text={text}", f"--out={tmp_path / 'out'}", "--distributed"]
+    said = complaint(capsys, argv, train_sharded)
+    assert "found no cluster here (coordinator_address should be defined.); on one machine" in said
     assert not list(tmp_path.iterdir())
 
 

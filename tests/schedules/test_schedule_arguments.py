@@ -30,8 +30,8 @@ ERRORS = (
     (lambda: gs.constant_schedule(None), "constant_schedule: value is None, expected a finite number"),
     (lambda: gs.linear_schedule(1, math.inf, 5), "linear_schedule: end_value is inf, expected a finite"),
     (
-        lambda: gs.linear_schedule(1, 0, 0),
-        "linear_schedule: transition_steps is 0, expected an integer of at least 1",
+        lambda: gs.linear_schedule(1, 0, -1),
+        "linear_schedule: transition_steps is -1, expected an integer of at least 0",
     ),
     (lambda: gs.linear_schedule(1, 0, 2.5), "transition_steps is 2.5, expected an integer"),
     (lambda: gs.linear_schedule(1, 0, 2**31), "transition_steps is 2147483648, expected .* less than 2**31"),
@@ -68,8 +68,8 @@ ERRORS = (
         lambda: gs.warmup_cosine_decay_schedule(0, 1, 10, 10),
         "warmup_cosine_decay_schedule: decay_steps is 10, expected more than warmup_steps = 10",
     ),
-    (lambda: gs.warmup_exponential_decay_schedule(0, 1, 3, 0, 0.5), "transition_steps is 0, expected"),
-    (lambda: gs.wsd_schedule(0, 1, 5, 5, 0), "wsd_schedule: cooldown_steps is 0, expected"),
+    (lambda: gs.warmup_exponential_decay_schedule(0, 1, 3, -1, 0.5), "transition_steps is -1, expected"),
+    (lambda: gs.wsd_schedule(0, 1, 5, 5, -1), "wsd_schedule: cooldown_steps is -1, expected"),
     (
         lambda: gs.wsd_schedule(0, 1, 5, 5, 5, 0, "sqrt"),
         "wsd_schedule: cooldown is 'sqrt', expected one of 'linear', 'cosine', '1-sqrt'",
@@ -129,6 +129,30 @@ def test_errors(build, message):
     pattern = ".*".join(re.escape(part) for part in message.split(".*"))
     with pytest.raises(ValueError, match=pattern):
         build()
+
+
+STILL = {
+    "linear": lambda steps: gs.linear_schedule(0.5, 0.1, steps),
+    "begun": lambda steps: gs.linear_schedule(0.5, 0.1, steps, 3),
+    "polynomial": lambda steps: gs.polynomial_schedule(0.5, 0.1, 2, steps),
+    "exponential": lambda steps: gs.exponential_decay(0.5, steps, 0.9),
+    "staircase": lambda steps: gs.exponential_decay(0.5, steps, 0.9, staircase=True, end_value=0.1),
+    "warmup": lambda steps: gs.warmup_exponential_decay_schedule(0.1, 0.5, 0, steps, 0.9),
+}
+
+
+@pytest.mark.parametrize("name", STILL)
+@pytest.mark.parametrize("steps", [0, jnp.int32(0)], ids=["number", "array"])
+def test_no_transition_steps_stay_at_the_start(name, steps):
+    """As Optax has it: a run of no steps configures the schedule all the same."""
+    schedule = STILL[name](steps)
+    np.testing.assert_array_equal(schedule(np.arange(8)), np.full(8, np.float32(0.5)))
+    assert float(STILL[name](4)(7)) != 0.5
+
+
+def test_no_cooldown_ends_at_once():
+    schedule = gs.wsd_schedule(0.0, 0.5, 2, 3, 0, 0.1)
+    np.testing.assert_allclose(schedule(np.arange(3, 7)), [0.5, 0.5, 0.1, 0.1], rtol=1e-6)
 
 
 def test_numbers_are_kept_as_python_numbers():

@@ -208,3 +208,12 @@ def test_vmap_skips_each_by_itself():
     assert state["skip"].skipped.tolist() == [0, 1, 0]
     for i, g in enumerate((GRADS[0], BAD, GRADS[1])):
         near(jax.tree.map(lambda x, i=i: x[i], params), run(tx, [g])[0][0])
+
+
+def test_a_schedule_of_spikes_counts_updates():
+    tx = gc.skip(gc.sgd(0.1), spikes=lambda count: 10.0 * count, window=2)
+    params = {"a": jnp.ones(2)}
+    state = tx.init(params)
+    for expected in (0, 10, 20):
+        params, state = tx.step(params, state, params)
+        assert float(gc.hyperparams(tx, state)["skip/spikes"]) == expected

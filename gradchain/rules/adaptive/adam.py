@@ -9,6 +9,7 @@ from jax import Array
 
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import squares, typed, zeros
@@ -32,7 +33,7 @@ def scale_by_adam(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     *,
     nesterov: bool = False,
     bias_correction: bool = True,
@@ -65,7 +66,7 @@ def adam(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     *,
     nesterov: bool = False,
     bias_correction: bool = True,
@@ -84,7 +85,7 @@ def adamw(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     weight_decay: Hyper = 1e-4,
     mask: Selection = None,
     *,
@@ -113,7 +114,7 @@ def nadam(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
 ):
     """Adam with Nesterov momentum, b1 constant: see `scale_by_adam(nesterov=True)`."""
     return chain(
@@ -135,7 +136,7 @@ def scale_by_amsgrad(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
 ):
@@ -162,7 +163,7 @@ def amsgrad(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
 ):

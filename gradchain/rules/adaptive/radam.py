@@ -13,7 +13,7 @@ from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, over_root, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, debias, ema, over_root, real, safe_divide, safe_sqrt
 from gradchain.rules.adaptive.adam import ScaleByAdamState
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
@@ -34,7 +34,7 @@ def rectification(b2, t: Array) -> tuple[Array, Array]:
     Both terms of rho are near 2 / (1 - b2): in float32 at b2 = 0.9999 their difference is off by 2e-3 and may
     miss the threshold. With rho_inf = coth(x/2), x = -log(b2), the large parts cancel on paper instead.
     """
-    t = t.astype(jnp.result_type(float))
+    t = real(t)
     if isinstance(b2, int | float):  # in double precision, as in numerics.bias
         x = -math.log(max(b2, sys.float_info.min))
     else:

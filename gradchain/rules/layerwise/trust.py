@@ -14,6 +14,7 @@ from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.masks import partition
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.transform import Transform, optimizer, transform
 from gradchain.math.numerics import norm, safe_divide
@@ -127,6 +128,11 @@ def _local_rate(weight_decay, mask, trust_coefficient, eps, trust_ratio_mask) ->
     renamed={"weight_decay_mask": "mask"},
     example=lambda: {"learning_rate": 0.1},
     traits=MATRICES,
+    errors=lambda: [
+        ErrorInput(
+            {"mask": "*", "weight_decay_mask": "*"}, TypeError, ("mask and weight_decay_mask", "give mask")
+        )
+    ],
 )
 def lars(
     learning_rate: Hyper,

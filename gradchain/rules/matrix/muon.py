@@ -5,19 +5,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
-from gradchain.core import select, tree
+from gradchain.core import select, tree, words
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.masks import partition
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, default_axes, typed, zeros
 from gradchain.core.transform import optimizer, transform
@@ -30,7 +33,24 @@ from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
 Coefficients = Triple | Sequence[Triple]
-PAPER: Any = {"paper": "Jordan et al. 2024, Muon; arXiv:2502.16982", "traits": frozenset({"matrices"})}
+MAX_STEPS = 100  # of Newton-Schulz: five are usual, each one is part of the program
+
+
+def _errors() -> Iterator[ErrorInput]:
+    yield ErrorInput({"ns_steps": 0}, ValueError, ("ns_steps=0", f"1 to {MAX_STEPS}"))
+    yield ErrorInput({"ns_steps": 2**31}, ValueError, ("ns_steps=2147483648", f"1 to {MAX_STEPS}"))
+    for bad in ((1.0, 2.0), [], [(1.0, 2.0)], [[1.0, "x", 2.0]], (1e300, 0.0, 0.0)):
+        yield ErrorInput({"ns_coeffs": bad}, ValueError, ("ns_coeffs=", "three numbers (a, b, c)"))
+    yield ErrorInput({"ns_coeffs": {"x": 1}}, TypeError, ("ns_coeffs is {'x': 1}", "expected a"))
+    yield ErrorInput(
+        {"preconditioning": "aul"}, ValueError, ("preconditioning is 'aul'", "did you mean 'aol'?")
+    )
+
+
+PAPER: Any = {
+    "paper": "Jordan et al. 2024, Muon; arXiv:2502.16982",
+    "traits": frozenset({"matrices"}),
+}
 
 # Leaves that are matrices by shape alone: a row of them belongs to a token or a class.
 LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier|logits|logits_dense)(/|$)")
@@ -38,14 +58,25 @@ LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier
 
 def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
     """The coefficients of every step: one triple for all of them, or one for each."""
-    given = [ns_coeffs] * ns_steps if isinstance(ns_coeffs[0], int | float) else list(ns_coeffs)
-    steps = tuple(tuple(float(c) for c in triple) for triple in given)  # type: ignore[union-attr]
-    if not steps or any(len(triple) != 3 for triple in steps):
+    one = bool(ns_coeffs) and isinstance(ns_coeffs[0], int | float)
+    count = ns_steps if one else len(ns_coeffs)
+    given: Any = [ns_coeffs] if one else list(ns_coeffs)
+    if not 1 <= count <= MAX_STEPS or not all(map(_is_triple, given)):
         raise ValueError(
-            f"ns_coeffs={ns_coeffs!r}, ns_steps={ns_steps!r}: expected three numbers (a, b, c) for ns_steps "
-            "steps, 1 or more, or a list of such triples, one for each step"
+            f"scale_by_muon: ns_coeffs={words.show(ns_coeffs)}, ns_steps={words.show(ns_steps)}: expected "
+            "three numbers "
+            f"(a, b, c) for ns_steps steps, 1 to {MAX_STEPS}, or a list of such triples, one for each step"
         )
-    return steps  # type: ignore[return-value]
+    steps = tuple((float(a), float(b), float(c)) for a, b, c in given)
+    return steps * count if one else steps
+
+
+def _is_triple(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and all(isinstance(c, int | float | np.number) and abs(c) < 1e30 for c in value)
+    )
 
 
 class ScaleByMuonState(NamedTuple):
@@ -53,13 +84,13 @@ class ScaleByMuonState(NamedTuple):
     mu: PyTree  # like params, E[g]
 
 
-@transform(**PAPER)
+@transform(**PAPER, errors=_errors)
 def scale_by_muon(
     ns_coeffs: Coefficients = QUINTIC,
     ns_steps: int = 5,
     beta: Decay = 0.95,
     eps: Hyper = 1e-8,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     *,
     nesterov: bool = True,
     adaptive: bool = False,
@@ -88,10 +119,11 @@ def scale_by_muon(
             return numerics.debias(mu, beta, t), mu
         return beta * numerics.debias(mu, beta, t + 1) + (1 - beta) * numerics.debias(g, beta, t), mu
 
-    def update(updates, s, params, *, leaves: list[Leaf]):
+    def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
         old = jax.tree.leaves(s.mu)
-        made = [momentum(g, mu.astype(g.dtype), s.count) for g, mu in zip(grads, old, strict=True)]
+        rows = zip(grads, old, counts, strict=True)
+        made = [momentum(g, mu.astype(g.dtype), t) for g, mu, t in rows]
         means = [m.astype(g.dtype) for (m, _), g in zip(made, grads, strict=True)]
         out = per_matrix(orthogonal, means, leaves, padding=True)
         if adaptive:
@@ -136,7 +168,7 @@ class _Groups:
             picked: Sequence[bool] = [not LOOKED_UP.search(path.lower()) for path in paths]
         else:
             picked = select.chosen(self.chosen, params, "muon")
-        axes = [default_axes(path, tuple(x.shape)) for path, x in zip(paths, leaves, strict=True)]
+        axes = [default_axes(p, tuple(getattr(x, "shape", ()))) for p, x in zip(paths, leaves, strict=True)]
         labels = ["muon" if on and a.rows and a.cols else "adam" for on, a in zip(picked, axes, strict=True)]
         return treedef.unflatten(labels)
 
@@ -145,6 +177,7 @@ class _Groups:
     **PAPER,
     renamed={"weight_decay_mask": "mask"},
     example=lambda: {"learning_rate": 0.02},
+    errors=_errors,
 )
 def muon(
     learning_rate: Hyper,
@@ -154,7 +187,7 @@ def muon(
     eps: Hyper = 1e-8,
     weight_decay: Hyper = 0.0,
     mask: Selection = None,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     *,
     nesterov: bool = True,
     adaptive: bool = False,

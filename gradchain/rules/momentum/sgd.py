@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import typed, zeros
 from gradchain.core.transform import optimizer, transform
@@ -19,7 +20,7 @@ class TraceState(NamedTuple):
 
 
 @transform(paper="Polyak 1964; Sutskever et al. 2013", example=lambda: {"decay": 0.9})
-def trace(decay: Decay, nesterov: bool = False, accumulator_dtype: Any = None):
+def trace(decay: Decay, nesterov: bool = False, accumulator_dtype: DType | None = None):
     """Accumulate past updates: momentum as a decaying sum, not an average (that is `ema`).
 
     v = g + decay v;  u = v
@@ -38,7 +39,7 @@ def sgd(
     learning_rate: Hyper,
     momentum: Decay | None = None,
     nesterov: bool = False,
-    accumulator_dtype: Any = None,
+    accumulator_dtype: DType | None = None,
 ):
     """Gradient descent: p = p - lr * g, or with momentum p = p - lr * v, see `trace`."""
     rate = scale_by_learning_rate(learning_rate)

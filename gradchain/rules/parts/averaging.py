@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jax import Array
 
 from gradchain.core.hyper import Decay
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import typed, zeros
 from gradchain.core.transform import transform
@@ -21,7 +22,7 @@ class EmaState(NamedTuple):
 
 
 @transform(example=lambda: {"decay": 0.9})
-def ema(decay: Decay, debias: bool = True, accumulator_dtype: Any = None):
+def ema(decay: Decay, debias: bool = True, accumulator_dtype: DType | None = None):
     """Average past updates: momentum as a mean, not a sum (that is `trace`).
 
     m = decay m + (1 - decay) g;  u = m / (1 - decay^t), or with debias=False u = m

@@ -13,13 +13,13 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.transform import transform
 
 
-@transform()
+@transform(traits=frozenset({"any_leaf"}))
 def identity():
     """Pass updates through: u = g."""
     return leafwise(None, lambda g: g)
 
 
-@transform()
+@transform(traits=frozenset({"any_leaf"}))
 def set_to_zero():
     """Set every update to zero: u = 0."""
     return leafwise(None, lambda g: jnp.zeros_like(g))

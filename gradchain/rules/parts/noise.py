@@ -11,7 +11,7 @@ from gradchain.core.compose import chain
 from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import normal, safe_sqrt
+from gradchain.math.numerics import normal, real, safe_sqrt
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
 
@@ -32,7 +32,7 @@ def add_noise(eta: Hyper, gamma: Hyper, seed: int = 0):
         raise TypeError(f"add_noise: seed is {seed!r}; expected a whole number (a JAX key is not a value)")
 
     def step(g, s, *, salt):
-        variance = eta * jnp.float_power(s.count, -gamma)  # count = 1 + t
+        variance = eta * jnp.float_power(real(s.count), -gamma)  # count = 1 + t
         return g + safe_sqrt(variance) * normal(seed, s.count, salt, g), s
 
     return leafwise(AddNoiseState, step)

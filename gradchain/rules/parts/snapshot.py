@@ -18,7 +18,7 @@ class SnapshotState(NamedTuple):
     measurement: dict[str, Array]  # measure_name -> [] of the last updates
 
 
-@transform(example=lambda: {"measure_name": "update_norm"})
+@transform(traits=frozenset({"any_leaf"}), example=lambda: {"measure_name": "update_norm"})
 def snapshot(measure_name: str, measure: Callable[[Any], Array] | None = None):
     """Pass updates through and keep one number of them in the state: u = g.
 

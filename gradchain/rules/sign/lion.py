@@ -9,6 +9,7 @@ from jax import Array
 
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import typed, zeros
@@ -26,7 +27,7 @@ class ScaleByLionState(NamedTuple):
 
 
 @transform(paper="arXiv:2302.06675")
-def scale_by_lion(b1: Decay = 0.9, b2: Decay = 0.99, mu_dtype: Any = None):
+def scale_by_lion(b1: Decay = 0.9, b2: Decay = 0.99, mu_dtype: DType | None = None):
     """Scale by Lion.
 
     u = sign(b1 m + (1 - b1) g), 0 at 0 and x / |x| of a complex x;  m = b2 m + (1 - b2) g
@@ -35,7 +36,7 @@ def scale_by_lion(b1: Decay = 0.9, b2: Decay = 0.99, mu_dtype: Any = None):
     def step(g, s):
         return jnp.sign(ema(s.mu, g, b1)), ScaleByLionState(s.count, ema(s.mu, g, b2))
 
-    return leafwise(ScaleByLionState, step, mu=typed(zeros, mu_dtype))
+    return leafwise(ScaleByLionState, step, ages=False, mu=typed(zeros, mu_dtype))
 
 
 @optimizer(paper="arXiv:2302.06675", example=lambda: {"learning_rate": 0.01})
@@ -43,7 +44,7 @@ def lion(
     learning_rate: Hyper,
     b1: Decay = 0.9,
     b2: Decay = 0.99,
-    mu_dtype: Any = None,
+    mu_dtype: DType | None = None,
     weight_decay: Hyper = 1e-3,
     mask: Selection = None,
 ):

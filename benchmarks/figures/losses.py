@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.plot import COLOURS, GREY
+from benchmarks.figures.bars import COLOURS, GREY
 
 Rows = Sequence[Mapping[str, Any]]
 KINDS = {

@@ -1,13 +1,10 @@
-"""Figures from the tables in results/: `python -m benchmarks.plot` draws them all anew."""
+"""Horizontal bars: the figure of most tables."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from benchmarks import results
 
 COLOURS = {"gradchain": "#2a6f97", "optax": "#c8773a", "torch": "#7a8450"}
 GREY = "#8a8a8a"
@@ -77,21 +74,3 @@ def bars(
     figure.savefig(path, dpi=150, metadata={"Software": None})
     plt.close(figure)
     return path
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Draw the tables named on the command line, or all that are there."""
-    from benchmarks import quality, step, trace
-    from benchmarks.aot import run
-
-    names = list(sys.argv[1:] if argv is None else argv) or sorted(
-        p.stem for p in results.RESULTS.glob("*.csv")
-    )
-    for name in names:
-        drawers = {"trace": trace.draw, "step": step.draw, "quality": quality.draw}
-        drawer = drawers.get(name.split("_")[0], run.draw)
-        print(drawer(name))
-
-
-if __name__ == "__main__":
-    main()

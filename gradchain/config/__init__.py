@@ -1,0 +1,7 @@
+"""Optimizers as JSON: {"adamw": {"learning_rate": 0.001}}, read without evaluating or importing anything."""
+
+from gradchain.config.place import ConfigError
+from gradchain.config.read import from_config
+from gradchain.config.write import to_config
+
+__all__ = ["ConfigError", "from_config", "to_config"]

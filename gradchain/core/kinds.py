@@ -1,0 +1,167 @@
+"""Kinds: what an argument that is no hyperparameter may be, from its annotation, checked when it is given."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import functools
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from gradchain.core import words
+
+NO = object()  # what `read` returns for a value of another kind
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of argument: how a message calls it, and read(value) -> the value as it is kept, or NO."""
+
+    name: str
+    read: Callable[[Any], Any]
+    choices: tuple[str, ...] = ()  # where it is one of these words
+
+    def check(self, who: str, argument: str, value: Any) -> Any:
+        """The value as it is kept; a TypeError for one of another kind, a ValueError for another word."""
+        found = self.read(value)
+        if found is not NO:
+            return found
+        wrong = ValueError if self.choices and isinstance(value, str) else TypeError
+        raise wrong(f"{who}: {argument} is {words.show(value)}; expected {self.name}{self._hint(value)}")
+
+    def _hint(self, value: Any) -> str:
+        if isinstance(value, str):
+            if found := words.near(value, self.choices):
+                return f"; did you mean {found!r}?"
+            if value.strip().lower() in ("true", "false", "none", "null") or re.fullmatch(
+                r"[-+.\de]+", value
+            ):
+                return " (it is a text: leave the quotation marks out)"
+        if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            return " (a JAX key is not a value)"
+        return " that is known when the program is traced" if isinstance(value, Tracer) else ""
+
+
+def _instance(*of: type) -> Callable[[Any], Any]:
+    return lambda value: value if isinstance(value, of) else NO
+
+
+def _bool(value: Any) -> Any:
+    return value if isinstance(value, bool) else bool(value) if isinstance(value, np.bool_) else NO
+
+
+def _int(value: Any) -> Any:
+    if isinstance(value, int):
+        return NO if isinstance(value, bool) else value
+    if isinstance(value, float | np.number) and not isinstance(value, np.complexfloating):
+        return int(value) if np.isfinite(value) and value == int(value) else NO
+    return NO
+
+
+def _float(value: Any) -> Any:
+    if isinstance(value, int | float):
+        return NO if isinstance(value, bool) else value
+    return value.item() if isinstance(value, np.floating | np.integer) else NO
+
+
+def _dtype(value: Any) -> Any:
+    if isinstance(value, int | float | Mapping | list | tuple):
+        return NO  # NumPy takes them for structured dtypes
+    try:
+        found = jnp.dtype(value)
+    except (TypeError, ValueError, SyntaxError):
+        return NO
+    return value if found.names is None and found.subdtype is None and not found.hasobject else NO
+
+
+def _patterns(value: Any) -> Any:
+    """Any tree may be a selection, but no number or text within a list of something else."""
+    if isinstance(value, bool | np.bool_ | str | re.Pattern) or value is None or callable(value):
+        return value
+    if isinstance(value, list | tuple) and any(isinstance(x, str | re.Pattern) for x in value):
+        return value if all(isinstance(x, str | re.Pattern) for x in value) else NO
+    return NO if isinstance(value, int | float | complex | bytes | set | frozenset) else value
+
+
+NONE = Kind("None", lambda value: None if value is None else NO)
+PLAIN: dict[Any, Kind] = {
+    bool: Kind("True or False", _bool),
+    int: Kind("a whole number", _int),
+    float: Kind("a number", _float),
+    str: Kind("a text", _instance(str)),
+    type(None): NONE,
+}
+ORIGINS: dict[Any, Kind] = {
+    tuple: Kind("a tuple", _instance(tuple, list)),
+    list: Kind("a list", _instance(tuple, list)),
+    collections.abc.Sequence: Kind("a list", lambda v: NO if isinstance(v, str) else _instance(Sequence)(v)),
+    collections.abc.Mapping: Kind("a mapping", _instance(Mapping)),
+    dict: Kind("a mapping", _instance(Mapping)),
+    collections.abc.Callable: Kind("a function", lambda value: value if callable(value) else NO),
+}
+DTYPE = Kind("a dtype", _dtype)
+SELECTION = Kind(
+    'a glob on the path ("**/kernel"), a regular expression, a list of these, (path, leaf) -> bool, '
+    "or a tree of booleans",
+    _patterns,
+)
+
+if TYPE_CHECKING:
+    DType = Any
+else:
+    DType = Annotated[Any, DTYPE]
+
+
+def find(hint: Any) -> Kind | None:
+    """The kind that an annotation means; None for one that says nothing, as Any does."""
+    for m in getattr(hint, "__metadata__", ()):
+        if isinstance(m, Kind):
+            return m
+    if hint in PLAIN:
+        return PLAIN[hint]
+    origin = typing.get_origin(hint) or hint
+    if origin is Literal:
+        return _choice(typing.get_args(hint))
+    if origin in (typing.Union, types.UnionType):
+        found = [find(part) for part in typing.get_args(hint)]
+        return None if None in found else _any([k for k in found if k is not None])
+    return ORIGINS.get(origin)
+
+
+def _choice(choices: Sequence[Any]) -> Kind:
+    shown = [repr(c) for c in choices]
+    text = f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else shown[0]
+    texts = tuple(c for c in choices if isinstance(c, str))
+    return Kind(
+        text, lambda v: v if any(v is c or (type(v) is type(c) and v == c) for c in choices) else NO, texts
+    )
+
+
+def _any(kinds: Sequence[Kind]) -> Kind:
+    def read(value: Any) -> Any:
+        return next((found for kind in kinds if (found := kind.read(value)) is not NO), NO)
+
+    names = list(dict.fromkeys(kind.name for kind in kinds))
+    choices = tuple(c for kind in kinds for c in kind.choices)
+    return Kind(
+        " or ".join([*(n for n in names if n != "None"), *(n for n in names if n == "None")]), read, choices
+    )
+
+
+@functools.cache
+def of_fields(cls: type) -> Mapping[str, Kind]:
+    """The kinds of a dataclass's fields."""
+    try:
+        hints = typing.get_type_hints(cls, include_extras=True)
+    except NameError:  # written for type checkers alone
+        return {}
+    fields: Any = dataclasses.fields(cls)
+    return {f.name: kind for f in fields if (kind := find(hints.get(f.name)))}
