@@ -1,5 +1,6 @@
 """gradchain.testing for somebody else's transform: what it reports, and what it says of one that is wrong."""
 
+import sys
 from typing import NamedTuple
 
 import jax
@@ -141,6 +142,13 @@ def test_traits_of_what_it_is_made_of_count():
     found = testing.subject(gc.chain(gc.sgd(0.1), gc.round_stochastically()))
     assert found.declares("last") and not testing.subject(gc.sgd(0.1)).declares("last")
     assert set().union(*(f.traits for f in gc.REGISTRY.values())) <= set(testing.TRAITS)
+
+
+def test_flax_need_not_be_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "flax", None)
+    monkeypatch.setitem(sys.modules, "flax.core", None)
+    cases = {case.__name__: case for case in testing.laws_for("scale")}
+    cases["containers_do_not_matter"]()
 
 
 def test_given_parameters_are_trained():
