@@ -25,7 +25,7 @@ demo-sharded: .venv/.installed-examples  ## train it over eight devices made of 
 	$(BIN)/python examples/train_sharded.py $(or $(ARGS),--devices 8)
 
 test: .venv/.installed-test  ## the quick suite, on the CPU
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not slow and not aot" $(ARGS)
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --durations=20 -m "not slow and not aot" $(ARGS)
 
 test-all: .venv/.installed-test  ## the quick and the slow suite
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not aot" $(ARGS)

@@ -13,23 +13,27 @@ os.environ["XLA_FLAGS"] = " ".join([*_flags, f"--xla_force_host_platform_device_
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
+# Folders of tests that look at numbers: in the quick suite LLVM does little there, which takes a third off a
+# compilation. XLA's own passes are the same, and with them fusions, buffers and collectives; LLVM joins no
+# product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what users run.
+QUICK = {"frameworks", "golden", "laws", "matrices", "report", "rules", "schedules", "wrappers"}
+
+
+@pytest.fixture(autouse=True)
+def compiler_effort(request):
+    """Little effort of the compiler in the quick suite, where only numbers are looked at."""
+    quick = "not slow" in request.config.getoption("markexpr") and bool(QUICK & set(request.path.parts))
+    little = quick and not request.node.get_closest_marker("optimized")
+    jax.config.update("jax_disable_most_optimizations", little)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
 
 @pytest.fixture
 def x64():
     """float64 and int64 arrays within one test."""
     with jax.enable_x64(True):
         yield
-
-
-@pytest.fixture
-def quick_compiler():
-    """LLVM does little, which takes a third off a compilation: for tests that look at numbers only.
-
-    Programs have the same operations, fusions and buffers.
-    """
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def pytest_sessionstart() -> None:

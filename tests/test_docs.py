@@ -7,6 +7,8 @@ The blocks of a page share their names. A `text` block right after a python bloc
 import contextlib
 import io
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,8 @@ BLOCK = re.compile(
 
 def run_page(text: str, name: str) -> int:
     """Run a page's blocks in one namespace; how many there were."""
-    names, count = {"__name__": "__docs__"}, 0
+    page = types.ModuleType("__docs__")  # a module, so that pickle finds what a page defines
+    sys.modules["__docs__"], names, count = page, vars(page), 0
     for block in BLOCK.finditer(text):
         if block["skip"]:
             continue

@@ -33,7 +33,7 @@ def jitted_is_eager(subject: Subject) -> None:
     near(found, subject.eager, subject.ulps)
 
 
-@law(advice=PURE)
+@law(advice=PURE, dear=True)
 def scanned_is_eager(subject: Subject) -> None:
     """Steps within jax.lax.scan do what eager ones do."""
     near(scanned(subject, *subject.problem()), subject.eager, subject.ulps)

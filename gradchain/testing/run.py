@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gradchain.testing import derivatives, dtypes, meshes, programs, recipes, trees, values
+from gradchain.testing import derivatives, dtypes, meshes, programs, promotion, recipes, trees, values
 from gradchain.testing.law import Broken, Law
 from gradchain.testing.subjects import Subject, subject
 
 laws: tuple[Law, ...] = (
     *recipes.LAWS,
     *dtypes.LAWS,
+    *promotion.LAWS,
     *trees.LAWS,
     *programs.LAWS,
     *values.LAWS,

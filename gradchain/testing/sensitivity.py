@@ -58,6 +58,14 @@ def can_be_traced(keys: Keys) -> bool:
     return factory is not None and name in factory.ranges and not factory.ranges[name].integer
 
 
+def config_of(tx: Transform) -> dict[str, Any]:
+    """The config of an optimizer, with the defaults of its own hyperparameters."""
+    config: Any = to_config(tx)
+    given, ranges = tx.recipe.args, tx.recipe.factory.ranges
+    defaults = {k: given[k] for k in ranges if isinstance(given.get(k), int | float)}
+    return {tx.name: {**defaults, **config[tx.name]}} if defaults else config
+
+
 def sensitive(
     tx: Transform | Mapping[str, Any],
     run: Callable[[Transform], Mapping[str, jax.Array]],
@@ -73,7 +81,7 @@ def sensitive(
     trajectory as it is known, else it is run. options: of the compiler.
     Returns by how much each number moves the trajectory, in units of rtol * (|value| + 0.01).
     """
-    config = to_config(tx) if isinstance(tx, Transform) else dict(tx)
+    config = config_of(tx) if isinstance(tx, Transform) else dict(tx)
     found = list(numbers(config))
     if absent := sorted(set(insensitive) - {str(keys[-1]) for keys, _ in found}):
         raise ValueError(f"insensitive: {absent} are no numbers of {config}")

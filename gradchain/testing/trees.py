@@ -129,7 +129,7 @@ def one_bare_array(subject: Subject) -> None:
     steps_stay_finite(subject, subject.shape_pair[0])
 
 
-@law(advice="Means over no elements are 0/0: use gc.numerics.safe_divide.")
+@law(advice="Means over no elements are 0/0: use gc.numerics.safe_divide.", dear=True)
 def scalars_and_arrays_without_elements(subject: Subject) -> None:
     """Leaves may be scalars, or have no elements."""
     others = {"none": array(0, 3), "one": array(1, 1), "scalar": array()}
@@ -143,7 +143,11 @@ def numpy_arrays(subject: Subject) -> None:
     same_bits(subject.run(params, grads), subject.eager)
 
 
-@law(advice="Squares are g * conj(g): gc.numerics.abs2. Or declare the trait 'real'.", unless=("real",))
+@law(
+    advice="Squares are g * conj(g): gc.numerics.abs2. Or declare the trait 'real'.",
+    unless=("real",),
+    dear=True,
+)
 def complex_parameters(subject: Subject) -> None:
     """Complex numbers without imaginary part step as the real ones do, and others stay finite."""
     shapes = {"kernel": subject.shape_pair[0]}

@@ -76,7 +76,7 @@ def schedule_is_followed(subject: Subject) -> None:
         near(found, expected, ULPS)
 
 
-@law(advice=OPERAND, when=tuned)
+@law(advice=OPERAND, when=tuned, dear=True)
 def new_values_compile_nothing(subject: Subject) -> None:
     """An array is an operand: other values run the program that is there."""
     with versions.double():

@@ -2,9 +2,10 @@
 
 What is dear runs on a sample, which has every kernel body and every trait; the slow suite runs it on all:
 
-    vmapped_over_models, vmapped_over_hyperparameters
     derivative_of_two_steps, tangent_of_a_step, derivative_by_hyperparameters
     sharded_like_its_slots, sharded_on_explicit_axes
+    scanned_is_eager, vmapped_over_models, vmapped_over_hyperparameters, new_values_compile_nothing
+    scalars_and_arrays_without_elements, complex_parameters
 
 In the slow suite alone runs programs_agree_in_other_dtypes. All other laws run on all.
 """
@@ -32,7 +33,6 @@ def cases():
             yield pytest.param(name, law, marks=[pytest.mark.slow] * slow, id=f"{name}-{law.name}")
 
 
-@pytest.mark.usefixtures("quick_compiler")
 @pytest.mark.parametrize("name, law", list(cases()))
 def test_law(name, law):
     if reason := law.excuse(subject(name)):

@@ -1,4 +1,4 @@
-"""JAX set to promote nothing by itself, neither ranks nor dtypes: nothing here leans on it."""
+"""JAX set to promote nothing by itself: options that no example takes, for the laws see examples only."""
 
 import contextlib
 
@@ -8,9 +8,7 @@ import pytest
 
 import gradchain as gc
 from gradchain import testing
-from gradchain.testing import problems
-
-SHAPES = {**problems.SHAPES, "stack": problems.array(2, 4, 3)}
+from gradchain.testing.promotion import trace
 
 
 @contextlib.contextmanager
@@ -18,24 +16,6 @@ def strictly():
     """No rank and no dtype is promoted; Python's numbers have neither."""
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         yield
-
-
-def trace(tx, dtype):
-    """init, update and step, without running anything."""
-    subject, params = testing.subject(tx), problems.random(SHAPES, dtype)
-    with strictly():
-        state = jax.eval_shape(tx.init, params)
-        jax.eval_shape(subject.update(), params, state, params)
-        jax.eval_shape(subject.step(), params, state, params)
-
-
-@pytest.mark.parametrize("name", sorted(gc.REGISTRY))
-def test_nothing_is_promoted_by_jax(name):
-    subject = testing.subject(name)
-    for dtype in set(subject.dtypes) & {"float32", "bfloat16"}:
-        trace(subject.tx, dtype)
-    if constants := subject.hypers:
-        trace(subject.make(**{k: gc.tunable(v) for k, v in constants.items()}), "bfloat16")
 
 
 OPTIONS = {
@@ -52,7 +32,9 @@ OPTIONS = {
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_options_that_no_example_takes(option):
-    trace(OPTIONS[option](), "bfloat16")
+    subject = testing.subject(OPTIONS[option]())
+    with strictly():
+        trace(subject, subject.tx, "bfloat16")
 
 
 def test_the_settings_are_seen():

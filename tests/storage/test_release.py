@@ -11,6 +11,7 @@ import gradchain as gc
 from gradchain.core.transform import example
 from gradchain.storage.inplace import Update
 from gradchain.storage.layerwise import TakesLayersTogether
+from tests.sampled import sampled
 from tests.storage.release_cases import (
     ADAMW,
     BATCH,
@@ -92,7 +93,7 @@ TOGETHER = {  # what takes layers together, and the link that does
 }
 
 
-@pytest.mark.parametrize("name", gc.REGISTRY)
+@pytest.mark.parametrize("name", sampled())
 def test_every_transform_works_by_layer_or_says_that_it_cannot(name):
     tx, params = example(name), {"kernel": normal(0, 2, 4, 6), "bias": normal(1, 2, 6)}
     grads = jax.tree.map(lambda x: 0.3 * x + 0.1, params)
