@@ -1,4 +1,4 @@
-"""Print the lowest versions that pyproject.toml promises, as constraints for pip: jax==0.10.0, one a line.
+"""Print the lowest versions that pyproject.toml promises, as constraints for pip: jax==0.10.2, one a line.
 
 Of what the library needs and of what its extras bring, but not of tools, which the newest of is always right.
 """
