@@ -1,22 +1,29 @@
 # Needs make and Python 3.11 or newer; everything else is installed into .venv and .envs.
-# Another interpreter: make PYTHON=python3.12 test. Arguments for what is run: make demo ARGS="--steps 50".
+# The newest Python on PATH, of pyenv or of uv is taken, or make PYTHON=python3.12 test; `make clean` for another
+# one later. Arguments for what is run: make demo ARGS="--steps 50".
 
-PYTHON ?= python3
+# Looked for once, and only where an environment is made.
+ifeq ($(origin PYTHON), undefined)
+PYTHON = $(eval PYTHON := $$(or $$(shell .ci/newest-python),python3))$(PYTHON)
+endif
+PYTHON_3_11 ?= $(or $(shell .ci/newest-python 3.11),python3.11)
 ARGS ?=
+QUICK := -m pytest -n 2 -m "not slow and not aot"
+SMOKE := --laws-one-in 12 tests/core tests/laws tests/frameworks tests/sharding
 BIN := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-aot lint format hooks golden bench bench-aot docs clean
+.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot lint format hooks golden bench bench-aot docs clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.installed-examples  ## train a small language model on the CPU and show its curves
 	$(BIN)/python examples/train_lm.py $(ARGS)
@@ -25,10 +32,18 @@ demo-sharded: .venv/.installed-examples  ## train it over eight devices made of 
 	$(BIN)/python examples/train_sharded.py $(or $(ARGS),--devices 8)
 
 test: .venv/.installed-test  ## the quick suite, on the CPU
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 --durations=20 -m "not slow and not aot" $(ARGS)
+	JAX_PLATFORMS=cpu $(BIN)/python $(QUICK) --durations=20 $(ARGS)
 
 test-all: .venv/.installed-test  ## the quick and the slow suite
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m "not aot" $(ARGS)
+
+OTHERS := .envs/py311 .envs/lowest
+
+test-versions: test $(OTHERS:%=%/.installed)  ## the quick suite on the newest versions, on Python 3.11 and on the lowest promised
+	for env in $(OTHERS); do JAX_PLATFORMS=cpu $$env/bin/python $(QUICK) $(ARGS) || exit 1; done
+
+smoke-versions: $(OTHERS:%=%/.installed)  ## the core, Flax, sharding and a twelfth of the laws on the two others
+	for env in $(OTHERS); do JAX_PLATFORMS=cpu $$env/bin/python $(QUICK) $(SMOKE) $(ARGS) || exit 1; done
 
 test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
 	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
@@ -80,6 +95,18 @@ endef
 .venv/bin/python:
 	$(check_python)
 	$(PYTHON) -m venv .venv
+
+# The oldest Python, once with the last JAX for it and once with the lowest versions that pyproject.toml promises.
+.envs/py311/.installed: pyproject.toml
+	$(PYTHON_3_11) -m venv .envs/py311
+	$(@D)/bin/python $(PIP_INSTALL) --editable ".[test]"
+	@touch $@
+
+.envs/lowest/.installed: pyproject.toml .ci/lowest.py
+	$(PYTHON_3_11) -m venv .envs/lowest
+	$(@D)/bin/python .ci/lowest.py > $(@D)/constraints.txt
+	$(@D)/bin/python $(PIP_INSTALL) --constraint $(@D)/constraints.txt --editable ".[test]"
+	@touch $@
 
 # The compilers for hardware this machine need not have, each apart from the others and from the tests.
 # ALLOW_MULTIPLE_LIBTPU_LOAD: two processes would otherwise meet at one lock file.

@@ -36,6 +36,24 @@ def x64():
         yield
 
 
+def pytest_addoption(parser) -> None:
+    """An option that `make smoke-versions` gives."""
+    parser.addoption(
+        "--laws-one-in", type=int, default=1, help="one in so many laws, the same ones each time"
+    )
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Leave out laws as the option says. Their order is by law, then by transform: all of both are met."""
+    step = config.getoption("--laws-one-in")
+    laws = [item for item in items if "tests/laws/" in item.path.as_posix()]
+    if step > 1:
+        kept = {*laws[::step]}
+        out = [item for item in laws if item not in kept]
+        items[:] = [item for item in items if item not in {*out}]
+        config.hook.pytest_deselected(items=out)
+
+
 def pytest_sessionstart() -> None:
     """Fail at once, with the reason, where a plugin made jax pick its devices before this file was read."""
     found = len(jax.devices())

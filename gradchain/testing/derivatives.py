@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import versions
 from gradchain.testing.compare import finite
 from gradchain.testing.law import law, laws_in, tuned
 from gradchain.testing.problems import array, problem, random
@@ -55,7 +54,7 @@ def tangent_of_a_step(subject: Subject) -> None:
 @law(advice=SAFE, unless=("no_derivative",), when=tuned, dear=True)
 def derivative_by_hyperparameters(subject: Subject) -> None:
     """Reverse mode through two steps, with respect to every hyperparameter."""
-    with versions.double():
+    with jax.enable_x64(True):
         shapes = matrix(subject)
         params = random(shapes, "float64")
         grads = [random(shapes, "float64", 1 + i) for i in range(2)]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import versions
 from gradchain.core.hyper import tunable
 from gradchain.core.transform import Transform
 from gradchain.core.tree import apply_updates
@@ -76,7 +75,7 @@ def shapes_of(subject: Subject):
 @law(advice=POLICY)
 def kinds_are_stable(subject: Subject) -> None:
     """Shapes, dtypes and structures stay from step to step, whatever is scheduled, for 16 to 64 bits."""
-    with versions.double():
+    with jax.enable_x64(True):
         params, grads = (mixed(shapes_of(subject), subject.dtypes, seed) for seed in (0, 10))
         for tx in variants(subject):
             check_kinds(subject, tx, params, grads)
@@ -144,7 +143,7 @@ def made(jaxpr):
 @law(advice="Look for a cast or a constant of float32 in the kernel.", unless=("codes",))
 def float64_is_computed_in_float64(subject: Subject) -> None:
     """No value of float64 parameters is rounded on the way."""
-    with versions.double():
+    with jax.enable_x64(True):
         params, (grads,) = subject.problem("float64", steps=1)
         state = subject.tx.init(params)
         for path, x in leaves(state).items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import versions
 from gradchain.core.tree import apply_updates
 from gradchain.core.versions import jaxprs_in
 from gradchain.testing.compare import near, require, same_bits, same_kinds
@@ -42,7 +41,7 @@ def scanned_is_eager(subject: Subject) -> None:
 @law(advice=PURE, slow=True)
 def programs_agree_in_other_dtypes(subject: Subject) -> None:
     """Eager, jitted and scanned steps agree in bfloat16, float16 and float64, in units of the parameters."""
-    with versions.double():
+    with jax.enable_x64(True):
         for dtype in subject.dtypes:
             params, grads = subject.problem(dtype)
             eager, state = subject.run(params, grads), subject.tx.init(params)

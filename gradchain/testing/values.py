@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import versions
 from gradchain.core.hyper import tunable
 from gradchain.core.transform import Transform
 from gradchain.testing.compare import near
@@ -46,7 +45,7 @@ def constant_in_other_words(subject: Subject) -> None:
         "a schedule": lambda v: lambda count: jnp.asarray(float(v)),
         "tunable": tunable,
     }
-    with versions.double():
+    with jax.enable_x64(True):
         expected = updates_of(subject, subject.tx)
         for word, say in words.items():
             found = updates_of(subject, subject.make(**{k: say(v) for k, v in subject.hypers.items()}))
@@ -66,7 +65,7 @@ def schedule_is_followed(subject: Subject) -> None:
     def schedule(first, then):
         return lambda count: jnp.where(count == 0, float(first), float(then))
 
-    with versions.double():
+    with jax.enable_x64(True):
         found = updates_of(subject, subject.make(**{k: schedule(v, later[k]) for k, v in constants.items()}))
         params, grads = problem(matrix(subject), "float64")
         state, expected = subject.tx.init(params), []
@@ -79,7 +78,7 @@ def schedule_is_followed(subject: Subject) -> None:
 @law(advice=OPERAND, when=tuned, dear=True)
 def new_values_compile_nothing(subject: Subject) -> None:
     """An array is an operand: other values run the program that is there."""
-    with versions.double():
+    with jax.enable_x64(True):
         params, (grads,) = problem(matrix(subject), "float64", 1)
 
         @jax.jit
@@ -96,7 +95,7 @@ def new_values_compile_nothing(subject: Subject) -> None:
 @law(advice=OPERAND, when=tuned, dear=True)
 def vmapped_over_hyperparameters(subject: Subject) -> None:
     """Several values train at once, each as it would alone."""
-    with versions.double():
+    with jax.enable_x64(True):
         params, grads = problem(matrix(subject), "float64", 2)
 
         def train(values):
