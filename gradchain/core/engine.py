@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from gradchain.core import select, tree
 from gradchain.core.codec import Codec, field_of, kept
-from gradchain.core.kernel import KernelError, Program, kernel_of
+from gradchain.core.kernel import KEPT, KernelError, Program, kernel_of
 from gradchain.core.link import Link, flat, leaves_of, need_params, parts_of
 from gradchain.core.slots import Leaf, Slot
 from gradchain.core.transform import Context
@@ -219,7 +219,7 @@ def _keys(leaves, weights, described, live: Sequence[_Live]) -> list[tuple]:
     ]
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=KEPT)
 def _block(kernel: Callable) -> Callable:
     def block(rows, scalars, operands, extra, key):
         return [kernel(*row, scalars, operands, extra, key) for row in rows]
@@ -231,7 +231,7 @@ def _block(kernel: Callable) -> Callable:
 def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) -> Program:
     recipes = tuple(v.part.link.recipe.static for v in active)
     codecs = tuple(tuple(v.codecs[i].items()) for v in active)
-    return Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply, codecs)
+    return Program(tuple(v.part.link.program_key for v in active), recipes, leaf, apply, codecs)
 
 
 def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:

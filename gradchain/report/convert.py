@@ -27,8 +27,9 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     nnx.Optimizer or a TrainState. ValueError: the state is not that of `tx`, or `to` is another optimizer.
     """
     need_transform(tx, "convert(state, tx, to, params)", state)
-    state, old, new = held.checked(state, tx, "convert"), tx.slots(params), to.slots(params)
-    _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
+    given, old, new = held.arrays(state), tx.slots(params), to.slots(params)
+    _same(tree.paths(given), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
+    state = held.checked(given, tx, "convert")
     counts = [
         x for path, x in zip(tree.paths(state), jax.tree.leaves(state), strict=True) if path.endswith("count")
     ]
