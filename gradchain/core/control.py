@@ -9,8 +9,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.core import Tracer
 
 from gradchain.core import versions
+
+
+def is_known(due: Array) -> bool:
+    """Whether a condition has its value now, so that it need not be a part of a program."""
+    return not isinstance(due, Tracer)
 
 
 def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
@@ -18,8 +24,11 @@ def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
 
     A loop of one turn or none: XLA for GPU replaces a `lax.cond` between elementwise branches by selects,
     which do the work in every step (36 bytes a parameter for AdamW instead of none). For derivatives, which
-    a loop has none of, it is the `lax.cond`.
+    a loop has none of, it is the `lax.cond`. Where `due` is known, as in eager steps, f is called or not: a
+    loop around it would be compiled in every step.
     """
+    if is_known(due):
+        return f(carry, *operands) if due else carry
     # What f closes over becomes an operand, integers and keys too, which jax.closure_convert leaves inside:
     # a derivative of a jitted or scanned step would find them there as another trace's.
     closed, shape = jax.make_jaxpr(f, return_shape=True)(carry, *operands)

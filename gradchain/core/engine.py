@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from gradchain.core import select, tree
 from gradchain.core.codec import Codec, field_of, kept
 from gradchain.core.coded import same_codec, same_fields
-from gradchain.core.kernel import Program, kernel_of
+from gradchain.core.kernel import KEPT, Program, kernel_of
 from gradchain.core.link import BORN, Link, counts_of, flat, leaves_of, need_params, parts_of
 from gradchain.core.returned import KernelError
 from gradchain.core.slots import Leaf
@@ -212,7 +212,7 @@ def _keys(leaves, weights, described, live: Sequence[_Live], alone: Sequence[str
     ]
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=KEPT)
 def _block(kernel: Callable) -> Callable:
     def block(rows, scalars, operands, extra, key):
         return [kernel(*row, scalars, operands, extra, key) for row in rows]
@@ -224,7 +224,7 @@ def _block(kernel: Callable) -> Callable:
 def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) -> Program:
     recipes = tuple(v.part.link.recipe.static for v in active)
     codecs = tuple(tuple(v.codecs[i].items()) for v in active)
-    return Program(tuple(v.part.link.recipe.static_key for v in active), recipes, leaf, apply, codecs)
+    return Program(tuple(v.part.link.program_key for v in active), recipes, leaf, apply, codecs)
 
 
 def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:

@@ -40,7 +40,10 @@ def _like(x, dtype):
     return x.astype(numerics.wide_dtype(x.dtype, jnp.finfo(dtype).dtype))
 
 
-@functools.lru_cache(maxsize=4096)
+KEPT = 512  # programs; each holds 0.4 MB and more, and making one again costs tens of milliseconds
+
+
+@functools.lru_cache(maxsize=KEPT)
 def kernel_of(program: Program) -> Callable:
     """kernel(g, p, columns, salt, scalars, operands, extra, key) -> (update or parameter, new columns)."""
 

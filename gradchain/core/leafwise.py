@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from gradchain.core import values
 from gradchain.core.engine import Part, run
 from gradchain.core.link import Link, asked_for
 from gradchain.core.returned import check_arguments
@@ -20,6 +23,14 @@ class Leafwise(Link):
         self.asks = asked_for(step)
         self.uses_params = check_arguments(step, State) > (1 if State is None else 2)
         self.needs = self.asks - {"leaf", "salt"}
+
+    @functools.cached_property
+    def program_key(self) -> Any:
+        """What its kernel depends on: all its constants but the selection, which says what it runs on."""
+        recipe = self.recipe
+        chosen = {k for k, v in recipe.args.items() if v is self.where and v is not None}
+        rest = {k: v for k, v in recipe.static.args.items() if k not in chosen}
+        return (recipe.factory.fn, values.key(rest), recipe.operands, tuple(sorted(chosen)))
 
     def run(self, updates, state, params, ctx: Context):
         """Run as a chain of one link."""

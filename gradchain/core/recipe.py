@@ -153,11 +153,6 @@ class Recipe:
         return tuple(k for k in self.factory.ranges if hyper.is_dynamic(self.args[k]) or k in record)
 
     @functools.cached_property
-    def static_key(self) -> Any:
-        """What the kernel's program depends on: everything but the values of its operands."""
-        return (self.factory.fn, values.key(self.static.args), self.operands)
-
-    @functools.cached_property
     def static(self) -> Recipe:
         """The recipe without its operands, which may be tracers: fit to be kept in a cache."""
         return Recipe(self.factory, {k: v for k, v in self.args.items() if k not in self.operands})

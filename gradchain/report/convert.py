@@ -28,8 +28,10 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     nnx.Optimizer or a TrainState. ValueError: the state is not that of `tx`, or `to` is another optimizer.
     """
     need_transform(tx, "convert(state, tx, to, params)", state)
-    state = held.checked(state, tx, "convert")
-    old, new = ages.like(tx.slots(params), state), ages.like(to.slots(params), state)
+    state, old, new = held.arrays(state), tx.slots(params), to.slots(params)
+    if isinstance(state, Mapping) and set(state) == set(old):
+        held.checked(state, tx, "convert")
+        old, new = ages.like(old, state), ages.like(new, state)
     _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
     slots = zip(tree.paths(old), jax.tree.leaves(old), strict=True)
     clocks = {path for path, slot in slots if path.endswith("/count") and slot.dtype == jnp.int32}

@@ -42,7 +42,7 @@ class Schedule:
         if not jnp.issubdtype(count.dtype, jnp.integer):
             raise TypeError(f"{type(self).__name__}: count has dtype {count.dtype}, expected integers")
         eager = not isinstance(count, Tracer) and _constant(self)
-        return _compiled(self, count) if eager else _evaluate(self, count)
+        return _compiled(self)(count) if eager else _evaluate(self, count)
 
     def __repr__(self) -> str:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(typing.cast(Any, self))}
@@ -69,7 +69,10 @@ def _evaluate(schedule: Schedule, count: Array) -> Array:
     return jnp.broadcast_to(value, jnp.broadcast_shapes(value.shape, count.shape))
 
 
-_compiled = jax.jit(_evaluate, static_argnums=0)  # forty small operations one by one take milliseconds
+@functools.lru_cache(maxsize=256)
+def _compiled(schedule: Schedule) -> Callable[[Array], Array]:
+    """The program of a schedule: forty small operations one by one take milliseconds."""
+    return jax.jit(functools.partial(_evaluate, schedule))
 
 
 def _constant(part: Any) -> bool:

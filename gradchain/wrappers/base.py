@@ -12,7 +12,7 @@ from jax import Array
 
 from gradchain.core import tree
 from gradchain.core.compose import unique
-from gradchain.core.control import when
+from gradchain.core.control import is_known, when
 from gradchain.core.link import Link, leaves_of, same_leaves
 from gradchain.core.slots import Shared, SlotMaker
 from gradchain.core.transform import Context, Inside, Recipe, Transform
@@ -50,6 +50,8 @@ class Inner:
                 updates = jax.tree.map(lambda g: _scaled(g, scale), updates)
             return self.run(updates, state, params)
 
+        if is_known(due) and due:
+            return scaled(updates, scale, state, params)
         if self.ctx.apply:
             carry, operands = (params, state), (updates, scale)
         else:

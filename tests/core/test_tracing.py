@@ -1,4 +1,9 @@
-"""The price of tracing: a kernel is traced once per shape, and what is kept of it holds no tracers."""
+"""The price of tracing: a kernel is traced once per shape, and what is kept of it is bounded."""
+
+import gc as garbage
+import subprocess
+import sys
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +12,7 @@ import optax
 import pytest
 
 import gradchain as gc
-from gradchain.core import engine
+from gradchain.core import engine, kernel
 from gradchain.core.versions import jaxprs_in
 
 
@@ -140,3 +145,100 @@ def test_a_kernel_traced_under_jit_serves_eager_calls():
     jitted, _ = jax.jit(tx.update)(params, tx.init(params))
     eager, _ = tx.update(params, tx.init(params))
     np.testing.assert_array_equal(jitted["a"], eager["a"])
+
+
+COMPILED: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, _, **about: COMPILED.append(event) if "backend_compile" in event else None
+)
+ADAM = gc.scale_by_adam()
+
+
+@pytest.mark.parametrize("do", ["step", "update"])
+@pytest.mark.parametrize(
+    "tx",
+    [
+        gc.accumulate(ADAM, 2),
+        gc.accumulate(ADAM, 2, nonfinite="skip"),
+        gc.skip(ADAM),
+        gc.skip(ADAM, 6.0, window=2),
+        gc.loss_scale(ADAM, 4.0, growth_interval=2),
+        gc.reset_every(ADAM, 2),
+        gc.lookahead(ADAM, 2, 0.5, reset_state=True),
+    ],
+    ids=repr,
+)
+def test_an_eager_step_compiles_nothing_again(tx, do):
+    """Work that is done in some steps only is a loop within a program, and no program by itself."""
+    params = {"a": jnp.ones(3)}
+    grads, bad = params, {"a": jnp.full(3, jnp.inf)}
+    state, counts = tx.init(params), []
+    for g in (grads, grads, bad, grads, grads, bad):  # each branch was taken in the first half
+        before = len(COMPILED)
+        _, state = getattr(tx, do)(g, state, params)
+        counts.append(len(COMPILED) - before)
+    assert counts[3:] == [0, 0, 0], counts
+    assert gc.metrics(state)
+
+
+def test_a_program_of_several_branches_is_counted():
+    before = len(COMPILED)
+    jax.jit(lambda x: x * 17)(jnp.ones(3))
+    assert len(COMPILED) > before
+
+
+def test_a_selection_is_no_part_of_the_program():
+    """A mask that is written anew for each optimizer, as in a function that builds one."""
+    params = {"a": jnp.ones(3), "b": jnp.ones((2, 2))}
+    engine.clear_caches()
+    found = []
+    for ndim in (1, 1, 2):
+        tx = gc.add_decayed_weights(0.25, mask=lambda path, leaf, ndim=ndim: leaf.ndim == ndim)
+        updates, _ = tx.update(params, {}, params)
+        found.append([float(updates[k].ravel()[0]) for k in params])
+    assert found == [[1.25, 1.0], [1.25, 1.0], [1.0, 1.25]]
+    assert kernel.kernel_of.cache_info().misses == 1
+    gc.add_decayed_weights(0.5, mask=lambda path, leaf: True).update(params, {}, params)
+    assert kernel.kernel_of.cache_info().misses == 2
+
+
+def test_what_is_forgotten_is_freed():
+    params = {"a": jnp.ones(3)}
+    engine.clear_caches()
+    made = []
+    kept, engine.kernel_of = engine.kernel_of, lambda program: made.append(kept(program)) or made[-1]
+    try:
+        gc.scale(0.123).update(params, {}, params)
+    finally:
+        engine.kernel_of = kept
+    refs = [weakref.ref(f) for f in made]
+    assert refs and all(ref() is not None for ref in refs)
+    made.clear()
+    engine.clear_caches()
+    garbage.collect()
+    assert all(ref() is None for ref in refs), "something else holds a kernel, and with it its program"
+
+
+MANY = """
+import jax.numpy as jnp
+import gradchain as gc
+from gradchain.core import kernel
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+params, sizes = {"a": jnp.ones(3)}, []
+for i in range(kernel.KEPT + 200):
+    gc.scale(1e-3 + 1e-7 * i).update(params, {}, params)
+    sizes += [resident()]
+print((sizes[-1] - sizes[kernel.KEPT]) / (sizes[kernel.KEPT] - sizes[kernel.KEPT - 200]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_programs_that_are_kept_are_bounded():
+    """A sweep over learning rates as Python numbers: each is a program of its own, and the old ones go."""
+    found = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=True)
+    assert float(found.stdout) < 0.25, found.stdout  # 200 more, against 200 that were kept
