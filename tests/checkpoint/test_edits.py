@@ -52,7 +52,7 @@ QUIET = {"derandomize": True, "deadline": None, "database": None, "suppress_heal
 NOISE = pytest.mark.filterwarnings(  # of Orbax's other writes, when one fails
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine:RuntimeWarning"
 )
-COUNT = {"leaves": 0, "loads": 0, "faults": 0, "runs": 0}
+COUNT = {"leaves": 0, "loads": 0, "faults": 0, "restores": 0, "runs": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +151,7 @@ class Edits(RuleBasedStateMachine):
         self.model = Run(self.recipe, params, self.fresh(self.recipe, params))
         self.params = self.place(params)
         self.live = self.recipe.tx().init(self.params)
+        self.fill(int(self.rng.integers(1000)))
 
     def decoded(self):
         """The live state by path, exactly."""
@@ -253,6 +254,9 @@ class Edits(RuleBasedStateMachine):
     @rule(seed=st.integers(0, 1000))
     def other_values(self, seed):
         """As if it had been trained."""
+        self.fill(seed)
+
+    def fill(self, seed):
         rng = np.random.default_rng(seed)
         params = {name: powers(rng, x, False) for name, x in self.model.params.items()}
         state = {p: powers(rng, x, "/nu/" in p) for p, x in sorted(self.model.state.items())}
@@ -305,6 +309,9 @@ class Edits(RuleBasedStateMachine):
     @precondition(lambda self: self.live is not None)
     @rule(n=st.one_of(st.just(0), st.integers(1, 18), st.integers(1, 120)), how=st.sampled_from(HOWS))
     def save(self, n, how):
+        self.save_with(n, how)
+
+    def save_with(self, n, how):
         """Perhaps with a fault at the n-th system call; then either checkpoint may be there."""
         if self.folders and (how.crash or how.short):
             n = 0
@@ -335,6 +342,9 @@ class Edits(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.disk))
     @rule()
     def restore(self):
+        self.restore_what_is_there()
+
+    def restore_what_is_there(self):
         params = self.place(self.model.params)
         there = self.there()
         runs = [run for run in self.disk if run.step in there]
@@ -349,6 +359,13 @@ class Edits(RuleBasedStateMachine):
         self.recipe, self.params, self.live, self.exact = recipe, found.params, found.state, saved.was_exact
         self.model = self.expect(saved, recipe, found.report)
         self.disk = [saved]
+        COUNT["restores"] += 1
+
+    @precondition(lambda self: self.live is not None)
+    @rule(n=st.one_of(st.just(0), st.integers(1, 18), st.integers(1, 120)), how=st.sampled_from(HOWS))
+    def save_and_restore(self, n, how):
+        self.save_with(n, how)
+        self.restore_what_is_there()
 
 
 class Folders(Edits):
@@ -364,7 +381,7 @@ class Folders(Edits):
 def test_edits(machine, runs):
     if machine.folders:
         pytest.importorskip("orbax.checkpoint")
-    run_state_machine_as_test(machine, settings=settings(max_examples=runs, stateful_step_count=12, **QUIET))
+    run_state_machine_as_test(machine, settings=settings(max_examples=runs, stateful_step_count=20, **QUIET))
 
 
 @pytest.mark.slow
@@ -376,4 +393,4 @@ def test_many_edits(machine, runs):
     more = {**QUIET, "derandomize": False}
     run_state_machine_as_test(machine, settings=settings(max_examples=runs, stateful_step_count=30, **more))
     print(COUNT)
-    assert COUNT["leaves"] > 1000 and COUNT["loads"] > 100 and COUNT["faults"] > 10
+    assert COUNT["leaves"] > 1000 and COUNT["restores"] > 100 and COUNT["faults"] > 10
