@@ -11,17 +11,24 @@ import jax.numpy as jnp
 
 from gradchain.checkpoint.parsed import parse
 
-# Arrays of other dtypes are written as bytes.
+# In the order of the package, which puts the last ones first. Arrays of other dtypes are written as bytes.
 CODES = {
     "bool": "BOOL",
-    "bfloat16": "BF16",
+    "uint8": "U8",
+    "int8": "I8",
+    "int16": "I16",
+    "uint16": "U16",
     "float16": "F16",
+    "bfloat16": "BF16",
+    "int32": "I32",
+    "uint32": "U32",
     "float32": "F32",
-    "float64": "F64",
     "complex64": "C64",
-    **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
-    **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
+    "float64": "F64",
+    "int64": "I64",
+    "uint64": "U64",
 }
+RANK = {name: rank for rank, name in enumerate(CODES)}
 NAMES = {code: name for name, code in CODES.items()}
 LONGEST = 100_000_000  # bytes of a header that the package safetensors reads
 
@@ -37,11 +44,12 @@ class Tensor(NamedTuple):
 
 def laid_out(arrays: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, Tensor]:
     """Arrays by name, given as dtype and shape, in the file's order: large elements first, to align all."""
-    sizes = {name: jnp.dtype(dtype).itemsize for name, (dtype, _) in arrays.items()}
     found, at = {}, 0
-    for name in sorted(arrays, key=lambda name: (-sizes[name], name)):
+    for name in sorted(arrays, key=lambda name: (-RANK[arrays[name][0]], name)):
         dtype, shape = arrays[name]
-        found[name] = Tensor(dtype, tuple(shape), at, at := at + sizes[name] * math.prod(shape))
+        size = jnp.dtype(dtype).itemsize * math.prod(shape)
+        found[name] = Tensor(dtype, tuple(shape), at, at + size)
+        at += size
     return found
 
 

@@ -227,6 +227,11 @@ def test_the_package_reads_what_is_written_and_is_not_needed(run, monkeypatch):
     for name, x in written.items():
         assert (arrays[name].dtype, arrays[name].shape) == (x.dtype, x.shape), name
         assert arrays[name].tobytes() == jax.device_get(x).tobytes(), name
+    rows = [json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]) for data in (
+        safetensors.numpy.save(arrays, {}), run.read_bytes())]  # fmt: skip
+    assert {k: v for k, v in rows[0].items() if k in arrays} == {
+        k: v for k, v in rows[1].items() if k in arrays
+    }
     monkeypatch.setitem(sys.modules, "safetensors", None)
     gc.save(run, TX, STATE, PARAMS)
     assert not loads_or_refuses(run)
