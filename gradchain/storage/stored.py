@@ -76,8 +76,8 @@ class Rule:
             if self.named and pattern not in self.hit:
                 near = difflib.get_close_matches(pattern[:200], self.asked, 3, 0.4) or list(self.asked)[:6]
                 raise ValueError(
-                    f"stored: no slot matches {words.show(pattern)}; slots are {', '.join(map(repr, near))}, with the "
-                    "path of a leaf behind: 'nu/**/kernel'"
+                    f"stored: no slot matches {words.show(pattern)}; slots are {', '.join(map(repr, near))}, "
+                    "with the path of a leaf behind: 'nu/**/kernel'"
                 )
 
 
