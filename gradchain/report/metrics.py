@@ -52,7 +52,7 @@ def _entries(state: Any) -> list[tuple[str, Any]]:
             "state that tx.init or tx.update returned"
         )
     found = list(held.entries(held.arrays(state)))
-    if not found and (leaves := jax.tree.leaves(state)):
+    if not found and (leaves := jax.tree.leaves(held.opt_state(state))):
         raise TypeError(
             f"metrics: found no state of a link among {len(leaves)} leaves of {words.show(state)}: "
             "metrics(state), with the state that tx.init or tx.update returned, not the parameters"
