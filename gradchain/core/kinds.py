@@ -21,6 +21,10 @@ from gradchain.core import words
 NO = object()  # what `read` returns for a value of another kind
 
 
+class KindError(TypeError, ValueError):
+    """An argument of another kind than its annotation says: 0.5 for a whole number is either of the two."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """A kind of argument: how a message calls it, and read(value) -> the value as it is kept, or NO."""
@@ -30,12 +34,11 @@ class Kind:
     choices: tuple[str, ...] = ()  # where it is one of these words
 
     def check(self, who: str, argument: str, value: Any) -> Any:
-        """The value as it is kept; a TypeError for one of another kind, a ValueError for another word."""
+        """The value as it is kept; an error for one of another kind."""
         found = self.read(value)
         if found is not NO:
             return found
-        wrong = ValueError if self.choices and isinstance(value, str) else TypeError
-        raise wrong(f"{who}: {argument} is {words.show(value)}; expected {self.name}{self._hint(value)}")
+        raise KindError(f"{who}: {argument} is {words.show(value)}; expected {self.name}{self._hint(value)}")
 
     def _hint(self, value: Any) -> str:
         if isinstance(value, str):

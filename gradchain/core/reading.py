@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from gradchain.core import select, tree
+from gradchain.core import select, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.slots import Axes, axes_rule
@@ -42,7 +42,7 @@ class Reading(Body):
         for pattern in self.axes:
             if not any(select.matches(pattern, path) for path in paths):
                 there = ", ".join(map(repr, paths[:4]))
-                raise ValueError(f"with_axes: no leaf matches {pattern!r}; there are {there}")
+                raise ValueError(f"with_axes: no leaf matches {words.show(pattern)}; there are {there}")
 
     def run(self, updates, state, params, ctx: Context):
         """The inner update."""

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding
 
-from gradchain.core import place
+from gradchain.core import place, words
 from gradchain.math import numerics
 
 
@@ -34,8 +34,10 @@ class Axes:
     @classmethod
     def parse(cls, letters: str) -> Axes:
         """Axes from one letter per axis, b (batch), r (rows) or c (columns): "brc" is a stack of matrices."""
-        if set(letters) - set("brc"):
-            raise ValueError(f"axes {letters!r}: one letter per axis, b (batch), r (rows) or c (columns)")
+        if not isinstance(letters, str) or set(letters) - set("brc"):
+            raise ValueError(
+                f"axes {words.show(letters)}: one letter per axis, b (batch), r (rows) or c (columns)"
+            )
         at = {k: tuple(i for i, letter in enumerate(letters) if letter == k) for k in "brc"}
         return cls(at["b"], at["r"], at["c"])
 

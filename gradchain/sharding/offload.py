@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gradchain.core import ages, place, select, tree
+from gradchain.core import ages, place, select, tree, words
 from gradchain.core.codec import Part, Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.select import Selection
@@ -188,5 +188,5 @@ def offload(
     """
     for name, value in (("min_size", min_size), ("group_bytes", group_bytes)):
         if not isinstance(value, int) or value < 0:
-            raise ValueError(f"offload: {name} is {value!r}; expected a whole number, 0 or more")
+            raise ValueError(f"offload: {name} is {words.show(value)}; expected a whole number, 0 or more")
     return Offload(as_transform(inner, "offload"), select, min_size, group_bytes)

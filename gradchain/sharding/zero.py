@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from gradchain.core import ages, place, tree
+from gradchain.core import ages, place, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.link import need_params
@@ -107,9 +107,9 @@ def zero(
     Raises ValueError for an axis that the mesh has not; warns (ShardingWarning) of leaves that stay whole.
     """
     if stage not in (1, 2, 3):
-        raise ValueError(f"zero: stage is {stage!r}; expected 1, 2 or 3")
+        raise ValueError(f"zero: stage is {words.show(stage)}; expected 1, 2 or 3")
     if not isinstance(min_size, int) or min_size < 0:
-        raise ValueError(f"zero: min_size is {min_size!r}; expected a whole number, 0 or more")
+        raise ValueError(f"zero: min_size is {words.show(min_size)}; expected a whole number, 0 or more")
     names = axis if isinstance(axis, str) else tuple(axis)
     return Zero(as_transform(inner, "zero"), Rule(names, min_size, specs, stage == 3), stage)
 

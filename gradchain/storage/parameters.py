@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
+from gradchain.core import words
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import Leaf, Slot, SlotMaker, absent, copy
 from gradchain.core.transform import transform
@@ -200,7 +201,9 @@ def split_weights(bits: int = 16, seed: int = 0):
     (see `towards`), the remainder is made against the sum as it is.
     """
     if bits not in (8, 16) or isinstance(bits, bool):
-        raise ValueError(f"split_weights: bits is {bits!r}; expected 16, or 8 with stochastic rounding")
+        raise ValueError(
+            f"split_weights: bits is {words.show(bits)}; expected 16, or 8 with stochastic rounding"
+        )
     check_seed("split_weights", seed)
     dtype, unused = {16: jnp.int16, 8: jnp.int8}[bits], LOW - bits
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax import Array
 
-from gradchain.core import select
+from gradchain.core import select, words
 from gradchain.core.codec import Codec, CodecError, Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.recipe import ErrorInput
@@ -74,10 +74,10 @@ class Rule:
             raise CodecError(f"stored: {codec!r} keeps no slot; for {where!r}: it {why}")
         for pattern in self.codecs:
             if self.named and pattern not in self.hit:
-                near = difflib.get_close_matches(pattern, self.asked, 3, 0.4) or list(self.asked)[:6]
+                near = difflib.get_close_matches(pattern[:200], self.asked, 3, 0.4) or list(self.asked)[:6]
                 raise ValueError(
-                    f"stored: no slot matches {pattern!r}; slots are {', '.join(map(repr, near))}, with the "
-                    "path of a leaf behind: 'nu/**/kernel'"
+                    f"stored: no slot matches {words.show(pattern)}; slots are {', '.join(map(repr, near))}, "
+                    "with the path of a leaf behind: 'nu/**/kernel'"
                 )
 
 
@@ -141,5 +141,5 @@ def stored(tx: Any, codec: Any, *, min_size: int = 4096, seed: int = 0):
     """
     rounding.check_seed("stored", seed)
     if not isinstance(min_size, int) or min_size < 0:
-        raise ValueError(f"stored: min_size is {min_size!r}; expected a whole number, 0 or more")
+        raise ValueError(f"stored: min_size is {words.show(min_size)}; expected a whole number, 0 or more")
     return Stored(as_transform(tx, "stored"), codec, min_size, seed)

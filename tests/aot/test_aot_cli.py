@@ -144,6 +144,22 @@ def test_stage_3_keeps_parameters_split(run):
         ([], {"topology": "v5e:32x32"}, "there is no such slice: v5e come as 1x1"),
         ([], {"topology": "v5p:4x4"}, "there is no such slice: v5p come as 2x2x1"),
         ([], {"topology": "h100:2x16"}, "of which a host has 8"),
+        ([], {"params": '{"w": [8], "w": [9]}'}, "params.json: the key 'w' stands twice"),
+        ([], {"params": "[" * 100_000}, "nested more than 64 deep"),
+        ([], {"params": {"w": {"shape": [8], "spec": 3}}}, "w: expected as spec a list of mesh axes or null"),
+        ([], {"params": {"w": {"shape": [8], "spec": ""}}}, "w: expected as spec a list of mesh axes"),
+        ([], {"params": {"w": {"shape": [8], "dtype": None}}}, "w: None is no dtype"),
+        ([], {"params": {"w": {"shape": [8], "dtype": "f4,f4"}}}, "w: 'f4,f4' is no dtype"),
+        ([], {"params": {"w": [10**30]}}, "w: an array of shape [1000000000000000000000"),
+        ([], {"params": {"w": [2**20] * 4}}, "has 2^48 numbers or more"),
+        ([], {"params": {"w": "\x1b[31m" * 10**5}}, "w: expected a shape or a mapping, found '\\x1b[31m"),
+        (["--model=0"], {}, "--model 0: expected the devices of an axis, 1 or more"),
+        (["--model=-1"], {}, "--model -1: expected"),
+        (["--mesh=data=99999999999999999999"], {}, "expected axes and their devices"),
+        ([], {"topology": "cpu:" + "9" * 5000}, "is not a topology"),
+        ([], {"topology": "cpu:999999"}, "cpu:999999: 999999 devices, and at most 65536"),
+        ([], {"topology": "cpu:9999"}, "at most 1024 CPU devices"),
+        ([], {"topology": "h100:99999x8"}, "h100:99999x8: 799992 devices"),
         ([], {"topology": "cpu:64"}, "64 CPU devices are needed and 8 are there"),
     ],
 )  # fmt: skip
@@ -151,6 +167,13 @@ def test_bad_input_is_an_error_that_says_where(run, args, kwargs, message):
     code, out, err = run(*args, **kwargs)
     assert code == 2 and not out
     assert err.startswith("python -m gradchain.aot: ") and message in err
+    assert len(err) < 1000 and "\x1b" not in err and "Traceback" not in err
+
+
+def test_a_model_of_a_few_numbers_is_not_wrong(run):
+    """A constant learning rate is made anew by the program: four bytes that are not updated in place."""
+    code, out, _ = run(params={"w": [8]}, topology="cpu:2")
+    assert code == 0 and "nothing is wrong" in out
 
 
 def test_missing_files_and_compilers_are_named(run, monkeypatch, tmp_path, capsys):

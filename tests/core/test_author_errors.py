@@ -80,7 +80,7 @@ def test_what_a_kernel_returns(name):
 @pytest.mark.parametrize(
     "step, words",
     [
-        (lambda g: (g, None), ["(float32", "expected u, an array"]),
+        (lambda g: (g, None), ["expected u, an array"]),
         (lambda g: None, ["returned None", "expected u, an array"]),
         (lambda g: g[0], ["of shape [3]", "[2, 3]"]),
     ],
@@ -88,7 +88,7 @@ def test_what_a_kernel_returns(name):
 def test_what_a_kernel_without_state_returns(step, words):
     with pytest.raises(ValueError) as e:
         updated(link(step, None))
-    says(e, "mine: the kernel returned", "for the leaf 'w'", *[w for w in words if w != "(float32"])
+    says(e, "mine: the kernel returned", "for the leaf 'w'", *words)
 
 
 def test_integers_for_a_counter_and_numbers_for_a_mean_are_kept():
@@ -161,10 +161,9 @@ def loose(rate=0.1):
     return gc.leafwise(None, lambda g: g * rate)
 
 
-@pytest.mark.parametrize("value", [gc.tunable(0.1)])
-def test_tunable_without_an_annotation(value):
+def test_tunable_without_an_annotation():
     with pytest.raises(TypeError) as e:
-        gc.transform()(loose)(value)
+        gc.transform()(loose)(gc.tunable(0.1))
     says(e, "loose: rate is tunable(0.1)", "no annotation", "rate: Hyper")
 
 

@@ -3,6 +3,8 @@
 import ast
 import inspect
 import math
+import pickle
+import pydoc
 import re
 import textwrap
 from typing import Any
@@ -125,6 +127,16 @@ def test_methods_of_a_factory(name):
             TypeError, match=rf"^{name} is a function .*call it first, {name}\(.*\)\.{method}\("
         ):
             getattr(getattr(gc, name), method)(1, 2)
+
+
+@every
+def test_a_factory_is_still_a_function(name):
+    """What names it, documents it, types it and pickles it sees a plain function."""
+    factory = getattr(gc, name)
+    assert inspect.isfunction(factory) and factory.__name__ == factory.__qualname__ == name
+    assert inspect.signature(factory) == inspect.signature(gc.REGISTRY[name].fn)
+    assert pickle.loads(pickle.dumps(factory)) is factory
+    assert factory.__doc__ and factory.__doc__.splitlines()[0] in pydoc.plain(pydoc.render_doc(factory))
 
 
 # The wrong tree --------------------------------------------------------------------------------------------
