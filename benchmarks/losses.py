@@ -52,7 +52,10 @@ def difference(one: np.ndarray, two: np.ndarray) -> float:
 
 @functools.cache
 def apart(name: str, device: Any = None) -> float:
-    """How far the losses of an optimizer on a device, by default the first, are from those on the CPU; NaN without one."""
+    """How far the losses of an optimizer on a device, by default the first, are from the CPU's.
+
+    NaN where JAX has no CPU.
+    """
     make = registered()[name]
     try:
         cpu = jax.devices("cpu")[0]
