@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.aot.measure import step_of
-from benchmarks.aot.optimizers import Make, registered
+from benchmarks.aot.optimizers import registered
 
 STEPS = 30
 # Of the loss at each step, with products of float32 in full precision. On the CPU alone, losses of parameters
@@ -26,9 +26,10 @@ def problem() -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     return params, normal(32, 64), normal(32, 64)
 
 
-def trajectory(make: Make, device: Any) -> np.ndarray:
-    """The losses of STEPS steps on a device."""
-    tx = make()
+@functools.cache
+def trajectory(name: str, device: Any) -> np.ndarray:
+    """The losses of STEPS steps of an optimizer on a device."""
+    tx = registered()[name]()
     with jax.default_device(device), jax.default_matmul_precision("highest"):
         params, inputs, targets = jax.device_put(problem(), device)
 
@@ -50,16 +51,14 @@ def difference(one: np.ndarray, two: np.ndarray) -> float:
     return float(apart.max()) if np.isfinite(apart).all() else float("inf")
 
 
-@functools.cache
 def apart(name: str, device: Any = None) -> float:
     """How far the losses of an optimizer on a device, by default the first, are from the CPU's.
 
     NaN where JAX has no CPU.
     """
-    make = registered()[name]
     try:
         cpu = jax.devices("cpu")[0]
     except RuntimeError:  # JAX_PLATFORMS leaves it out
         return float("nan")
     device = jax.devices()[0] if device is None else device
-    return difference(trajectory(make, device), trajectory(make, cpu))
+    return difference(trajectory(name, device), trajectory(name, cpu))
