@@ -129,6 +129,7 @@ def test_two_processes_of_two_devices_equal_one_of_four(two_by_two, tmp_path, mo
     assert two["scale_by_adam/count"] == 4 and np.abs(two["scale_by_adam/mu/head/kernel"]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_two_processes_goes_on_in_one_on_eight_devices(two_by_two, tmp_path, monkeypatch):
     out = until(two_by_two, 2, tmp_path / "run")
     trained = here(monkeypatch, 8, "--resume", f"--out={out}")
