@@ -1,6 +1,7 @@
 """`python -m benchmarks` times this machine, `python -m benchmarks step --repeats 5` in one respect.
 
-`python -m benchmarks quality` trains small models, the better part of an hour, and is run only when named.
+`python -m benchmarks quality` trains small models, the better part of an hour, and `python -m benchmarks gpu`
+needs an NVIDIA card: they are run only when named.
 """
 
 import sys
@@ -8,7 +9,8 @@ from importlib import import_module
 
 from benchmarks import figures
 
-RUNS = {"trace": True, "step": True, "quality": False}  # name -> whether it is run when nothing is named
+# name -> whether it is run when nothing is named
+RUNS = {"trace": True, "step": True, "quality": False, "gpu": False}
 
 
 def main() -> None:

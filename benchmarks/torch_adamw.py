@@ -24,17 +24,18 @@ PERIODS = {"params": (7, 1000, 4e-5), "grads": (13, 997, 2e-5)}  # of the number
 class TorchAdamW:
     """AdamW, after clipping by global norm if asked, on parameters of given shapes."""
 
-    def __init__(self, shapes: Sequence[Sequence[int]], clip: bool, threads: int):
+    def __init__(self, shapes: Sequence[Sequence[int]], clip: bool, threads: int, device: str = "cpu"):
         # Threads that wait by spinning stall each other on a busy machine: steps of 0.1 s took 16 s.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
 
         torch.set_num_threads(threads)
-        self.version = torch.__version__
+        self.version, self.device = torch.__version__, device
+        self.wait = torch.cuda.synchronize if device == "cuda" else lambda: None
 
         def numbers(kind: str, shape: Sequence[int]) -> Any:
             factor, period, scale = PERIODS[kind]
-            index = torch.arange(math.prod(shape), dtype=torch.int64) * factor % period
+            index = torch.arange(math.prod(shape), dtype=torch.int64, device=device) * factor % period
             return ((index.to(torch.float32) - period // 2) * scale).reshape(tuple(shape))
 
         self.params = [numbers("params", shape).requires_grad_() for shape in shapes]
@@ -45,13 +46,16 @@ class TorchAdamW:
         )
         self.clip = torch.nn.utils.clip_grad_norm_ if clip else None
 
-    def step(self) -> float:
-        """Seconds of one step."""
+    def step(self, count: int = 1) -> float:
+        """Seconds of one step, of so many without waiting in between."""
+        self.wait()
         start = time.perf_counter()
-        if self.clip:
-            self.clip(self.params, MAX_NORM)
-        self.optimizer.step()
-        return time.perf_counter() - start
+        for _ in range(count):
+            if self.clip:
+                self.clip(self.params, MAX_NORM)
+            self.optimizer.step()
+        self.wait()
+        return (time.perf_counter() - start) / count
 
     def sample(self) -> list[float]:
         """Some of the parameters, to compare."""

@@ -45,6 +45,8 @@ def run(given: dict[str, Any]) -> int:
     folder = RunFolder(given.get("out"))
     stored = folder.read_config() if given.get("resume") else {}
     args = flags.complete(given, stored.get("flags", {}))
+    if not stored:
+        folder.check_free(args.overwrite)
     sizes = ModelConfig(args.layers, args.width, args.heads)
     kept = stored and not given.keys() & flags.OPTIMIZER
     tx = optimizers.build(stored["optimizer"] if kept else optimizers.config(args))

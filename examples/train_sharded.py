@@ -65,6 +65,8 @@ def run(given: dict[str, Any]) -> int:
     folder = MeshFolder(given.get("out"))
     stored = folder.read_config() if given.get("resume") else {}
     args = mesh_flags.settle(given, stored.get("flags", {}))
+    if not stored:
+        folder.check_free(args.overwrite)
     sizes = ModelConfig(args.layers, args.width, args.heads)
     kept = stored and not given.keys() & flags.OPTIMIZER
     inner = optimizers.build(stored["optimizer"] if kept else optimizers.config(args))

@@ -15,6 +15,19 @@ from gradchain.aot.targets import Target
 PyTree = Any
 
 
+ADDING = 12  # bytes for each parameter: gradient and accumulator read, accumulator written, in float32
+
+
+def floor(params: PyTree, state: PyTree) -> float:
+    """Bytes for each parameter: gradients, parameters, state read once; parameters, state written once."""
+    return (3 * nbytes(params) + 2 * nbytes(state)) / size(params)
+
+
+def average_floor(due: float, every: int) -> float:
+    """The same of a step on average, when `every` - 1 steps only add gradients."""
+    return (due + (every - 1) * ADDING) / every
+
+
 class Figures(NamedTuple):
     """Per step; bytes and scratch memory in bytes for each parameter."""
 
@@ -67,7 +80,7 @@ def _measure(
     program, n = Program(made.text), size(params)
     cost = program.cost
     figures = Figures(
-        floor=(3 * nbytes(params) + 2 * nbytes(state)) / n,
+        floor=floor(params, state),
         bytes=cost.bytes / n,
         least=cost.least / n,
         kernels=cost.kernels,

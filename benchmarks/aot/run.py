@@ -13,11 +13,9 @@ import jax
 
 from benchmarks import results
 from benchmarks.aot import TARGETS, shapes
-from benchmarks.aot.measure import measure
+from benchmarks.aot.measure import average_floor, measure
 from benchmarks.aot.optimizers import PERIODS, optax_rows, registered
 from gradchain.aot.targets import MissingCompiler
-
-ADDING = 12  # bytes for each parameter: gradient and accumulator read, accumulator written, in float32
 
 
 def collect(
@@ -38,7 +36,7 @@ def collect(
                 continue
             every = PERIODS.get(name, 1)
             row = {"name": name, "library": library, "average": figures.average(every)}
-            row["average_floor"] = (figures.floor + (every - 1) * ADDING) / every
+            row["average_floor"] = average_floor(figures.floor, every)
             rows.append({**row, **figures._asdict(), "jax": jax.__version__})
             print(
                 f"{library:>9} {name:24} {figures.bytes:7.2f} B/parameter (floor {figures.floor:.2f}) "

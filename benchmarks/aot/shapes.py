@@ -27,9 +27,8 @@ def nbytes(tree: PyTree) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
-def gpt2() -> PyTree:
+def gpt2(d: int = 768, layers: int = 12, vocabulary: int = 50257, context: int = 1024) -> PyTree:
     """GPT-2 124M with tied embeddings: 148 leaves, 124,439,808 parameters; kernels are (in, out)."""
-    d, layers, vocabulary, context = 768, 12, 50257, 1024
 
     def dense(n_in: int, n_out: int):
         return {"kernel": abstract(n_in, n_out), "bias": abstract(n_out)}
@@ -51,6 +50,11 @@ def gpt2() -> PyTree:
         "layers": {f"layer_{i:02}": layer() for i in range(layers)},
         "norm": norm(),
     }
+
+
+def gpt2_xl() -> PyTree:
+    """GPT-2 1.5B: 580 leaves, 1,557,611,200 parameters."""
+    return gpt2(1600, 48)
 
 
 def equal(n: int, side: int = 256) -> PyTree:
@@ -90,6 +94,7 @@ def storage(dtype: Any = jnp.float32) -> PyTree:
 
 SHAPES: dict[str, Callable[[], PyTree]] = {
     "gpt2": gpt2,
+    "gpt2-xl": gpt2_xl,
     "matrix": matrix,
     "matrices": matrices,
     "odd": odd,

@@ -69,6 +69,28 @@ def aot(rows: Rows, path: Path) -> Path:
     )
 
 
+def gpu(rows: Rows, path: Path) -> Path:
+    """Picoseconds of a step for each parameter on a card, beside those of copying what it must move."""
+    measured = [row for row in rows if row["status"] == "measured"]
+    for row in measured:
+        per = 1e9 / row["parameters"]  # from milliseconds
+        row["ps"], row["from"], row["to"] = (per * row[k] for k in ("ms", "low", "high"))
+        row["copying"] = 1e12 * row["must_gb"] / row["copy_gb_per_s"] / row["parameters"]
+        row["note"] = f"{row['ms']:.3g} ms, {row['of_copy']:.0%} of a copy"
+    times = sorted(row["ps"] for row in measured)
+    return bars(
+        measured,
+        "ps",
+        path,
+        label="picoseconds for each parameter and step (median and quartiles)",
+        title=path.stem.split("_", 1)[1],
+        floor="copying",
+        note="note",
+        error=("from", "to"),
+        limit=min(times[-1] * 1.02, 6 * times[len(times) // 2]),
+    )
+
+
 def quality(rows: Rows, path: Path) -> Path:
     """Final losses, and the curves of the runs that they come from."""
     return losses.draw(rows, results.runs(rows[0]["steps"]), path)
@@ -79,6 +101,7 @@ DRAWN: dict[str, Callable[[Rows, Path], Path]] = {  # by the first word of the t
     "step": step,
     "aot": aot,
     "quality": quality,
+    "gpu": gpu,
 }
 
 

@@ -77,8 +77,8 @@ class RunFolder:
 
     def start(self, config: dict[str, Any], overwrite: bool) -> None:
         """Begin a fresh run here; an earlier one is in the way unless `overwrite`, anything else always."""
+        self.check_free(overwrite)
         if self.given:
-            self.check_free(overwrite)
             with naming(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
             if overwrite:
@@ -96,6 +96,8 @@ class RunFolder:
 
     def check_free(self, overwrite: bool) -> None:
         """Raise where an earlier run is in the way, or anything that is none."""
+        if not self.given:
+            return
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"--out {self.path}: cannot write there: it is a file")
         with naming(self.path, "read"):

@@ -187,8 +187,7 @@ class MeshFolder(RunFolder):
 
     def start(self, config: dict[str, Any], overwrite: bool) -> None:
         """Begin a fresh run here; all processes look, the first one writes."""
-        if self.given:
-            self.check_free(overwrite)
+        self.check_free(overwrite)
         processes.wait("looked")
         if self.writes:
             super().start(config, overwrite)

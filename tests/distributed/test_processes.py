@@ -83,6 +83,7 @@ def here(monkeypatch, devices: int, *argv: str):
     with monkeypatch.context() as patch:
         patch.setattr(train_sharded, "train", train)
         patch.setattr(train_sharded, "make_mesh", lambda given: mesh)
+        patch.setattr(train_sharded.plot, "curves", lambda rows, path, optimizer: path.touch())
         assert train_sharded.main([*argv]) == 0
     return kept[0]
 
@@ -128,6 +129,7 @@ def test_two_processes_of_two_devices_equal_one_of_four(two_by_two, tmp_path, mo
     assert two["scale_by_adam/count"] == 4 and np.abs(two["scale_by_adam/mu/head/kernel"]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_two_processes_goes_on_in_one_on_eight_devices(two_by_two, tmp_path, monkeypatch):
     out = until(two_by_two, 2, tmp_path / "run")
     trained = here(monkeypatch, 8, "--resume", f"--out={out}")

@@ -24,7 +24,7 @@ def text(tmp_path_factory) -> Path:
 def finished(text, tmp_path_factory) -> Path:
     """A run of 20 steps, and beside it what it said; tests read it and do not change it."""
     out = tmp_path_factory.mktemp("finished") / "run"
-    (out.parent / "said").write_text(said([*RUN, f"--text={text}", f"--out={out}"]), "utf-8")
+    (out.parent / "said").write_text(said([*RUN, f"--text={text}", f"--out={out}"], draws=True), "utf-8")
     return out
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import orbax.checkpoint as ocp
+import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -33,9 +34,18 @@ def arrays(out: Path, step: int) -> dict[str, np.ndarray]:
     return reader.restore(path, restore_args=how)
 
 
-def said(argv, code=0, program=train_lm) -> str:
+@contextlib.contextmanager
+def undrawn():
+    """Runs within leave an empty picture, which takes no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_lm.plot, "curves", lambda rows, path, optimizer: path.touch())
+        yield
+
+
+def said(argv, code=0, program=train_lm, draws=False) -> str:
     """What a command prints that must end with this code."""
-    with contextlib.redirect_stdout(io.StringIO()) as out:
+    drawing = contextlib.nullcontext() if draws else undrawn()
+    with drawing, contextlib.redirect_stdout(io.StringIO()) as out:
         assert program.main([*map(str, argv)]) == code, out.getvalue()
     return out.getvalue()
 
