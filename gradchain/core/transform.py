@@ -14,6 +14,7 @@ import jax
 from gradchain.core import glossary, hyper, tree
 from gradchain.core.codec import Plan
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
+from gradchain.core.slots import DtypeError
 
 PyTree = Any
 P = ParamSpec("P")
@@ -204,7 +205,11 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
     if factory.kind == "optimizer":
         made = factory.call(recipe.args)
         return Transform(recipe, made.body)
-    body = recipe.build({k: hyper.initial(recipe.args[k]) for k in recipe.operands})
+    try:
+        body = recipe.build({k: hyper.initial(recipe.args[k]) for k in recipe.operands})
+    except DtypeError as error:
+        name = next((k for k, v in recipe.args.items() if v is error.dtype), "the dtype of a moment")
+        raise TypeError(f"{factory.name}: {name} is {error.dtype!r}; {error.why}") from None
     if not isinstance(body, Body):
         raise TypeError(
             f"{factory.name}: a @transform returns what leafwise(...) made, not {type(body).__name__}"

@@ -9,7 +9,7 @@ from jax import Array
 
 from gradchain.core import tree
 from gradchain.core.foreign import as_transform
-from gradchain.core.hyper import Hyper, Period
+from gradchain.core.hyper import Limit, Period
 from gradchain.core.slots import counter, flag, scalar, shared, stack
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment, safe_sqrt
@@ -37,7 +37,7 @@ class SkipSpikesState(NamedTuple):
 @wrapper(traits=frozenset({"sometimes"}), example=lambda: {"tx": example("adam")})
 def skip(
     tx: Any,
-    spikes: Hyper | None = None,
+    spikes: Limit | None = None,
     *,
     window: int = 128,
     by: str = "norm",
