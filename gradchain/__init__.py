@@ -11,7 +11,7 @@ from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots, tree
 from gradchain.core.compose import chain, named_chain
 from gradchain.core.foreign import foreign
-from gradchain.core.hyper import Decay, Hyper, Period, Signed, tunable
+from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.masks import freeze, masked, partition
@@ -104,9 +104,11 @@ __all__ = [
     "DamagedError",
     "Decay",
     "Description",
+    "Fraction",
     "Hyper",
     "Layout",
     "LayoutError",
+    "Limit",
     "LoadReport",
     "MultiSteps",
     "Period",

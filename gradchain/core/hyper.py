@@ -39,22 +39,26 @@ def tunable(value: float) -> Tunable:
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """The values a hyperparameter may take, ends included."""
+    """The values a hyperparameter may take: numbers that the default float type holds, ends included."""
 
     low: float
     high: float
     integer: bool = False
     optional: bool = False  # None is a value too
+    below: bool = False  # the high end is none of them
+    infinite: bool = False  # infinity is a value too: no limit
 
 
 Schedule = Callable[[Any], jax.Array]
 Value = float | jax.Array | np.ndarray | Schedule | Tunable
 
 if TYPE_CHECKING:  # inside a factory a hyperparameter is a number or an array, outside any Value
-    Hyper = Decay = Signed = Period = Any
+    Hyper = Limit = Decay = Fraction = Signed = Period = Any
 else:
     Hyper = Annotated[Value, Range(0, math.inf)]
-    Decay = Annotated[Value, Range(0, 1)]
+    Limit = Annotated[Value, Range(0, math.inf, infinite=True)]
+    Decay = Annotated[Value, Range(0, 1, below=True)]  # of a mean, which with 1 would never move
+    Fraction = Annotated[Value, Range(0, 1)]  # of a sum, or a share
     Signed = Annotated[Value, Range(-math.inf, math.inf)]
     Period = Annotated[Value, Range(1, 2**31 - 1, integer=True)]  # counters are int32
 
@@ -90,6 +94,8 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
         return value
     if isinstance(value, Tunable):
         check(who, name, value.value, allowed)
+        if allowed.below and float_type().type(value.value) >= allowed.high:
+            raise ValueError(f"{who}: {name} is {value!r}; expected {_span(allowed)} in {float_type().name}")
         return value
     if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
         value = value.item()
@@ -106,20 +112,32 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
             f"{who}: {name} is {words.show(value)}; expected a number, an array, a schedule or "
             f"tunable(number){_hint(value)}"
         )
-    if isinstance(value, int) and abs(value) > LARGEST:
-        raise ValueError(f"{who}: {name} is {words.show(value)}; expected a number below 3.4e38")
-    if math.isnan(value) or not allowed.low <= value <= allowed.high:
-        span = f"at least {allowed.low:g}" + (
-            f" and at most {allowed.high:.10g}" if allowed.high < math.inf else ""
+    largest = float(jnp.finfo(float_type()).max)
+    huge = isinstance(value, int) and abs(value) > int(largest)  # too many digits for a float
+    inside = allowed.low <= value <= allowed.high and not (allowed.below and value == allowed.high)
+    if not huge and (math.isnan(value) or not inside):
+        raise ValueError(f"{who}: {name} is {words.show(value)}; expected {_span(allowed)}")
+    if abs(value) > largest and not (allowed.infinite and value == math.inf):
+        raise ValueError(
+            f"{who}: {name} is {words.show(value)}; expected a finite number, at most {largest:.3g} "
+            f"({float_type().name})"
         )
-        span = "a number, not NaN" if allowed.low == -math.inf else span
-        raise ValueError(f"{who}: {name} is {words.show(value)}; expected {span}")
     if allowed.integer and value != int(value):
         raise ValueError(f"{who}: {name} is {words.show(value)}; expected a whole number")
     return value
 
 
-LARGEST = int(np.finfo(np.float32).max)
+def float_type() -> np.dtype:
+    """The dtype of hyperparameters that are operands."""
+    return np.dtype(jnp.result_type(float))
+
+
+def _span(allowed: Range) -> str:
+    if allowed.low == -math.inf:
+        return "a number, not NaN"
+    end = "less than" if allowed.below else "at most"
+    more = f" and {end} {allowed.high:.10g}" if allowed.high < math.inf else ""
+    return f"at least {allowed.low:g}{more}"
 
 
 def _hint(value) -> str:

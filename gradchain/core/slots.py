@@ -226,11 +226,32 @@ def filled(slot: SlotMaker, value) -> SlotMaker:
     return lambda p: dataclasses.replace(slot(p), fill=value)
 
 
+class DtypeError(TypeError):
+    """A dtype that values cannot be kept in."""
+
+    def __init__(self, dtype: Any, why: str):
+        super().__init__(f"{dtype!r} cannot keep a moment: {why}")
+        self.dtype, self.why = dtype, why
+
+
 def typed(slot: SlotMaker, dtype) -> SlotMaker:
-    """The same slot kept in `dtype`; None leaves it. The kernel still computes in float32."""
+    """The same slot kept in `dtype`, a floating one; None leaves it. The kernel still computes in float32."""
     if dtype is None:
         return slot
-    return lambda p: dataclasses.replace(slot(p), dtype=jnp.dtype(dtype))
+    try:
+        known = jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+    except TypeError:  # no dtype at all
+        known = False
+    if not known:
+        raise DtypeError(dtype, "expected a floating-point dtype, such as 'bfloat16'")
+
+    def make(p: Leaf) -> Slot:
+        made = slot(p)
+        if jnp.issubdtype(made.dtype, jnp.complexfloating):
+            raise DtypeError(dtype, f"the leaf {p.path!r} is {p.dtype}, which no real dtype holds")
+        return dataclasses.replace(made, dtype=jnp.dtype(dtype))
+
+    return make
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, leaves, tree
+from gradchain.core import glossary, leaves, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, full_name
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
+from gradchain.core.slots import DtypeError
 
 PyTree = Any
 P = ParamSpec("P")
@@ -222,6 +223,9 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
         made = recipe.build(given)
     except DeclarationError as error:
         raise TypeError(f"{factory.name}: {error}") from None
+    except DtypeError as error:
+        name = next((k for k, v in recipe.args.items() if v is error.dtype), "the dtype of a moment")
+        raise TypeError(f"{factory.name}: {name} is {words.show(error.dtype)}; {error.why}") from None
     except jax.errors.ConcretizationTypeError as error:
         error.add_note(recipe.note(error))
         raise

@@ -12,6 +12,17 @@ def abs2(x: Array) -> Array:
     return jnp.square(x.real) + jnp.square(x.imag) if jnp.iscomplexobj(x) else jnp.square(x)
 
 
+def bounded(x: Array) -> Array:
+    """x, finite values no further from 0 than is good for sums of squares (2.6e15 in float32).
+
+    Infinities and NaN stay: they are errors, and not to be hidden.
+    """
+    if jnp.iscomplexobj(x):
+        return x
+    limit = float(jnp.finfo(x.dtype).max) ** 0.4
+    return jnp.where(jnp.isfinite(x), jnp.clip(x, -limit, limit), x)
+
+
 def ema(average: Array, x: Array, decay) -> Array:
     """Exponential moving average: decay * average + (1 - decay) * x."""
     return decay * average + (1 - decay) * x
@@ -49,16 +60,13 @@ def _choose(condition: Array, x, y: Array) -> Array:
     return lax.select(condition, lax.full_like(y, x), y)
 
 
-@jax.custom_jvp
 def safe_sqrt(x: Array) -> Array:
-    """sqrt(x) with derivative 0, not infinity, at x = 0; NaN stays NaN."""
-    return lax.sqrt(x)
+    """sqrt(x) with derivatives of 0, not infinity, at x = 0; NaN stays NaN.
 
-
-@safe_sqrt.defjvp
-def _(primals, tangents):
-    root = safe_sqrt(*primals)
-    return root, safe_divide(tangents[0], 2 * root)
+    Two selections and no rule of its own: second derivatives through a scan take a custom_jvp's inside.
+    """
+    zero = x == 0
+    return _choose(zero, 0, lax.sqrt(_choose(zero, 1, x)))
 
 
 def safe_divide(x, y: Array, otherwise=0) -> Array:

@@ -79,6 +79,9 @@ def newton_schulz(
     if x.shape[-2] > x.shape[-1]:
         return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning))
     times = functools.partial(jnp.matmul, precision=precision)
+    largest = jnp.max(jnp.abs(x), (-2, -1), keepdims=True, initial=0)
+    # A power of two, exact: squares and their products shall not overflow.
+    x = x * jnp.where(largest > 2.0**40, 2.0**-96, 1).astype(x.dtype)
     eye, scale = _eye(x), None
     if preconditioning == "frobenius":
         # Read more than once from here on: x shall be in memory then, not made again of what it comes from.

@@ -113,11 +113,12 @@ def _fit(value: Any, old: jax.Array, path: str, allowed: Range) -> jax.Array:
     who, _, name = path.rpartition("/")
     if isinstance(value, Tunable) or hyper.is_schedule(value) or value is None:
         raise TypeError(f"{who}: {name} is {words.show(value)}; expected a number or an array")
-    if not hyper.is_array(value):
-        value = hyper.check(who, name, value, allowed)
-    elif not isinstance(value, Tracer):
-        for x in np.asarray(value, np.float64).ravel():
-            hyper.check(who, name, float(x), allowed)
     if hyper.is_array(value) and value.ndim and value.shape != old.shape:
         raise ValueError(f"{who}: {name} has shape {value.shape}; expected {old.shape}")
+    value = value.item() if isinstance(value, np.generic) else value
+    if not hyper.is_array(value):
+        hyper.check(who, name, Tunable(value) if isinstance(value, int | float) else value, allowed)
+    elif not isinstance(value, Tracer):
+        for x in np.asarray(value, np.float64).ravel():
+            hyper.check(who, name, Tunable(float(x)), allowed)
     return jnp.full_like(old, value, dtype=old.dtype)

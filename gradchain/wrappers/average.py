@@ -11,7 +11,7 @@ from gradchain.core import ages, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
-from gradchain.core.hyper import Decay, Hyper, Period
+from gradchain.core.hyper import Fraction, Hyper, Period
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
@@ -36,7 +36,7 @@ class AverageParamsState(NamedTuple):
         ErrorInput({"every": 2**31}, ValueError, ("every=2147483648", "below 2**31")),
     ],
 )
-def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
+def average_params(decay: Fraction | None = 0.999, start: int = 0, every: int = 1):
     """Keep an average of the parameters that the updates lead to; the last link of a chain.
 
     The first one averaged (after step start + 1) is copied; then, every `every` steps,
@@ -64,7 +64,7 @@ def average_params(decay: Decay | None = 0.999, start: int = 0, every: int = 1):
 
 
 @optimizer(paper="arXiv:1803.05407", example=lambda: {"tx": example("adam")})
-def average(tx: Any, decay: Decay | None = 0.999, *, start: int = 0, every: int = 1):
+def average(tx: Any, decay: Fraction | None = 0.999, *, start: int = 0, every: int = 1):
     """Train with `tx` and keep an average of the parameters: an EMA or, with decay None, the mean (SWA).
 
     `eval_params(tx, state, params)` reads it. See `average_params`, the link it adds.

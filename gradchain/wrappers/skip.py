@@ -9,7 +9,7 @@ from jax import Array
 
 from gradchain.core import tree, words
 from gradchain.core.foreign import as_transform
-from gradchain.core.hyper import Hyper, Period
+from gradchain.core.hyper import Limit, Period
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, flag, scalar, shared, stack
 from gradchain.core.transform import example, optimizer, wrapper
@@ -48,7 +48,7 @@ class SkipSpikesState(NamedTuple):
 )
 def skip(
     tx: Any,
-    spikes: Hyper | None = None,
+    spikes: Limit | None = None,
     *,
     window: int = 128,
     by: str = "norm",

@@ -17,9 +17,9 @@ def test_out_of_range(value):
         gc.adam(value)
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("inf"), float("nan")])
+@pytest.mark.parametrize("value", [-0.1, 1.0, 1.1, float("inf"), float("nan")])
 def test_decay(value):
-    with pytest.raises(ValueError, match=r"^scale_by_adam: b1 is .*; expected at least 0 and at most 1"):
+    with pytest.raises(ValueError, match=r"^scale_by_adam: b1 is .*; expected at least 0 and less than 1"):
         gc.scale_by_adam(value)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.hyper import Decay, Hyper, Limit
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import squares, zeros
 from gradchain.core.transform import optimizer, transform
@@ -52,7 +52,7 @@ def scale_by_radam(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    threshold: Hyper = 5.0,
+    threshold: Limit = 5.0,
     *,
     nesterov: bool = False,
 ):
@@ -79,7 +79,7 @@ def radam(
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
-    threshold: Hyper = 5.0,
+    threshold: Limit = 5.0,
     *,
     nesterov: bool = False,
 ):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.hyper import Decay, Fraction, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import filled, squares, zeros
 from gradchain.core.transform import optimizer, transform
@@ -100,7 +100,7 @@ def rmsprop(
     initial_scale: Hyper = 0.0,
     eps_in_sqrt: bool = True,
     centered: bool = False,
-    momentum: Decay | None = None,
+    momentum: Fraction | None = None,
     nesterov: bool = False,
     bias_correction: bool = False,
 ):

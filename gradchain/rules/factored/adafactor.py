@@ -12,13 +12,13 @@ from jax import Array, lax
 
 from gradchain.core import place
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.hyper import Decay, Hyper, Limit
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, absent, drop, squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, real, rms, safe_sqrt
+from gradchain.math.numerics import abs2, bounded, real, rms, safe_sqrt
 from gradchain.rules.parts.averaging import ema
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -128,7 +128,7 @@ def _link(factored, decay_rate, step_offset, min_dim_size_to_factor, eps, sizes:
 
     def update(g, s, p, leaf):
         w = jnp.float_power(jnp.maximum(real(s.count) - step_offset, 1), -decay_rate)
-        return (_factored if is_factored(leaf) else _whole)(g, s, p, leaf, w, eps, sizes)
+        return (_factored if is_factored(leaf) else _whole)(bounded(g), s, p, leaf, w, eps, sizes)
 
     def step(g, s, *, leaf):
         return update(g, s, None, leaf)
@@ -183,7 +183,7 @@ def scale_by_adafactor(
     decay_rate: Hyper = 0.8,
     decay_offset: Hyper = 0,
     multiply_by_parameter_scale: bool = True,
-    clipping_threshold: Hyper | None = 1.0,
+    clipping_threshold: Limit | None = 1.0,
     eps: Hyper = 1e-30,
     factored: bool = True,
 ):
@@ -206,7 +206,7 @@ def adafactor(
     decay_rate: Hyper = 0.8,
     decay_offset: Hyper = 0,
     multiply_by_parameter_scale: bool = True,
-    clipping_threshold: Hyper | None = 1.0,
+    clipping_threshold: Limit | None = 1.0,
     momentum: Decay | None = None,
     dtype_momentum: DType | None = None,
     weight_decay: Hyper = 0.0,

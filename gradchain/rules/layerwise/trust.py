@@ -11,7 +11,7 @@ from jax import Array
 
 from gradchain.core import select, values
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.hyper import Decay, Fraction, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.masks import partition
 from gradchain.core.recipe import ErrorInput
@@ -141,7 +141,7 @@ def lars(
     trust_coefficient: Hyper = 0.001,
     eps: Hyper = 0.0,
     trust_ratio_mask: Selection = None,
-    momentum: Decay = 0.9,
+    momentum: Fraction = 0.9,
     nesterov: bool = False,
 ):
     """LARS: v = momentum v + lr * u;  p = p - v, u from `scale_by_lars`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.hyper import Fraction, Hyper
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import typed, zeros
@@ -20,7 +20,7 @@ class TraceState(NamedTuple):
 
 
 @transform(paper="Polyak 1964; Sutskever et al. 2013", example=lambda: {"decay": 0.9})
-def trace(decay: Decay, nesterov: bool = False, accumulator_dtype: DType | None = None):
+def trace(decay: Fraction, nesterov: bool = False, accumulator_dtype: DType | None = None):
     """Accumulate past updates: momentum as a decaying sum, not an average (that is `ema`).
 
     v = g + decay v;  u = v
@@ -37,7 +37,7 @@ def trace(decay: Decay, nesterov: bool = False, accumulator_dtype: DType | None 
 @optimizer(paper="Robbins & Monro 1951; Sutskever et al. 2013", example=lambda: {"learning_rate": 0.1})
 def sgd(
     learning_rate: Hyper,
-    momentum: Decay | None = None,
+    momentum: Fraction | None = None,
     nesterov: bool = False,
     accumulator_dtype: DType | None = None,
 ):

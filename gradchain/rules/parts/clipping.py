@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core import tree
-from gradchain.core.hyper import Hyper
+from gradchain.core.hyper import Hyper, Limit
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import Axes, scalar, shared
 from gradchain.core.transform import transform
@@ -21,7 +21,7 @@ def shrink(size: Array, limit) -> Array:
 
 
 @transform(example=lambda: {"max_delta": 0.5})
-def clip(max_delta: Hyper):
+def clip(max_delta: Limit):
     """Clip each element to [-max_delta, max_delta]; a complex one to that absolute value."""
 
     def step(g):
@@ -40,7 +40,7 @@ class GlobalNormState(NamedTuple):
 
 
 @transform(paper="arXiv:1211.5063", example=lambda: {"max_norm": 0.5})
-def clip_by_global_norm(max_norm: Hyper):
+def clip_by_global_norm(max_norm: Limit):
     """Scale all updates by one factor so that their norm, taken as one vector, is at most max_norm.
 
     n = sqrt(sum over all leaves of |g|^2);  u = g * min(n, max_norm) / n, u = g where n is 0
@@ -59,7 +59,7 @@ def clip_by_global_norm(max_norm: Hyper):
 
 
 @transform(paper="arXiv:1804.04235", example=lambda: {"threshold": 0.5}, traits=frozenset({"matrices"}))
-def clip_by_block_rms(threshold: Hyper):
+def clip_by_block_rms(threshold: Limit):
     """Scale a leaf so that its root mean square is at most the threshold; each layer of a stack by itself.
 
     u = g / max(1, rms(g) / threshold)
@@ -80,7 +80,7 @@ def unitwise_norm(x: Array, axes: Axes) -> Array:
 
 
 @transform(paper="arXiv:2102.06171", example=lambda: {"clipping": 0.1}, traits=frozenset({"matrices"}))
-def adaptive_grad_clip(clipping: Hyper, eps: Hyper = 1e-3):
+def adaptive_grad_clip(clipping: Limit, eps: Hyper = 1e-3):
     """Clip the gradient of each unit to a multiple of the norm of its weights.
 
     u = g * min(1, clipping * max(|p|, eps) / |g|), norms by unit, see `unitwise_norm`; the leaf's axes say

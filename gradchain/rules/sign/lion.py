@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.hyper import Decay, Fraction, Hyper
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
@@ -27,7 +27,7 @@ class ScaleByLionState(NamedTuple):
 
 
 @transform(paper="arXiv:2302.06675")
-def scale_by_lion(b1: Decay = 0.9, b2: Decay = 0.99, mu_dtype: DType | None = None):
+def scale_by_lion(b1: Fraction = 0.9, b2: Decay = 0.99, mu_dtype: DType | None = None):
     """Scale by Lion.
 
     u = sign(b1 m + (1 - b1) g), 0 at 0 and x / |x| of a complex x;  m = b2 m + (1 - b2) g
@@ -42,7 +42,7 @@ def scale_by_lion(b1: Decay = 0.9, b2: Decay = 0.99, mu_dtype: DType | None = No
 @optimizer(paper="arXiv:2302.06675", example=lambda: {"learning_rate": 0.01})
 def lion(
     learning_rate: Hyper,
-    b1: Decay = 0.9,
+    b1: Fraction = 0.9,
     b2: Decay = 0.99,
     mu_dtype: DType | None = None,
     weight_decay: Hyper = 1e-3,
