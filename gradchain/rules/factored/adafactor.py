@@ -18,7 +18,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, absent, drop, squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, bounded, real, rms, safe_sqrt
+from gradchain.math.numerics import abs2, compute_dtype, bounded, real, rms, safe_sqrt
 from gradchain.rules.parts.averaging import ema
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -60,9 +60,15 @@ def _weight(x: Array, axes: tuple[int, ...]) -> float:
     return 1 / max(math.prod(x.shape[i] for i in axes), 1)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _means(arrays: list[Array], axes: tuple[int, ...]) -> list[Array]:
-    """Means of several arrays in one pass: a mean for each might read memory once for each.
+    """Means of several arrays in one pass: a mean for each might read memory once for each."""
+    dtype = compute_dtype(*arrays)  # XLA reduces arrays of one dtype together; under x64, w is float64
+    return _together([x.astype(dtype) for x in arrays], axes)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _together(arrays: list[Array], axes: tuple[int, ...]) -> list[Array]:
+    """The means of arrays of one dtype.
 
     Of arrays over several devices a mean for each: XLA gathers what is reduced together, and sums it twice.
     """
@@ -73,10 +79,10 @@ def _means(arrays: list[Array], axes: tuple[int, ...]) -> list[Array]:
     return list(lax.reduce([x * _weight(x, axes) for x in arrays], zeros, add, axes))
 
 
-@_means.defjvp
-def _means_jvp(axes, arrays, tangents):
+@_together.defjvp
+def _together_jvp(axes, arrays, tangents):
     """A mean is linear; a reduction of several arrays has no derivative where one of them is constant."""
-    return _means(*arrays, axes), [jnp.sum(t, axes) * _weight(t, axes) for t in tangents[0]]
+    return _together(*arrays, axes), [jnp.sum(t, axes) * _weight(t, axes) for t in tangents[0]]
 
 
 def _inverse_root(v: Array) -> Array:

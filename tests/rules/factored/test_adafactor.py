@@ -100,6 +100,19 @@ def test_differentiable_at_zero(eps):
         assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(jax.grad(moved)(g)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("least", [1, 128], ids=["factored", "whole"])
+def test_narrow_parameters_where_64_bits_are_on(dtype, least, x64):
+    """The weight of the average is float64 then, and XLA reduces arrays of one dtype together only."""
+    tx = gc.scale_by_adafactor(min_dim_size_to_factor=least, eps=gc.tunable(1e-30))
+    params = {"kernel": jnp.asarray([[1.0, 2.0], [3.0, -4.0]], dtype)}
+    updates, after = jax.jit(tx.update)(params, state := tx.init(params), params)
+    assert jax.tree.map(lambda x: x.dtype, after) == jax.tree.map(lambda x: x.dtype, state)
+    with jax.enable_x64(False):
+        expected, _ = jax.jit(tx.update)(params, tx.init(params), params)
+    np.testing.assert_allclose(updates["kernel"], expected["kernel"], rtol=2e-6)
+
+
 def test_decay_of_the_average():
     """w = t^-0.8 from the step after the offset; up to it the average starts afresh each step."""
     params, grads = problem({"bias": (3,)})
