@@ -18,7 +18,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, absent, drop, squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, compute_dtype, bounded, real, rms, safe_sqrt
+from gradchain.math.numerics import abs2, bounded, compute_dtype, real, rms, safe_sqrt
 from gradchain.rules.parts.averaging import ema
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
