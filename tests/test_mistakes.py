@@ -59,7 +59,7 @@ MISTAKES = {
     "negative": (lambda: gc.adam(-0.1), "learning_rate is -0.1", "at least 0"),
     "NaN": (lambda: gc.adam(float("nan")), "learning_rate is nan"),
     "huge": (lambda: gc.adam(10**400), "a whole number of 401 digits"),
-    "b2 above 1": (lambda: gc.adam(0.1, b2=1.5), "adam: b2 is 1.5", "at most 1"),
+    "b2 above 1": (lambda: gc.adam(0.1, b2=1.5), "adam: b2 is 1.5", "less than 1"),
     "a transform for a rate": (lambda: gc.adam(gc.scale(0.1)), "learning_rate is scale(", "chain(...)"),
     "text for a bool": (lambda: gc.sgd(0.1, 0.9, nesterov="false"), "nesterov is 'false'", "True or False"),
     "number for a bool": (lambda: gc.adam(0.1, nesterov=1), "nesterov is 1", "True or False"),

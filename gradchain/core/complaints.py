@@ -27,10 +27,13 @@ def full_name(tx: Transform) -> str:
 
 def check_entries(state: Any, keys: Sequence[str], who: str) -> None:
     """Raise where a state has other entries than a transform keeps."""
-    if not isinstance(state, Mapping) or set(state) != set(keys):
-        found = sorted(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
-        raise ValueError(
-            f"{who}: the state has entries {words.plain(str(found), 300)}; expected {sorted(keys)}. "
-            "It belongs to another optimizer: make a new one with tx.init(params); or arguments are "
-            "exchanged: update(grads, state, params), step(grads, state, params)"
-        )
+    if isinstance(state, Mapping) and set(state) == set(keys):
+        return
+    entries = isinstance(state, Mapping)
+    found = sorted(map(str, state)) if entries else type(state).__name__
+    hint = "It belongs to another optimizer: make a new one with tx.init(params)"
+    if not (entries and any(hasattr(x, "_fields") for x in state.values())):  # no state at all
+        hint += ". The arguments are update(grads, state, params), step(grads, state, params)"
+    raise ValueError(
+        f"{who}: the state has entries {words.plain(str(found), 300)}; expected {sorted(keys)}. {hint}"
+    )

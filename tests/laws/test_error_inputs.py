@@ -12,14 +12,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from law import every, extras, make, problem
 
 import gradchain as gc
+from gradchain import testing
+from gradchain.core import transform
 from gradchain.core.hyper import Tunable
 from gradchain.core.kinds import DTYPE, PLAIN
+from gradchain.testing.problems import array, problem
 
+every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))
 RANGED = [(n, k) for n in sorted(gc.REGISTRY) for k in gc.REGISTRY[n].ranges]
 KINDED = [(n, k) for n in sorted(gc.REGISTRY) for k in gc.REGISTRY[n].kinds]
+
+
+def make(name: str, **changes) -> gc.Transform:
+    """The registered transform with the arguments that its factory declares as an example."""
+    factory = gc.REGISTRY[name]
+    return transform.make(factory, (), {**factory.example(), **changes})
 
 
 def message(error) -> str:
@@ -141,7 +150,7 @@ def test_a_factory_is_still_a_function(name):
 
 # The wrong tree --------------------------------------------------------------------------------------------
 
-SHAPES = {"a": (4, 3), "b": (3,)}
+SHAPES = {"a": array(4, 3), "b": array(3)}
 
 
 def links(tx: gc.Transform) -> set[str]:
@@ -159,7 +168,7 @@ def test_state_of_another_optimizer(name):
     tx, (params, (grads,)) = make(name), problem(shapes=SHAPES, steps=1)
     for state in ({"nothing": ()}, None, params, [tx.init(params)]):
         with pytest.raises(ValueError) as e:
-            tx.update(grads, state, params, **extras(tx, params, grads))
+            tx.update(grads, state, params, **testing.subject(tx).extra(tx, params, grads))
         assert tx.name in message(e) and "tx.init(params)" in message(e)
 
 
@@ -167,7 +176,7 @@ def test_state_of_another_optimizer(name):
 def test_gradients_of_another_structure(name):
     """Whatever keeps something for each leaf, or compares gradients with parameters, says what is missing."""
     tx, (params, (grads,)) = make(name), problem(shapes=SHAPES, steps=1)
-    state, more = tx.init(params), extras(tx, params, grads)
+    state, more = tx.init(params), testing.subject(tx).extra(tx, params, grads)
     with pytest.raises(ValueError) as e:
         tx.step({"a": grads["a"]}, state, params, **more)
     assert "'b'" in message(e) and names_a_link(e), message(e)
@@ -176,7 +185,7 @@ def test_gradients_of_another_structure(name):
 @every
 def test_parameters_that_are_missing(name):
     tx, (params, (grads,)) = make(name), problem(shapes=SHAPES, steps=1)
-    more = extras(tx, params, grads)
+    more = testing.subject(tx).extra(tx, params, grads)
     try:
         jax.eval_shape(lambda g, s: tx.update(g, s, **more), grads, tx.init(params))
     except ValueError as error:
