@@ -119,11 +119,11 @@ class Transform:
         if not isinstance(state, Mapping) or set(state) != set(self.body.keys):
             found = sorted(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
             found = words.plain(str(found), 300)
-            call = "step(grads, state, params)" if ctx.apply else "update(grads, state, params)"
+            text = "It belongs to another optimizer: make a new one with tx.init(params)"
+            if any(isinstance(x, Mapping) and set(x) == set(self.body.keys) for x in (updates, params)):
+                text = f"Arguments are exchanged: {'step' if ctx.apply else 'update'}(grads, state, params)"
             raise ValueError(
-                f"{self.name}: the state has entries {found}; expected {sorted(self.body.keys)}. "
-                f"It belongs to another optimizer: make a new one with tx.init(params); or arguments are "
-                f"exchanged: {call}"
+                f"{self.name}: the state has entries {found}; expected {sorted(self.body.keys)}. {text}"
             )
         return self.body.run(updates, dict(state), params, ctx)
 
