@@ -25,15 +25,20 @@ def full_name(tx: Transform) -> str:
     return f"{tx.name}({first.name}{', ...' if len(parts) > 1 else ''})" if parts else tx.name
 
 
-def check_entries(state: Any, keys: Sequence[str], who: str) -> None:
-    """Raise where a state has other entries than a transform keeps."""
-    if isinstance(state, Mapping) and set(state) == set(keys):
+def check_entries(
+    state: Any, keys: Sequence[str], who: str, call: str = "update", others: Sequence[Any] = ()
+) -> None:
+    """Raise where a state has other entries than a transform keeps; perhaps it is one of the `others`."""
+    if _has(state, keys):
         return
-    entries = isinstance(state, Mapping)
-    found = sorted(map(str, state)) if entries else type(state).__name__
+    found = sorted(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
     hint = "It belongs to another optimizer: make a new one with tx.init(params)"
-    if not (entries and any(hasattr(x, "_fields") for x in state.values())):  # no state at all
-        hint += ". The arguments are update(grads, state, params), step(grads, state, params)"
+    if any(_has(other, keys) for other in others):
+        hint = f"Arguments are exchanged: {call}(grads, state, params)"
     raise ValueError(
         f"{who}: the state has entries {words.plain(str(found), 300)}; expected {sorted(keys)}. {hint}"
     )
+
+
+def _has(state: Any, keys: Sequence[str]) -> bool:
+    return isinstance(state, Mapping) and set(state) == set(keys)

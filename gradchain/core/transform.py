@@ -141,7 +141,7 @@ class Transform:
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
-        check_entries(state, self.body.keys, self.name)
+        check_entries(state, self.body.keys, self.name, "step" if ctx.apply else "update", (updates, params))
         whole = updates if params is None else params
         alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
         if alike and leaves.all_floating(whole):

@@ -10,6 +10,7 @@ import pytest
 
 import gradchain as gc
 from gradchain import Hyper, slots
+from gradchain.core.transform import example
 
 PARAMS = {"w": jnp.ones((2, 3))}
 
@@ -203,9 +204,8 @@ def test_python_if_in_a_body():
         sign = 1 if rate > 0.05 else -1
         return gc.leafwise(None, lambda g: sign * g)
 
-    factory = gc.transform()(branching)
     with pytest.raises(TypeError) as e:
-        jax.jit(lambda rate: factory(rate).update(PARAMS, {}))(0.1)
+        jax.jit(lambda rate: gc.transform()(branching)(rate).update(PARAMS, {}))(0.1)
     says(e, "branching: Python's if", "rate (a traced", "jnp.where")
 
 
@@ -283,10 +283,8 @@ def test_example_that_does_not_run():
     def mine(rate: Hyper):
         return gc.leafwise(None, lambda g: g * rate)
 
-    from gradchain.core.transform import example
-
-    for about, words in (({}, "rate"), ({"example": lambda: {"rate": -1}}, "rate is -1")):
-        gc.transform(**about)(mine)
+    for found, words in (({}, "rate"), ({"rate": -1}, "rate is -1")):
+        gc.transform(example=lambda found=found: found)(mine)
         with pytest.raises((TypeError, ValueError)) as e:
             example("mine")
         says(e, words, "mine: its example does not run", "@transform(example=lambda: {argument: value})")

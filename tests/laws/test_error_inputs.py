@@ -195,6 +195,8 @@ def test_parameters_that_are_missing(name):
 @every
 def test_parameters_that_are_no_arrays(name):
     tx = make(name)
+    if not any(tx.body.acts({"a": jnp.ones((4, 3)), "b": jnp.ones(3)})):
+        pytest.skip("acts on no leaf by itself")
     for leaf in ("text", object()):
         with pytest.raises(TypeError) as e:
             tx.init({"a": jnp.ones((4, 3)), "b": leaf})
