@@ -44,7 +44,7 @@ def claim(folder: Path, who: str) -> Lock:
         if jax.process_index() == 0:
             holder = lock.take()
             if not holder:
-                _sweep(folder, lock.sure)
+                sweep(folder, lock.sure)
     taken = bool(holder)
     if jax.process_count() > 1:
         from jax.experimental import multihost_utils
@@ -58,7 +58,8 @@ def claim(folder: Path, who: str) -> Lock:
     return lock
 
 
-def _sweep(folder: Path, sure: bool) -> None:
+def sweep(folder: Path, sure: bool) -> None:
+    """Remove what is unfinished: all, for who has the lock, or what is old, where there are no locks."""
     for name in unfinished(folder):
         with contextlib.suppress(OSError):  # Orbax removes one that is in its way
             newest = max(p.stat().st_mtime for p in (folder / name, *(folder / name).rglob("*")))

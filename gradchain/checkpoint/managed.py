@@ -264,7 +264,10 @@ class Checkpointer:
             with contextlib.suppress(Exception):  # it raises the same error once more
                 manager.close()
         if self._lock is not None:
+            if jax.process_count() == 1:  # what was written of a save that failed
+                folders.sweep(self.folder, self._lock.sure)
             self._lock.release()
+            self._lock = None
 
     def wait(self) -> None:
         """Return when everything is on the disk; raise what went wrong in the background."""

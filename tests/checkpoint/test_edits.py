@@ -5,117 +5,33 @@ exactly; after a real step of training they are whatever they are, and storage i
 """
 
 import dataclasses
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
-import jax
+import edit_cases as cases
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from checkpoint_cases import on_mesh
+from edit_cases import COUNT, LINKS, STORAGES, WRAPPERS, Recipe, Run
 from faulty import HOWS, Crash, failing
 from jax.sharding import PartitionSpec
 
 import gradchain as gc
 
 pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
-LINKS = {
-    "clip": lambda: gc.clip_by_global_norm(1.0),
-    "trace": lambda: gc.trace(0.5),
-    "adam": lambda: gc.scale_by_adam(),
-    "decay": lambda: gc.add_decayed_weights(0.1),
-    "ema": lambda: gc.ema(0.5),
-    "lr": lambda: gc.scale_by_learning_rate(0.125),
-}
-WRAPPERS = {
-    "accumulate": lambda tx: gc.accumulate(tx, 2),
-    "average": lambda tx: gc.average(tx, 0.5),
-    "skip": lambda tx: gc.skip(tx),
-}
-STORAGES = (None, "log8", "bfloat16")
-START = ("trace", "adam", "lr")
-SHAPES = {"w": (8, 16), "b": (16,)}
 QUIET = {"derandomize": True, "deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 NOISE = pytest.mark.filterwarnings(  # of Orbax's other writes, when one fails
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine:RuntimeWarning"
 )
-COUNT = {"leaves": 0, "loads": 0, "faults": 0, "restores": 0, "runs": 0}
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """An optimizer as the test edits it."""
-
-    links: tuple[str, ...] = START
-    wrappers: tuple[str, ...] = ()
-    storage: str | None = None
-
-    def tx(self, exact=False):
-        tx = gc.chain(*(LINKS[name]() for name in self.links))
-        if self.storage and not exact:
-            tx = gc.stored(tx, self.storage, min_size=0)
-        for name in self.wrappers:
-            tx = WRAPPERS[name](tx)
-        return tx
-
-    @property
-    def keeps_moments(self):
-        return bool({"trace", "adam", "ema"} & set(self.links))
-
-
-@dataclasses.dataclass
-class Run:
-    """Parameters, state and step: as arrays in a live run, as numpy's by path in the model."""
-
-    recipe: Recipe
-    params: dict
-    state: dict  # exact, by path
-    step: int = 0
-
-
-def numbers(tree):
-    return {name: np.asarray(x) for name, x in tree.items()}
-
-
-def same(found, expected):
-    assert set(found) == set(expected), sorted(set(found) ^ set(expected))
-    for name, x in expected.items():
-        y = np.asarray(found[name])
-        assert (y.dtype, y.shape) == (x.dtype, x.shape) and y.tobytes() == x.tobytes(), name
-    COUNT["leaves"] += len(expected)
-
-
-def powers(rng, x, positive):
-    """Values like those of an array: powers of two, or small integers."""
-    if not np.issubdtype(x.dtype, np.floating):
-        return rng.integers(0, 9, x.shape).astype(x.dtype)
-    signs = 1 if positive else rng.choice([-1.0, 1.0], x.shape)
-    return (signs * 2.0 ** rng.integers(-8, 1, x.shape)).astype(x.dtype)
-
-
-STEPS = {}
-
-
-def trained(recipe, state, params, grads):
-    if recipe not in STEPS:
-        STEPS[recipe] = jax.jit(recipe.tx().step)
-    return STEPS[recipe](grads, state, params)
-
-
-class Edits(RuleBasedStateMachine):
+class Edits(stateful.RuleBasedStateMachine):
     """A run, its model, and what is on the disk."""
 
     folders = False
@@ -126,7 +42,8 @@ class Edits(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.recipe, self.exact, self.last = Recipe(), True, 0
         params = {
-            name: powers(self.rng, np.zeros(shape, np.float32), False) for name, shape in SHAPES.items()
+            name: cases.powers(self.rng, np.zeros(shape, np.float32), False)
+            for name, shape in cases.SHAPES.items()
         }
         self.disk: list[Run] = []  # what may be there: one, or two after a fault
         self.new(params)
@@ -144,7 +61,7 @@ class Edits(RuleBasedStateMachine):
 
     def fresh(self, recipe, params):
         """The exact state at the start, by path; what storage adds included."""
-        state = numbers(gc.state_dict(recipe.tx(exact=True).init(self.place(params))))
+        state = cases.numbers(gc.state_dict(recipe.tx(exact=True).init(self.place(params))))
         return state | ({"stored/count": np.int32(0).reshape(())} if recipe.storage else {})
 
     def new(self, params):
@@ -160,7 +77,7 @@ class Edits(RuleBasedStateMachine):
         if self.model.recipe.storage:
             clock = {"stored/count": found["stored/count"]}
             found = gc.state_dict(gc.load_state(exact, self.params, self.live, saved_by=tx)[0]) | clock
-        return numbers(found)
+        return cases.numbers(found)
 
     def expect(self, saved, recipe, report):
         """The model of a run that goes on from another one, and its report."""
@@ -178,17 +95,12 @@ class Edits(RuleBasedStateMachine):
         COUNT["loads"] += 1
         return Run(recipe, saved.params, state | {p: saved.state[p] for p in kept}, saved.step)
 
-    def fits(self, saved, recipe):
-        both = (saved.state, self.fresh(recipe, saved.params))
-        one, other = ({p for p in run if p.endswith(("/w", "/b"))} for run in both)
-        return bool(one & other) or not one or not other
-
     def carry(self, recipe):
         """Go on in memory with another optimizer."""
         if not self.exact and recipe.storage != self.model.recipe.storage:
             return
         if self.live is not None:
-            if not self.fits(self.model, recipe):
+            if not cases.fits(self.model.state, self.fresh(recipe, self.model.params)):
                 with pytest.raises(gc.CheckpointError, match="nothing fits"):
                     gc.load_state(recipe.tx(), self.params, self.live, saved_by=self.model.recipe.tx())
                 return
@@ -202,8 +114,8 @@ class Edits(RuleBasedStateMachine):
     def every_leaf_is_what_the_model_says(self):
         if getattr(self, "live", None) is None:
             return
-        same(numbers(self.params), self.model.params)
-        same(self.decoded(), self.model.state)
+        cases.same(cases.numbers(self.params), self.model.params)
+        cases.same(self.decoded(), self.model.state)
         for path, x in gc.state_dict(self.live).items():
             if path.endswith("/w"):
                 assert len(x.sharding.device_set) == (8 if self.sharded else 1), path
@@ -253,13 +165,13 @@ class Edits(RuleBasedStateMachine):
     @precondition(lambda self: self.live is not None)
     @rule(seed=st.integers(0, 1000))
     def other_values(self, seed):
-        """As if it had been trained."""
+        """As if it had been cases.trained."""
         self.fill(seed)
 
     def fill(self, seed):
         rng = np.random.default_rng(seed)
-        params = {name: powers(rng, x, False) for name, x in self.model.params.items()}
-        state = {p: powers(rng, x, "/nu/" in p) for p, x in sorted(self.model.state.items())}
+        params = {name: cases.powers(rng, x, False) for name, x in self.model.params.items()}
+        state = {p: cases.powers(rng, x, "/nu/" in p) for p, x in sorted(self.model.state.items())}
         recipe, exact = self.model.recipe, self.model.recipe.tx(exact=True)
         self.params, self.exact = self.place(params), True
         flat = {p: x for p, x in state.items() if p != "stored/count"}
@@ -275,10 +187,13 @@ class Edits(RuleBasedStateMachine):
             return
         rng = np.random.default_rng(seed)
         grads = {name: jnp.asarray(rng.normal(size=x.shape), x.dtype) for name, x in self.params.items()}
-        self.params, self.live = trained(self.model.recipe, self.live, self.params, grads)
+        self.params, self.live = cases.trained(self.model.recipe, self.live, self.params, grads)
         self.exact = False
         self.model = Run(
-            self.model.recipe, numbers(self.params), numbers(gc.state_dict(self.live)), self.model.step
+            self.model.recipe,
+            cases.numbers(self.params),
+            cases.numbers(gc.state_dict(self.live)),
+            self.model.step,
         )
 
     @rule()
@@ -329,16 +244,6 @@ class Edits(RuleBasedStateMachine):
         if isinstance(error, Crash):
             self.live = None
 
-    def there(self):
-        """The steps on the disk, by what is written there."""
-        if self.folders:
-            return set(gc.Checkpointer(self.folder / "runs").steps())
-        if not (self.folder / "run").exists():
-            return set()
-        with (self.folder / "run").open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        return {json.loads(json.loads(header["__metadata__"]["gradchain"])["about"])["step"]}
-
     @precondition(lambda self: bool(self.disk))
     @rule()
     def restore(self):
@@ -346,16 +251,18 @@ class Edits(RuleBasedStateMachine):
 
     def restore_what_is_there(self):
         params = self.place(self.model.params)
-        there = self.there()
+        there = cases.steps_in(self.folder)
         runs = [run for run in self.disk if run.step in there]
         if not runs:  # the first save failed, and nothing was there before it
             self.disk = []
             return
         saved, recipe = runs[-1], self.recipe
-        if not self.fits(saved, recipe) or not (saved.was_exact or saved.recipe.storage == recipe.storage):
+        if not cases.fits(saved.state, self.fresh(recipe, saved.params)) or not (
+            saved.was_exact or saved.recipe.storage == recipe.storage
+        ):
             recipe = saved.recipe
         found = self.read(recipe.tx(), params)
-        assert found.step == saved.step and not found.report.remarks[1:]
+        assert found.step == saved.step and "passed over step" not in str(found.report.remarks)
         self.recipe, self.params, self.live, self.exact = recipe, found.params, found.state, saved.was_exact
         self.model = self.expect(saved, recipe, found.report)
         self.disk = [saved]
@@ -381,7 +288,9 @@ class Folders(Edits):
 def test_edits(machine, runs):
     if machine.folders:
         pytest.importorskip("orbax.checkpoint")
-    run_state_machine_as_test(machine, settings=settings(max_examples=runs, stateful_step_count=20, **QUIET))
+    stateful.run_state_machine_as_test(
+        machine, settings=settings(max_examples=runs, stateful_step_count=20, **QUIET)
+    )
 
 
 @pytest.mark.slow
@@ -391,6 +300,8 @@ def test_edits(machine, runs):
 @pytest.mark.parametrize("machine, runs", [(Edits, 170), (Folders, 30)])
 def test_many_edits(machine, runs):
     more = {**QUIET, "derandomize": False}
-    run_state_machine_as_test(machine, settings=settings(max_examples=runs, stateful_step_count=30, **more))
+    stateful.run_state_machine_as_test(
+        machine, settings=settings(max_examples=runs, stateful_step_count=30, **more)
+    )
     print(COUNT)
     assert COUNT["leaves"] > 1000 and COUNT["restores"] > 100 and COUNT["faults"] > 10
