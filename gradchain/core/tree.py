@@ -12,6 +12,7 @@ from jax import Array
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 
 from gradchain.core import place
+from gradchain.core.control import when
 from gradchain.math import numerics
 
 PyTree = Any
@@ -178,8 +179,38 @@ def _vdot(xs: list[tuple[Array, Array]]) -> Array:
 
 
 def global_norm(updates: PyTree) -> Array:
-    """Euclidean norm of all leaves taken as one vector, in float32 at least; its derivative at 0 is 0."""
-    return numerics.safe_sqrt(sum_of_squares(updates))
+    """Euclidean norm of all leaves taken as one vector, in float32 at least; its derivative at 0 is 0.
+
+    Leaves are read once more where their squares overflow or vanish, and only there.
+    """
+    return _root(sum_of_squares(updates), jax.tree.leaves(updates))
+
+
+@jax.jit
+def _root(total: Array, leaves: list[Array]) -> Array:
+    info = jnp.finfo(total.dtype)
+    lost = jnp.isinf(total) | (total < float(info.tiny) / float(info.eps))
+    return when(lost, _scaled_norm, numerics.safe_sqrt(total), leaves)
+
+
+def _scaled_norm(norm: Array, leaves: list[Array]) -> Array:
+    """The norm by way of the largest entry, which is 1 while squares are summed."""
+    most = functools.reduce(jnp.maximum, _by_block(_largest, leaves), jnp.zeros((), jnp.float32))
+    most = jax.lax.stop_gradient(most)
+    size = jnp.clip(most, 4 * float(jnp.finfo(most.dtype).tiny), float(jnp.finfo(most.dtype).max))
+    sums = _by_block(lambda xs: _scaled_squares(xs, size), leaves)
+    root = numerics.safe_sqrt(functools.reduce(jnp.add, sums, jnp.zeros((), jnp.float32)))
+    return jnp.where(jnp.isinf(most), most, size * root).astype(norm.dtype)
+
+
+@jax.jit
+def _scaled_squares(xs: list[Array], size: Array) -> Array:
+    return _squares([wide(x) / size.astype(numerics.real_dtype(wide(x))) for x in xs])
+
+
+@jax.jit
+def _largest(xs: list[Array]) -> Array:
+    return functools.reduce(jnp.maximum, [jnp.max(jnp.abs(wide(x)), initial=0) for x in xs])
 
 
 def vdot(x: PyTree, y: PyTree) -> Array:

@@ -29,6 +29,16 @@ def _eye(x: Array) -> Array:
     return lax.expand_dims(jnp.eye(x.shape[-2], dtype=x.dtype), range(x.ndim - 2))
 
 
+def _shrink(x: Array) -> Array:
+    """A power of two for each matrix, 1 for most, that keeps squares and their products from overflowing."""
+    largest = jnp.max(jnp.abs(x), (-2, -1), keepdims=True, initial=0)
+    factor = jnp.ones_like(largest)
+    for exponent in (24, 56, 88, 112):  # 2^-8 to 2^24 are left: far above any eps, fourth powers are finite
+        power = 2.0 ** -min(exponent + 8, 120)
+        factor = jnp.where(largest > 2.0**exponent, power, factor)
+    return lax.stop_gradient(factor)
+
+
 def blocks(coefficients: Sequence[Triple], m: int, n: int) -> list[list[Triple]]:
     """Which steps of a Newton-Schulz iteration share one Gram matrix, for m <= n.
 
@@ -79,9 +89,7 @@ def newton_schulz(
     if x.shape[-2] > x.shape[-1]:
         return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning))
     times = functools.partial(jnp.matmul, precision=precision)
-    largest = jnp.max(jnp.abs(x), (-2, -1), keepdims=True, initial=0)
-    # A power of two, exact: squares and their products shall not overflow.
-    x = x * jnp.where(largest > 2.0**40, 2.0**-96, 1).astype(x.dtype)
+    x = x * _shrink(x)
     eye, scale = _eye(x), None
     if preconditioning == "frobenius":
         # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
