@@ -62,7 +62,9 @@ def test_every_call_can_fail(how, tmp_path):
         elif how.short and not how.lasting:
             assert error is None
         else:
-            assert isinstance(error, OSError) and error.errno == how.code
+            # Python 3.11 closes a folder once more where closing it fails.
+            again = [errno.EBADF] if calls.failed[0] == "close a" else []
+            assert isinstance(error, OSError) and error.errno in (how.code, *again)
 
 
 def test_what_was_not_synced_is_cut_when_the_power_fails(tmp_path):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from checkpoint_cases import on_mesh
-from edit_cases import COUNT, LINKS, STORAGES, WRAPPERS, Recipe, Run
+from edit_cases import LINKS, STORAGES, WRAPPERS, Recipe, Run
 from faulty import HOWS, Crash, failing
 from jax.sharding import PartitionSpec
 
@@ -41,13 +41,11 @@ class Edits(stateful.RuleBasedStateMachine):
         self.rng, self.sharded = np.random.default_rng(seed), sharded
         self.folder = Path(tempfile.mkdtemp())
         self.recipe, self.exact, self.last = Recipe(), True, 0
-        params = {
-            name: cases.powers(self.rng, np.zeros(shape, np.float32), False)
-            for name, shape in cases.SHAPES.items()
-        }
+        zeros = {name: np.zeros(shape, np.float32) for name, shape in cases.SHAPES.items()}
+        params = {name: cases.powers(self.rng, x, False) for name, x in zeros.items()}
         self.disk: list[Run] = []  # what may be there: one, or two after a fault
         self.new(params)
-        COUNT["runs"] += 1
+        cases.COUNT["runs"] += 1
 
     def teardown(self):
         if hasattr(self, "folder"):
@@ -92,7 +90,7 @@ class Edits(stateful.RuleBasedStateMachine):
         )
         assert loaded == kept and begun == set(state) - kept and dropped == set(saved.state) - set(state)
         assert len(report.loaded + report.initialised) == len(set(report.loaded + report.initialised))
-        COUNT["loads"] += 1
+        cases.COUNT["loads"] += 1
         return Run(recipe, saved.params, state | {p: saved.state[p] for p in kept}, saved.step)
 
     def carry(self, recipe):
@@ -189,12 +187,8 @@ class Edits(stateful.RuleBasedStateMachine):
         grads = {name: jnp.asarray(rng.normal(size=x.shape), x.dtype) for name, x in self.params.items()}
         self.params, self.live = cases.trained(self.model.recipe, self.live, self.params, grads)
         self.exact = False
-        self.model = Run(
-            self.model.recipe,
-            cases.numbers(self.params),
-            cases.numbers(gc.state_dict(self.live)),
-            self.model.step,
-        )
+        state = cases.numbers(gc.state_dict(self.live))
+        self.model = Run(self.model.recipe, cases.numbers(self.params), state, self.model.step)
 
     @rule()
     def kill(self):
@@ -239,7 +233,7 @@ class Edits(stateful.RuleBasedStateMachine):
             except (gc.CheckpointError, Crash) as e:
                 error = e
         assert error is None or calls.reached
-        COUNT["faults"] += calls.reached
+        cases.COUNT["faults"] += calls.reached
         self.disk = [written] if error is None else [*self.disk, written]
         if isinstance(error, Crash):
             self.live = None
@@ -266,7 +260,7 @@ class Edits(stateful.RuleBasedStateMachine):
         self.recipe, self.params, self.live, self.exact = recipe, found.params, found.state, saved.was_exact
         self.model = self.expect(saved, recipe, found.report)
         self.disk = [saved]
-        COUNT["restores"] += 1
+        cases.COUNT["restores"] += 1
 
     @precondition(lambda self: self.live is not None)
     @rule(n=st.one_of(st.just(0), st.integers(1, 18), st.integers(1, 120)), how=st.sampled_from(HOWS))
@@ -281,27 +275,23 @@ class Folders(Edits):
     folders = True
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine:RuntimeWarning"
-)
-@pytest.mark.parametrize("machine, runs", [(Edits, 20), (Folders, 4)])
-def test_edits(machine, runs):
+def run(machine, runs, steps, **more):
     if machine.folders:
         pytest.importorskip("orbax.checkpoint")
-    stateful.run_state_machine_as_test(
-        machine, settings=settings(max_examples=runs, stateful_step_count=20, **QUIET)
-    )
+    given = settings(max_examples=runs, stateful_step_count=steps, **{**QUIET, **more})
+    stateful.run_state_machine_as_test(machine, settings=given)
+
+
+@NOISE
+@pytest.mark.parametrize("machine, runs", [(Edits, 20), (Folders, 4)])
+def test_edits(machine, runs):
+    run(machine, runs, 20)
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine:RuntimeWarning"
-)
+@NOISE
 @pytest.mark.parametrize("machine, runs", [(Edits, 170), (Folders, 30)])
 def test_many_edits(machine, runs):
-    more = {**QUIET, "derandomize": False}
-    stateful.run_state_machine_as_test(
-        machine, settings=settings(max_examples=runs, stateful_step_count=30, **more)
-    )
-    print(COUNT)
-    assert COUNT["leaves"] > 1000 and COUNT["restores"] > 100 and COUNT["faults"] > 10
+    run(machine, runs, 30, derandomize=False)
+    print(cases.COUNT)
+    assert cases.COUNT["leaves"] > 1000 and cases.COUNT["restores"] > 100 and cases.COUNT["faults"] > 10

@@ -164,7 +164,9 @@ def fail_folder(how, folder, every):
                 error = e
         if error is not None:
             assert isinstance(error, gc.CheckpointError) and str(here) in str(error), calls.failed
-            assert getattr(error, "errno", how.code) == how.code
+            # Python 3.11 closes a folder once more where closing it fails.
+            again = [errno.EBADF] if calls.failed[0].startswith("close") else []
+            assert getattr(error, "errno", how.code) in (how.code, *again)
             unknown += not isinstance(error, OSError)
         kept += whole_folder(here, (2,) if error is None else (1, 2)) == 1
         assert not any(p.name.startswith("damaged") for p in here.iterdir())
