@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradchain.core import tree
 from gradchain.core.states import state_class
@@ -20,13 +21,16 @@ def eval_params(tx: Transform, state: Any, params: PyTree) -> PyTree:
 
     Like `params` in containers and dtypes; leaves that the average leaves out come from `params`. With
     several links that keep some, the outermost (last) counts. `state` may be an nnx.Optimizer or TrainState.
+    Copies, which a donated step leaves alone.
     A State class declares the field: eval_field = "average".
     """
     need_transform(tx, "eval_params(tx, state, params)", state, params)
     kept = _kept(tx.body.keys, held.checked(state, tx, "eval_params"))
     leaves, treedef = jax.tree.flatten(params)
     rows = zip(tree.paths(params), leaves, strict=True)
-    return treedef.unflatten([kept[p].astype(x.dtype) if p in kept else x for p, x in rows])
+    return treedef.unflatten([
+        jnp.array(kept[p], dtype=x.dtype, copy=True) if p in kept else x for p, x in rows
+    ])  # fmt: skip
 
 
 def _kept(keys, state: Mapping[str, Any]) -> dict[str, Any]:
