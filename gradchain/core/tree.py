@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,6 @@ from jax import Array
 from jax.tree_util import DictKey, FlattenedIndexKey, GetAttrKey, SequenceKey
 
 from gradchain.core import place
-from gradchain.core.control import when
 from gradchain.math import numerics
 
 PyTree = Any
@@ -133,13 +132,43 @@ def blocks(rows: Sequence, key: Callable[[Any], Any] = lambda x: (x.shape, x.dty
         yield from ([i] for i in members[whole:])
 
 
-def _by_block(f: Callable[[list], Array], leaves: list[Array]) -> list[Array]:
+def _by_block(f: Callable[[list], Any], leaves: list[Array]) -> list:
     return [f([leaves[i] for i in block]) for block in blocks(leaves)]
 
 
+# Powers of two that squares are summed at beside each other: small enough for any norm, and large enough for
+# any but the smallest entries. One of the two sums has the norm to full precision, at no further read.
+DOWN, UP = 2.0**-66, 2.0**32
+Sums = tuple[Array, Array]
+
+
+def _plus(x: Sums, y: Sums) -> Sums:
+    return x[0] + y[0], x[1] + y[1]
+
+
+def _sums(x: Array) -> Sums:
+    """Sums of |x|^2 at both scales: one is finite, the other has lost nothing to underflow."""
+    x = wide(x)
+    return jnp.sum(numerics.abs2(x * DOWN)), jnp.sum(numerics.abs2(x * UP))
+
+
 @jax.jit
-def _squares(xs: list[Array]) -> Array:
-    return functools.reduce(jnp.add, [jnp.sum(numerics.abs2(wide(x))) for x in xs])
+def _pair(x: Array) -> Sums:
+    """The same as one reduction of two numbers, for XLA for GPU, which sums a matrix in two steps."""
+    x = wide(x)
+    down, up = numerics.abs2(x * DOWN), numerics.abs2(x * UP)
+    zero = jnp.zeros((), down.dtype)
+    return jax.lax.reduce((down, up), (zero, zero), _plus, tuple(range(x.ndim)))
+
+
+def _added(sums: Iterable[Sums]) -> Sums:
+    zero = jnp.zeros((), jnp.float32)
+    return functools.reduce(_plus, sums, (zero, zero))
+
+
+@jax.jit
+def _squares(xs: list[Array]) -> Sums:
+    return functools.reduce(_plus, map(_sums, xs))
 
 
 @jax.jit
@@ -147,30 +176,24 @@ def _flat(xs: list[Array]) -> Array:
     return jnp.concatenate([wide(x).ravel() for x in xs])
 
 
-def _sum_plainly(leaves: list[Array]) -> Array:
-    return functools.reduce(jnp.add, _by_block(_squares, leaves), jnp.zeros((), jnp.float32))
-
-
-def _sum_flat(leaves: list[Array]) -> Array:
-    # Squared after the concatenation: of a concatenation of squares XLA makes a sum for each leaf again.
-    return jnp.sum(numerics.abs2(jnp.concatenate(_by_block(_flat, leaves))))
+def _sum_plainly(leaves: list[Array]) -> Sums:
+    return _added(_by_block(_squares, leaves))
 
 
 SMALL = 2**14  # elements
 
 
-def sum_of_squares(tree: PyTree) -> Array:
-    """Sum over all leaves of |x|^2, in float32 at least.
+def _sum_on_gpu(leaves: list[Array]) -> Sums:
+    """Small leaves are laid end to end and summed at once: a sum for each costs one or two kernels.
 
-    On NVIDIA GPUs a sum per leaf costs one or two kernels, so small leaves are laid end to end and summed at
-    once; on TPU that would only add copies.
+    Neither is done to leaves that are split over a mesh, which it would gather.
     """
-    leaves = jax.tree.leaves(tree)
-    small = [x for x in leaves if x.size <= SMALL and not place.is_split(x)]
-    if len(small) < 2:
-        return _sum_plainly(leaves)
-    total = jax.lax.platform_dependent(small, cuda=_sum_flat, default=_sum_plainly)
-    return total + _sum_plainly([x for x in leaves if x.size > SMALL or place.is_split(x)])
+    whole = [x for x in leaves if not place.is_split(x)]
+    small = [x for x in whole if x.size <= SMALL]
+    # Squared after the concatenation: of a concatenation of squares XLA makes a sum for each leaf again.
+    flat = [jnp.concatenate(_by_block(_flat, small))] if small else []
+    at_once = map(_pair, (*flat, *(x for x in whole if x.size > SMALL)))
+    return _added([*at_once, _sum_plainly([x for x in leaves if place.is_split(x)])])
 
 
 @jax.jit
@@ -181,36 +204,25 @@ def _vdot(xs: list[tuple[Array, Array]]) -> Array:
 def global_norm(updates: PyTree) -> Array:
     """Euclidean norm of all leaves taken as one vector, in float32 at least; its derivative at 0 is 0.
 
-    Leaves are read once more where their squares overflow or vanish, and only there.
+    Right from 2e-29 to the largest float32: squares are summed at two scales.
     """
-    return _root(sum_of_squares(updates), jax.tree.leaves(updates))
+    return _norm(jax.tree.leaves(updates))
 
 
-@jax.jit
-def _root(total: Array, leaves: list[Array]) -> Array:
-    info = jnp.finfo(total.dtype)
-    lost = jnp.isinf(total) | (total < float(info.tiny) / float(info.eps))
-    return when(lost, _scaled_norm, numerics.safe_sqrt(total), leaves)
+@jax.custom_jvp
+def _norm(leaves: list[Array]) -> Array:
+    down, up = jax.lax.platform_dependent(leaves, cuda=_sum_on_gpu, default=_sum_plainly)
+    usual = jnp.isfinite(up)
+    return jnp.sqrt(jnp.where(usual, up, down)) * jnp.where(usual, 1 / UP, 1 / DOWN)
 
 
-def _scaled_norm(norm: Array, leaves: list[Array]) -> Array:
-    """The norm by way of the largest entry, which is 1 while squares are summed."""
-    most = functools.reduce(jnp.maximum, _by_block(_largest, leaves), jnp.zeros((), jnp.float32))
-    most = jax.lax.stop_gradient(most)
-    size = jnp.clip(most, 4 * float(jnp.finfo(most.dtype).tiny), float(jnp.finfo(most.dtype).max))
-    sums = _by_block(lambda xs: _scaled_squares(xs, size), leaves)
-    root = numerics.safe_sqrt(functools.reduce(jnp.add, sums, jnp.zeros((), jnp.float32)))
-    return jnp.where(jnp.isinf(most), most, size * root).astype(norm.dtype)
-
-
-@jax.jit
-def _scaled_squares(xs: list[Array], size: Array) -> Array:
-    return _squares([wide(x) / size.astype(numerics.real_dtype(wide(x))) for x in xs])
-
-
-@jax.jit
-def _largest(xs: list[Array]) -> Array:
-    return functools.reduce(jnp.maximum, [jnp.max(jnp.abs(wide(x)), initial=0) for x in xs])
+@_norm.defjvp
+def _(primals, tangents):
+    # Of the parts as they are: at the scale that overflows 0 times infinity would come in.
+    norm = _norm(*primals)
+    rows = [(wide(x), wide(dx)) for x, dx in zip(*primals, *tangents, strict=True)]
+    parts = [jnp.sum((numerics.safe_divide(x.conj(), norm.astype(x.dtype)) * dx).real) for x, dx in rows]
+    return norm, functools.reduce(jnp.add, parts, jnp.zeros_like(norm)).astype(norm.dtype)
 
 
 def vdot(x: PyTree, y: PyTree) -> Array:

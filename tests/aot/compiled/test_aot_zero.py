@@ -119,7 +119,7 @@ SUMS = {  # arrays that may be all-reduced in an update: bytes of the largest
     "adamw": (lambda: gc.adamw(1e-3), 0),
     "momentum": (lambda: gc.sgd(1e-3, momentum=0.9, nesterov=True), 0),
     "stored": (lambda: gc.stored(gc.adamw(1e-3), "log8"), 0),
-    "clip": (lambda: gc.chain(gc.clip_by_global_norm(1.0), gc.adamw(1e-3)), 4),
+    "clip": (lambda: gc.chain(gc.clip_by_global_norm(1.0), gc.adamw(1e-3)), 8),  # two sums of squares
     "lamb": (lambda: gc.lamb(1e-3), SCALARS),  # norms of layers
     "adafactor": (lambda: gc.adafactor(1e-3), FACTORS + SCALARS),
 }
