@@ -213,7 +213,7 @@ def global_norm(updates: PyTree) -> Array:
 def _norm(leaves: list[Array]) -> Array:
     down, up = jax.lax.platform_dependent(leaves, cuda=_sum_on_gpu, default=_sum_plainly)
     usual = jnp.isfinite(up)
-    return jnp.sqrt(jnp.where(usual, up, down)) * jnp.where(usual, 1 / UP, 1 / DOWN)
+    return numerics.safe_sqrt(jnp.where(usual, up, down)) * jnp.where(usual, 1 / UP, 1 / DOWN)
 
 
 @_norm.defjvp

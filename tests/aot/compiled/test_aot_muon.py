@@ -61,9 +61,6 @@ def test_traffic_and_kernels(target, shapes):
     assert figures.unfused == 0
     if target.name == "h100":  # where alike matrices go together
         assert figures.kernels <= other.kernels / 3
-    # About 0.6; the clock of a machine with other work is no better than this.
-    seconds, others = (f.lower_seconds + f.compile_seconds for f in (figures, other))
-    assert seconds <= 0.9 * others
 
 
 def test_only_all_to_all_on_a_mesh(machine):
