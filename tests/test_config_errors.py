@@ -85,24 +85,24 @@ SHARED = functools.reduce(lambda inside, _: [inside, inside], range(60), 1)  # 2
     ],
 )
 def test_errors_say_where(config, place, words):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError) as e:
         from_config(config)
         raise ConfigError(place + words)  # nested groups are no error where Python reads them
     assert str(e.value).startswith(place) and words in str(e.value), str(e.value)
     assert len(str(e.value)) < 1500 and str(e.value).isprintable()
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_work_is_in_proportion_to_the_text():
     """20,000 keys, 20,000 equal links: seconds at most, where a quadratic rule took five times as long."""
     n = 20_000
     text = json.dumps({"freeze": {"mask": {f"k{i}": True for i in range(n)}}})
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(from_config(text).args["mask"]) == n
     tx = from_config({"chain": [{"scale_by_adam": {}}] * n})
     assert tx.body.keys[-1] == f"scale_by_adam_{n - 1}"
-    assert time.perf_counter() - start < 15
+    assert time.process_time() - start < 15
 
 
 def test_twins_are_numbered_past_names_that_are_taken():
@@ -212,7 +212,7 @@ def fuzz(seed: int, count: int) -> tuple[int, int]:
     read = refused = 0
     for i in range(count):
         config = mutated(rng.choice(originals), rng)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             tx = from_config(config)
         except ConfigError as error:
@@ -227,7 +227,7 @@ def fuzz(seed: int, count: int) -> tuple[int, int]:
             except ConfigError:  # holds a function, an array, a number beyond JSON
                 again = tx
             assert again == tx, (seed, i, tx)
-        assert time.perf_counter() - start < 5, (seed, i)
+        assert time.process_time() - start < 5, (seed, i)
     return read, refused
 
 

@@ -114,5 +114,5 @@ def test_the_lowest_versions():
     assert lowest(text) == ["flax==1.2", "jax==0.10.0"]
     found = lowest((ROOT / "pyproject.toml").read_text())
     names = {line.partition("==")[0] for line in found}
-    assert {"jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "safetensors"} <= names
+    assert {"jax", "jaxlib", "flax", "optax", "orbax-checkpoint"} <= names
     assert len(names) == len(found)  # each bound is written once

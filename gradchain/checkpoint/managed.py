@@ -106,8 +106,9 @@ class Checkpointer:
         self._ocp, self._manager, self._lock = _orbax(), None, None
         self._latest = _Save(str(self.folder))
         self._damaged: list[int] = []
-        if self.folder.exists() and not self.folder.is_dir():
-            raise CheckpointError(f"Checkpointer: {str(folder)!r} is a file; expected a folder")
+        with folders.system_errors(f"Checkpointer: {str(folder)!r} cannot be read", "Nothing changed."):
+            if self.folder.exists() and not self.folder.is_dir():
+                raise CheckpointError(f"Checkpointer: {str(folder)!r} is a file; expected a folder")
 
     def steps(self) -> list[int]:
         """The steps of the complete checkpoints, in order."""
