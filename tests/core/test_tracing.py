@@ -13,19 +13,7 @@ import pytest
 
 import gradchain as gc
 from gradchain.core import engine, kernel
-from gradchain.core.versions import jaxprs_in
-
-
-def equations(jaxpr, seen=None) -> int:
-    """Equations at the top level and in every distinct program that it calls."""
-    seen = set() if seen is None else seen
-    count = len(jaxpr.eqns)
-    for eqn in jaxpr.eqns:
-        for inner in jaxprs_in(eqn):
-            if id(inner) not in seen:
-                seen.add(id(inner))
-                count += equations(inner, seen)
-    return count
+from gradchain.testing.programs import equations
 
 
 def layers(n: int, leaves_each=3):
@@ -40,7 +28,7 @@ def traced(tx, params) -> int:
         return optax.apply_updates(params, updates), state
 
     state = jax.eval_shape(tx.init, params)
-    return equations(jax.make_jaxpr(step)(params, state, params).jaxpr)
+    return equations(jax.make_jaxpr(step)(params, state, params).jaxpr, set())
 
 
 @pytest.mark.parametrize(
@@ -60,7 +48,7 @@ def test_equations_for_300_leaves(ours, theirs):
         return ours.step(grads, state, params)
 
     state = jax.eval_shape(ours.init, params)
-    mine = equations(jax.make_jaxpr(step)(params, state, params).jaxpr)
+    mine = equations(jax.make_jaxpr(step)(params, state, params).jaxpr, set())
     assert 5 * mine < traced(theirs, params), (mine, traced(theirs, params))
 
 
