@@ -12,17 +12,6 @@ def abs2(x: Array) -> Array:
     return jnp.square(x.real) + jnp.square(x.imag) if jnp.iscomplexobj(x) else jnp.square(x)
 
 
-def bounded(x: Array) -> Array:
-    """x, finite values no further from 0 than is good for sums of squares (2.6e15 in float32).
-
-    Infinities and NaN stay: they are errors, and not to be hidden.
-    """
-    if jnp.iscomplexobj(x):
-        return x
-    limit = float(jnp.finfo(x.dtype).max) ** 0.4
-    return jnp.where(jnp.isfinite(x), jnp.clip(x, -limit, limit), x)
-
-
 def ema(average: Array, x: Array, decay) -> Array:
     """Exponential moving average: decay * average + (1 - decay) * x."""
     return decay * average + (1 - decay) * x

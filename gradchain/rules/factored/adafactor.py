@@ -18,7 +18,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, absent, drop, squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, bounded, compute_dtype, real, rms, safe_sqrt
+from gradchain.math.numerics import abs2, compute_dtype, real, rms, safe_sqrt
 from gradchain.rules.parts.averaging import ema
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -90,6 +90,14 @@ def _inverse_root(v: Array) -> Array:
     return 1 / jnp.sqrt(jnp.maximum(v, jnp.finfo(v.dtype).tiny))
 
 
+def _finite(mean: Array) -> Array:
+    """A mean of squares of finite numbers, which may have overflowed; what is no number stays none.
+
+    Of the means, which are small: on the squares XLA for GPU would hold them, at 2.3 bytes a parameter.
+    """
+    return jnp.minimum(mean, float(jnp.finfo(mean.dtype).max) ** 0.8)
+
+
 def _factored(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, sizes: Sizes):
     """One matrix, or a stack of them: u = g / sqrt(r c / mean(r)) times the factor of its sizes.
 
@@ -100,9 +108,10 @@ def _factored(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, s
     rows, cols = leaf.axes.rows, leaf.axes.cols
     kept = [i for i in range(len(leaf.shape)) if i not in cols]
     square = abs2(g)
-    v_col = s.v_col + w * (jnp.mean(square, rows) + eps - s.v_col)  # [*batch, cols]
+    v_col = s.v_col + w * (_finite(jnp.mean(square, rows)) + eps - s.v_col)  # [*batch, cols]
     c = jnp.expand_dims(_inverse_root(v_col), rows)
     of_row, *means = _means([square, *sizes.squares(abs2(g * c), p)], cols)  # each [*batch, rows]
+    of_row, means = _finite(of_row), list(map(_finite, means))
     v_row = s.v_row + w * (of_row + eps - s.v_row)
     r = _inverse_root(v_row)
     if sizes.threshold is not None:
@@ -111,18 +120,19 @@ def _factored(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, s
     if sizes.threshold is not None:
         means[0] = means[0] * mean_row
     factor = safe_sqrt(mean_row) * (safe_sqrt(sizes.factor(means)) if sizes.given else 1)
-    u = g * jnp.expand_dims(factor, leaf.axes.matrix) * jnp.expand_dims(r, cols) * c
+    u = g * c * jnp.expand_dims(r, cols) * jnp.expand_dims(factor, leaf.axes.matrix)
     return u, s._replace(v_row=v_row, v_col=v_col)
 
 
 def _whole(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, sizes: Sizes):
     """A vector, or a small matrix: u = g / sqrt(v) times the factor of its sizes."""
-    square = abs2(g)
+    square = _finite(abs2(g))
     v = s.v + w * (square + eps - s.v)
     u = g * _inverse_root(v)
     if sizes.given:
         again = (1 - w) * s.v + w * (square + eps)  # v, written otherwise: XLA shall not keep it for later
         means = _means(sizes.squares(abs2(g * _inverse_root(again)), p), leaf.axes.matrix)
+        means = list(map(_finite, means))
         u = u * jnp.expand_dims(safe_sqrt(sizes.factor(means)), leaf.axes.matrix)
     return u, s._replace(v=v)
 
@@ -134,7 +144,7 @@ def _link(factored, decay_rate, step_offset, min_dim_size_to_factor, eps, sizes:
 
     def update(g, s, p, leaf):
         w = jnp.float_power(jnp.maximum(real(s.count) - step_offset, 1), -decay_rate)
-        return (_factored if is_factored(leaf) else _whole)(bounded(g), s, p, leaf, w, eps, sizes)
+        return (_factored if is_factored(leaf) else _whole)(g, s, p, leaf, w, eps, sizes)
 
     def step(g, s, *, leaf):
         return update(g, s, None, leaf)
