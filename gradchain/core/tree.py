@@ -146,17 +146,25 @@ def _plus(x: Sums, y: Sums) -> Sums:
     return x[0] + y[0], x[1] + y[1]
 
 
+def _scaled(x: Array) -> tuple[Array, Array]:
+    """|x|^2 at both scales. Between scaling and squaring stands what XLA cannot exchange with a product.
+
+    Of a single number it would multiply the constants with each other, and one of their squares is 0.
+    """
+    size = jnp.abs(wide(x))
+    return jnp.square(jnp.maximum(size * DOWN, 0)), jnp.square(jnp.maximum(size * UP, 0))
+
+
 def _sums(x: Array) -> Sums:
     """Sums of |x|^2 at both scales: one is finite, the other has lost nothing to underflow."""
-    x = wide(x)
-    return jnp.sum(numerics.abs2(x * DOWN)), jnp.sum(numerics.abs2(x * UP))
+    down, up = _scaled(x)
+    return jnp.sum(down), jnp.sum(up)
 
 
 @jax.jit
 def _pair(x: Array) -> Sums:
     """The same as one reduction of two numbers, for XLA for GPU, which sums a matrix in two steps."""
-    x = wide(x)
-    down, up = numerics.abs2(x * DOWN), numerics.abs2(x * UP)
+    down, up = _scaled(x)
     zero = jnp.zeros((), down.dtype)
     return jax.lax.reduce((down, up), (zero, zero), _plus, tuple(range(x.ndim)))
 
