@@ -4,8 +4,7 @@ from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
 from gradchain.checkpoint.managed import Checkpointer
-from gradchain.checkpoint.report import LoadReport
-from gradchain.checkpoint.restored import Restored
+from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots, tree

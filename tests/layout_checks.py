@@ -101,7 +101,7 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[tupl
 def layering_faults(source: str, module: str, is_package: bool = False) -> list[str]:
     unit = unit_of(module)
     if unit not in RANK:
-        return [f"gradchain/{unit} is in no layer: add it to a row of LAYERS in tests/test_architecture.py"]
+        return [f"gradchain/{unit} is in no layer: add it to a row of LAYERS in tests/layout_checks.py"]
     faults = []
     for target, line, lazy in imports(source, module, is_package):
         if target.split(".")[0] != "gradchain":
@@ -124,7 +124,7 @@ def core_faults(module: str, target: str, line: int) -> list[str]:
     one, other = (name.split(".")[2] if name.count(".") > 1 else "" for name in (module, target))
     for name in (one, other):
         if name and name not in CORE_RANK:
-            return [f"gradchain/core/{name} is in no row of CORE in tests/test_architecture.py"]
+            return [f"gradchain/core/{name} is in no row of CORE in tests/layout_checks.py"]
     if not one or one == other or CORE_RANK.get(other, len(CORE)) < CORE_RANK[one]:
         return []
     return [f"{module}:{line} imports {target}: '{other}' is not in a layer below '{one}'"]

@@ -9,7 +9,6 @@ from jax.sharding import PartitionSpec
 
 import gradchain as gc
 
-pytest.importorskip("safetensors")
 STATE = ADAMW.init(PARAMS)
 AUX = {
     "batch_stats": {"mean": jnp.linspace(0, 1, 7), "half": jnp.ones((2, 3), jnp.bfloat16)},

@@ -9,7 +9,6 @@ from checkpoint_cases import ADAMW, CLIPPED, PARAMS, same_bits, says, trained
 import gradchain as gc
 
 pytest.importorskip("flax")
-pytest.importorskip("safetensors")
 pytest.importorskip("orbax.checkpoint")
 from flax import nnx
 from flax.training.train_state import TrainState

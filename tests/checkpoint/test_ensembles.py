@@ -9,7 +9,6 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import gradchain as gc
 
-pytest.importorskip("safetensors")
 N = 5
 PARAMS = {
     "a": jnp.arange(15.0).reshape(N, 3),

@@ -10,7 +10,6 @@ from checkpoint_cases import ADAMW, CLIPPED, PARAMS, same_bits, says
 
 import gradchain as gc
 
-pytest.importorskip("safetensors")
 STATE = ADAMW.init(PARAMS)
 SMALL = gc.stored(ADAMW, gc.codecs.int8(block=4), min_size=0)
 ENTRIES = "expected the state of adamw, with the entries ['scale_by_adam', 'scale_by_learning_rate']"

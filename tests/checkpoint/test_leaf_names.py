@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 import gradchain as gc
 
-pytest.importorskip("safetensors")
 TXS = (
     gc.stored(gc.adamw(gc.tunable(0.1)), "int8", min_size=0),
     gc.chain(gc.stored(gc.masked(gc.chain(gc.trace(0.9), gc.adam(0.1)), "**"), {"mu": "int8"}, min_size=0)),

@@ -12,7 +12,6 @@ from jax.sharding import PartitionSpec
 
 import gradchain as gc
 
-pytest.importorskip("safetensors")
 CODECS = ("float32", "bfloat16", "float16", "log8", "int8", "fp8", "rank_one", "bfloat16_stochastic")
 WIDE = {"a": jnp.ones((160, 192)), "b": {"kernel": jnp.ones((130, 140)), "bias": jnp.ones(8)}}
 STORED = {codec: gc.stored(ADAMW, codec) for codec in CODECS}
@@ -127,7 +126,7 @@ def test_an_optimizer_without_config(run, tmp_path):
 
 
 def test_what_the_file_says(run, tmp_path):
-    from safetensors import safe_open
+    safe_open = pytest.importorskip("safetensors").safe_open
 
     params, state = run
     small = gc.convert(state, ADAMW, STORED["int8"], params)

@@ -9,7 +9,6 @@ from jax.sharding import AxisType, PartitionSpec
 import gradchain as gc
 from gradchain.core.transform import example
 
-pytest.importorskip("safetensors")
 every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))
 
 

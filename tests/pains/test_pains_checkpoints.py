@@ -13,7 +13,6 @@ import pytest
 import gradchain as gc
 
 pytest.importorskip("flax")
-pytest.importorskip("safetensors")
 from flax import linen, nnx
 from flax.training.train_state import TrainState
 
