@@ -18,12 +18,6 @@ from gradchain.core.transform import Body, Context, Inside, Transform, example, 
 from gradchain.core.tree import merge, subtree
 
 
-def _fits(updates, params, who: str) -> None:
-    """Raise where gradients and parameters have other leaves."""
-    if params is not None:
-        tree.same_structure({"the gradients": updates, "the parameters": params}, who)
-
-
 class Masked(Body):
     """A transform on some leaves; the others pass through and hold no state."""
 
@@ -49,7 +43,6 @@ class Masked(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the inner transform on a dict of the chosen leaves."""
-        _fits(updates, params, f"masked({self.inner.name})")
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
         inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
@@ -86,7 +79,6 @@ class Freeze(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros for the chosen leaves, the others as they come."""
-        _fits(updates, params, "freeze")
         picked = select.chosen(self.mask, updates if params is None else params, "freeze", ctx.plan.whole)
         zeros = {k: jnp.zeros_like(x) for k, x in subtree(updates, picked).items()}
         updates = merge(updates, zeros)
@@ -107,7 +99,6 @@ class Frozen(Masked):
 
     def run(self, updates, state, params, ctx: Context):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
-        _fits(updates, params, "freeze")
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
         inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
@@ -174,7 +165,6 @@ class Partition(Body):
 
     def run(self, updates, state, params, ctx: Context):
         """Each group's transform on a dict of its leaves."""
-        _fits(updates, params, "partition")
         out, new = {}, {}
         for group, picked in self.picked(updates if params is None else params, ctx.plan.whole).items():
             weights = None if params is None else subtree(params, picked)
