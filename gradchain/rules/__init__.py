@@ -1,1 +1,23 @@
 """The algorithms: one file per family, each its state, its kernel and its optimizer."""
+
+from gradchain.rules import adaptive, curvature, factored, layerwise, matrix, momentum, parts, rate_free, sign
+from gradchain.rules.adaptive import *
+from gradchain.rules.curvature import *
+from gradchain.rules.factored import *
+from gradchain.rules.layerwise import *
+from gradchain.rules.matrix import *
+from gradchain.rules.momentum import *
+from gradchain.rules.parts import *
+from gradchain.rules.rate_free import *
+from gradchain.rules.sign import *
+
+__all__ = []
+__all__ += adaptive.__all__
+__all__ += curvature.__all__
+__all__ += factored.__all__
+__all__ += layerwise.__all__
+__all__ += matrix.__all__
+__all__ += momentum.__all__
+__all__ += parts.__all__
+__all__ += rate_free.__all__
+__all__ += sign.__all__

@@ -1,1 +1,5 @@
 """Gradient descent and momentum."""
+
+from gradchain.rules.momentum.sgd import sgd, trace
+
+__all__ = ["sgd", "trace"]

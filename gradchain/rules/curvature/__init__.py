@@ -1,0 +1,3 @@
+"""Second-order methods: L-BFGS, line searches, Hessian diagonals."""
+
+__all__ = []
