@@ -12,8 +12,11 @@ import gradchain as gc
 from gradchain import testing
 
 GOLDEN = Path(__file__).parent
-CASES = {case["name"]: case for case in json.loads((GOLDEN / "cases.json").read_text())}
-ARRAYS = np.load(GOLDEN / "trajectories.npz")
+RECORDS = [case for file in sorted(GOLDEN.glob("*.json")) for case in json.loads(file.read_text())]
+CASES = {case["name"]: case for case in RECORDS}
+ARRAYS = {
+    key: file for path in sorted(GOLDEN.glob("*.npz")) for file in [np.load(path)] for key in file.files
+}
 FLOAT32_BOUND = 1e-4  # of the largest entry of a leaf's trajectory
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time here is compilation
 NAMES = pytest.mark.parametrize("name", CASES)
@@ -21,7 +24,7 @@ NAMES = pytest.mark.parametrize("name", CASES)
 
 def arrays(prefix: str, dtype=np.float64) -> dict[str, np.ndarray]:
     prefix += "/"
-    return {k.removeprefix(prefix): ARRAYS[k].astype(dtype) for k in ARRAYS.files if k.startswith(prefix)}
+    return {k.removeprefix(prefix): f[k].astype(dtype) for k, f in ARRAYS.items() if k.startswith(prefix)}
 
 
 def trajectory(tx: gc.Transform, params, grads) -> dict[str, jax.Array]:
@@ -83,6 +86,10 @@ def test_every_hyperparameter_matters(name: str):
             expected=expected,
             options=QUICK,
         )
+
+
+def test_names_are_unique():
+    assert len(CASES) == len(RECORDS)
 
 
 def test_reasons_for_what_cannot_matter():
