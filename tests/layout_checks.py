@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("math",),
     ("core",),
-    ("matrices", "schedules", "tree", "losses", "projections", "perturbations", "second_order", "assignment"),
+    ("types", "tree", "projections", "assignment", "perturbations", "microbatching"),
+    ("matrices", "schedules", "losses", "second_order", "experimental"),
     ("rules",),
     ("wrappers",),
     ("storage",),

@@ -111,13 +111,14 @@ def foreign(tx: Any):
 
     Its state is kept as it is, under the name of the function that made it.
     """
-    if not _is_pair(tx):
+    if not is_pair(tx):
         raise TypeError(f"foreign: tx is {words.show(tx)}; expected a transformation (with init and update)")
     name = getattr(tx.update, "__qualname__", "foreign").split(".")[0]
     return Foreign(tx, name if name.isidentifier() and name != "update" else "foreign")
 
 
-def _is_pair(tx: Any) -> bool:
+def is_pair(tx: Any) -> bool:
+    """Whether it has the two functions of a gradient transformation."""
     return callable(getattr(tx, "init", None)) and callable(getattr(tx, "update", None))
 
 
@@ -125,7 +126,7 @@ def as_transform(tx: Any, who: str) -> Transform:
     """The transform itself, or a foreign one wrapped; an error for anything else."""
     if isinstance(tx, Transform):
         return tx
-    if _is_pair(tx) and not hasattr(tx, "factory") and not isinstance(tx, type):
+    if is_pair(tx) and not hasattr(tx, "factory") and not isinstance(tx, type):
         return foreign(tx)
     raise TypeError(
         f"{who}: {words.show(tx)} is not a gradient transformation (with init and update){_hint(tx, who)}"
