@@ -126,6 +126,8 @@ def as_transform(tx: Any, who: str) -> Transform:
     """The transform itself, or a foreign one wrapped; an error for anything else."""
     if isinstance(tx, Transform):
         return tx
+    if isinstance(inside := getattr(tx, "transform", None), Transform):  # in another form
+        return inside
     if is_pair(tx) and not hasattr(tx, "factory") and not isinstance(tx, type):
         return foreign(tx)
     raise TypeError(
