@@ -35,7 +35,7 @@ CORE = (
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints"),
     ("transform",),
-    ("link",),
+    ("link", "inside"),
     ("kernel", "coded", "ages"),
     ("engine", "foreign"),
     ("leafwise",),

@@ -21,6 +21,7 @@ from gradchain.checkpoint.plan import Saved, overridden, plan
 from gradchain.checkpoint.report import LoadReport
 from gradchain.checkpoint.wishes import Wishes
 from gradchain.core import tree
+from gradchain.core.inside import opens
 from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
 from gradchain.math.numerics import safe_divide
@@ -55,6 +56,7 @@ class Unit:
         return tuple(b for a, b in itertools.pairwise(words) if a == "inner_states")
 
 
+@opens
 def from_optax(
     tx: Transform, params: Any, state: Any, *, initialise: Any = (), strict: bool = False
 ) -> tuple[dict[str, Any], LoadReport]:

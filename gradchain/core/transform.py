@@ -101,25 +101,25 @@ class Transform:
     recipe: Recipe
     body: Body
 
-    def init(self, params: PyTree) -> dict[str, Any]:
+    def init(self, params: PyTree, *, plan: Plan = PLAN) -> dict[str, Any]:
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
-        return self.body.init(*self._seen(params))
+        return self.body.init(*self._seen(params, plan))
 
     def slots(self, params: PyTree) -> dict[str, Any]:
         """The state as slots; `params` may be abstract."""
-        return self.body.slots(*self._seen(params))
+        return self.body.slots(*self._seen(params, PLAN))
 
-    def _seen(self, params: PyTree) -> tuple[PyTree, Plan]:
+    def _seen(self, params: PyTree, plan: Plan) -> tuple[PyTree, Plan]:
         """The parameters without the leaves that nothing acts on, which may be anything, and the plan."""
         seen = leaves.floating(params)
         if seen is params:
-            return params, PLAN
+            return params, plan
         leaves.check(params, self.body.acts(params), self.name)
-        return seen, dataclasses.replace(PLAN, whole=params)
+        return seen, dataclasses.replace(plan, whole=params)
 
     def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
         """Updates to add to the parameters, and the new state."""
-        return self._run(updates, state, params, Context(extra))
+        return self.run(updates, state, params, Context(extra))
 
     def step(self, grads: PyTree, state: dict, params: PyTree, **extra) -> tuple[PyTree, dict]:
         """The new parameters and state: update and apply in one, in place where nothing is due.
@@ -133,9 +133,10 @@ class Transform:
         are written where a moment was, and on a GPU that costs copies (AdamW on H100: 44 bytes a parameter
         instead of 28).
         """
-        return self._run(grads, state, params, Context(extra, apply=True))
+        return self.run(grads, state, params, Context(extra, apply=True))
 
-    def _run(self, updates, state, params, ctx: Context):
+    def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
+        """`update`, or with ctx.apply `step`, with all that goes along."""
         for name in sorted(self.body.needs - set(ctx.extra)):
             raise TypeError(
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "

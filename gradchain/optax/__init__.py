@@ -3,7 +3,12 @@
 import gradchain as _gc
 from gradchain.optax import forms as _forms
 from gradchain.optax.surface import Transformation, surface
-from gradchain.optax.types import EmptyState, GradientTransformation, GradientTransformationExtraArgs, MaskedNode
+from gradchain.optax.types import (
+    EmptyState,
+    GradientTransformation,
+    GradientTransformationExtraArgs,
+    MaskedNode,
+)
 
 for _name in _gc.__all__:
     _found = getattr(_gc, _name)

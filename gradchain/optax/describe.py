@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -85,6 +85,16 @@ class At:
         """The form of the first link in it that a factory of this name made; EmptyState where there is none."""
         return next((node(at) for at in self.walk() if at.body.recipe.factory.name == name), EMPTY)
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a link in it."""
+        return any(at.body.recipe.factory.name == name for at in self.walk())
+
+    def decay(self) -> Node:
+        """The form of its weight decay, which is left out where it is zero."""
+        if self.has("add_decayed_weights"):
+            return self.find("add_decayed_weights")
+        return EMPTY if self.tx.args["mask"] is None else masked(EMPTY)
+
     def walk(self):
         """It and all in it, the outer before the inner."""
         yield self
@@ -104,10 +114,10 @@ def node(at: At) -> Node:
         nodes = [node(part) for part in at.parts]
         return Table(dict(zip(body.labels, nodes, strict=True))) if named else Row(nodes)
     if type(body) is Masked:
-        return Row([at.inner], MaskedState)
+        return masked(at.inner)
     if type(body) is Partition:
         groups = zip(body.groups, at.parts, strict=True)
-        return Row([Table({label: Row([node(part)], MaskedState) for label, part in groups})], PartitionState)
+        return Row([Table({label: masked(node(part)) for label, part in groups})], PartitionState)
     if isinstance(body, Foreign):
         return Alone(at.own)
     if isinstance(body, Link) and not at.parts:
@@ -115,18 +125,21 @@ def node(at: At) -> Node:
     return Entries(at.ways) if at.ways else EMPTY
 
 
-def shown(body: Link) -> type | None:
-    """The class of a link's entry in Optax's form: without hyperparameters that no user may set."""
+def link(at: At, hidden: Collection[str] = ()) -> Node:
+    """The declared state of a link, field by field, without hyperparameters that no user may set."""
+    body: Any = at.body
     tunable = any(isinstance(body.recipe.args[k], hyper.Tunable) for k in body.recipe.kept)
     extra = tuple(f for f in body.extra if tunable or f != "hyperparams")
-    return extended(body.State, extra) if body.State or extra else None
+    declared = None if hidden else body.State
+    if declared is None and not extra:
+        return EMPTY
+    cls = extended(declared, extra)
+    return Row([getattr(at, f) for f in getattr(cls, "_fields", ())], cls)
 
 
-def link(at: At) -> Node:
-    """The declared state of a link, field by field."""
-    cls = shown(at.body)  # pyright: ignore[reportArgumentType]
-    fields = getattr(cls, "_fields", ())
-    return Row([getattr(at, f) for f in fields], cls) if fields else EMPTY
+def masked(inner: Node) -> Node:
+    """What a mask is around."""
+    return Row([inner], MaskedState)
 
 
 def form(tx: Transform) -> Form:

@@ -7,11 +7,11 @@ the state of links to Optax's form, `into` back; neither computes anything.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from gradchain.core import tree
 
@@ -42,6 +42,13 @@ class Like:
 
 class Node:
     """A part of a description."""
+
+    def walk(self) -> Iterator[Node]:
+        """It and all within."""
+        yield self
+        parts = getattr(self, "parts", ())
+        for part in parts.values() if isinstance(parts, Mapping) else parts:
+            yield from part.walk()
 
     def out(self, state: Mapping[str, Any], like: Like) -> Any:
         """What stands here in Optax's form."""
@@ -212,6 +219,18 @@ class Form:
         """The state of links of one in Optax's form."""
         found: Found = {}
         self.root.into(theirs, Like(params, self.left_out), found)
+        return self._made(found)
+
+    @functools.cached_property
+    def shows_nothing(self) -> bool:
+        """Whether no array of the state is in Optax's form."""
+        return not any(isinstance(node, Field | Alone | Entries) for node in self.root.walk())
+
+    def start(self) -> dict[str, Any]:
+        """The state of links where Optax's form shows nothing of it."""
+        return self._made({})
+
+    def _made(self, found: Found) -> dict[str, Any]:
         state: dict[str, Any] = {}
         for (way, field), value in found.items():
             if not field:

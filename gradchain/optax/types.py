@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradchain.types import EmptyState, GradientTransformation, GradientTransformationExtraArgs, MaskedNode
+    from gradchain.types import (
+        EmptyState,
+        GradientTransformation,
+        GradientTransformationExtraArgs,
+        MaskedNode,
+    )
 else:
     try:
         from optax import EmptyState, GradientTransformation, GradientTransformationExtraArgs, MaskedNode

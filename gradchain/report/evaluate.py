@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gradchain.core import tree
+from gradchain.core.inside import opens
 from gradchain.core.states import state_class
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
@@ -16,6 +17,7 @@ from gradchain.report import held
 PyTree = Any
 
 
+@opens
 def eval_params(tx: Transform, state: Any, params: PyTree) -> PyTree:
     """The parameters to evaluate with: an average's, a lookahead's slow ones, else `params` as they are.
 

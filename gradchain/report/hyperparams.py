@@ -13,11 +13,13 @@ from jax.core import Tracer
 
 from gradchain.core import hyper, select, words
 from gradchain.core.hyper import Range, Tunable
+from gradchain.core.inside import opens
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 from gradchain.report.links import Place, links
 
 
+@opens
 def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     """The hyperparameters of every link by path, "scale_by_adam/b1".
 
@@ -37,6 +39,7 @@ def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     return found
 
 
+@opens
 def set_hyperparams(
     tx: Transform, state: Any, values: Mapping[str, Any] | None = None, /, **named: Any
 ) -> Any:
