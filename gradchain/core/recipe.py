@@ -91,7 +91,7 @@ class Factory:
         except TypeError as error:
             raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
         bound.apply_defaults()
-        return {k: self.check(k, v) for k, v in bound.arguments.items()}
+        return {k: self.check(k, inside(v)) for k, v in bound.arguments.items()}
 
     def named(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Arguments under their own names; an error where one is given under both of its names."""
@@ -127,6 +127,15 @@ class Factory:
         if self.variadic:
             return self.fn(*args[self.variadic])
         return self.fn(**args)
+
+
+def inside(given: Any) -> Any:
+    """An argument with transforms for objects of another form that have one, also in dicts and sequences."""
+    if isinstance(getattr(getattr(given, "transform", None), "recipe", None), Recipe):
+        return given.transform
+    if type(given) is dict:
+        return {k: inside(x) for k, x in given.items()}
+    return type(given)(map(inside, given)) if type(given) in (tuple, list) else given
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -14,6 +14,9 @@ from typing import Any
 import jax
 
 from gradchain.core import tree
+from gradchain.core.link import leaves_of
+from gradchain.core.slots import Leaf, SlotMaker, absent
+from gradchain.core.transform import PLAN
 
 Way = tuple[str, ...]  # from a state to an entry of it
 Found = dict[tuple[Way, str], Any]  # (entry, field) -> its value
@@ -81,6 +84,33 @@ class Field(Node):
             self.masked or jax.tree.structure(theirs).num_leaves != jax.tree.structure(like.tree).num_leaves
         )
         found[self.way, self.field] = like.by_path(theirs) if part else theirs
+
+
+@dataclasses.dataclass(frozen=True)
+class Padded(Field):
+    """A field in which Optax has an array of length 1 for a leaf that keeps nothing, and gradchain a scalar."""
+
+    slot: SlotMaker = absent
+
+    def out(self, state, like):
+        """The field, with vectors for scalars that are none of a scalar parameter."""
+        value = getattr(entry_at(state, self.way), self.field)
+        kept = like.by_path(value)
+        for leaf in leaves_of(like.tree, PLAN):
+            if leaf.path in kept and self._nothing(leaf):
+                kept[leaf.path] = kept[leaf.path].reshape(1)
+        return like.whole(kept)
+
+    def into(self, theirs, like, found):
+        """The field, with scalars where nothing is kept."""
+        kept = like.by_path(theirs)
+        for leaf in leaves_of(like.tree, PLAN):
+            if leaf.path in kept and self._nothing(leaf):
+                kept[leaf.path] = kept[leaf.path].reshape(())
+        super().into(like.whole(kept), like, found)
+
+    def _nothing(self, leaf: Leaf) -> bool:
+        return self.slot(leaf).shape == () and (bool(leaf.shape) or self.field != "v")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gradchain.core import hyper
 from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked
-from gradchain.optax.form import Fixed, Node, Row
+from gradchain.optax.form import Fixed, Node, Padded, Row
 from gradchain.optax.states import ApplyIfFiniteState, MultiStepsState
 from gradchain.rules.parts.basic import ScaleByScheduleState
 
@@ -31,6 +33,13 @@ def _(at: At) -> Node:
 @form_of_factory("clip_by_global_norm")
 def _(at: At) -> Node:
     return link(at, hidden=("norm", "clipped_norm"))
+
+
+@form_of_factory("scale_by_factored_rms", "scale_by_adafactor")
+def _(at: At) -> Node:
+    body: Any = at.body
+    factors = [Padded(at.own, f, True, at.masked, slot=body.fields[f]) for f in ("v_row", "v_col", "v")]
+    return Row([at.count, *factors], body.State)
 
 
 @form_of_factory("adafactor")

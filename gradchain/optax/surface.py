@@ -150,19 +150,9 @@ def surface(factory: Callable[..., Transform], **numbers: Any) -> Callable[..., 
 
     @functools.wraps(factory)
     def call(*args: Any, **kwargs: Any) -> Transformation:
-        args, kwargs = _inside(args), _inside(kwargs)
         return Transformation.of(factory(*args, **{**numbers, **kwargs}))
 
     return call
-
-
-def _inside(given: Any) -> Any:
-    """Arguments with transforms for Optax's pairs, also in dicts and in tuples (name, pair)."""
-    if isinstance(given, Transformation):
-        return given if given.transform is None else given.transform
-    if type(given) is dict:
-        return {k: _inside(x) for k, x in given.items()}
-    return type(given)(map(_inside, given)) if type(given) in (tuple, list) else given
 
 
 __all__ = ["Run", "Transformation", "surface"]
