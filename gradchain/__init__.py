@@ -1,6 +1,6 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
-from gradchain import rules, wrappers
+from gradchain import rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -8,7 +8,7 @@ from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.config import ConfigError, from_config, to_config
-from gradchain.core import slots, tree
+from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
 from gradchain.core.foreign import foreign
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
@@ -18,7 +18,6 @@ from gradchain.core.masks import freeze, masked, partition
 from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
-from gradchain.core.tree import apply_updates, global_norm
 from gradchain.math import numerics
 from gradchain.matrices import linalg
 from gradchain.matrices.per_matrix import per_matrix
@@ -63,6 +62,17 @@ from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
 from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
+from gradchain.tree import (
+    apply_updates,
+    bias_correction,
+    global_norm,
+    incremental_update,
+    periodic_update,
+    scale_gradient,
+    update_infinity_moment,
+    update_moment,
+    update_moment_per_elem_norm,
+)
 from gradchain.wrappers import *
 
 __all__ = [
@@ -88,6 +98,7 @@ __all__ = [
     "Signed",
     "Transform",
     "apply_updates",
+    "bias_correction",
     "chain",
     "codecs",
     "constant_schedule",
@@ -106,6 +117,7 @@ __all__ = [
     "global_norm",
     "gradient_release",
     "hyperparams",
+    "incremental_update",
     "init",
     "inverse_sqrt_schedule",
     "join_schedules",
@@ -132,11 +144,13 @@ __all__ = [
     "param_shardings",
     "partition",
     "per_matrix",
+    "periodic_update",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
     "round_stochastically",
     "save",
+    "scale_gradient",
     "scale_loss",
     "set_hyperparams",
     "set_state",
@@ -150,8 +164,12 @@ __all__ = [
     "to_config",
     "transform",
     "tree",
+    "tree_utils",
     "treewise",
     "tunable",
+    "update_infinity_moment",
+    "update_moment",
+    "update_moment_per_elem_norm",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
