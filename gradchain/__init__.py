@@ -19,8 +19,11 @@ from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.math import numerics
+from gradchain.math.distributions import multi_normal
+from gradchain.math.safe import safe_increment, safe_int32_increment, safe_norm, safe_root_mean_squares
 from gradchain.matrices import linalg
 from gradchain.matrices.per_matrix import per_matrix
+from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iteration
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
@@ -133,11 +136,14 @@ __all__ = [
     "make_mesh",
     "masked",
     "master_weights",
+    "matrix_inverse_pth_root",
     "metrics",
     "microbatch_grad",
     "microbatch_value_and_grad",
     "monitored",
+    "multi_normal",
     "named_chain",
+    "nnls",
     "numerics",
     "offload",
     "optimizer",
@@ -148,7 +154,12 @@ __all__ = [
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
+    "power_iteration",
     "round_stochastically",
+    "safe_increment",
+    "safe_int32_increment",
+    "safe_norm",
+    "safe_root_mean_squares",
     "save",
     "scale_gradient",
     "scale_loss",
