@@ -1,6 +1,6 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
-from gradchain import rules, tree, tree_utils, wrappers
+from gradchain import microbatching, rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -24,6 +24,7 @@ from gradchain.math.safe import safe_increment, safe_int32_increment, safe_norm,
 from gradchain.matrices import linalg
 from gradchain.matrices.per_matrix import per_matrix
 from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iteration
+from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
@@ -138,8 +139,10 @@ __all__ = [
     "master_weights",
     "matrix_inverse_pth_root",
     "metrics",
+    "microbatch",
     "microbatch_grad",
     "microbatch_value_and_grad",
+    "microbatching",
     "monitored",
     "multi_normal",
     "named_chain",
