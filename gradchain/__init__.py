@@ -1,6 +1,6 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
-from gradchain import microbatching, rules, tree, tree_utils, wrappers
+from gradchain import experimental, microbatching, rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -112,6 +112,7 @@ __all__ = [
     "data_axes",
     "describe",
     "eval_params",
+    "experimental",
     "exponential_decay",
     "foreign",
     "freeze",
