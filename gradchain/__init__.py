@@ -1,6 +1,7 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
 from gradchain import assignment, losses, perturbations, projections, rules, second_order, wrappers
+from gradchain import experimental, microbatching, rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -8,7 +9,7 @@ from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.config import ConfigError, from_config, to_config
-from gradchain.core import slots, tree
+from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
 from gradchain.core.foreign import foreign
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
@@ -41,8 +42,12 @@ from gradchain.losses import (
     squared_error,
 )
 from gradchain.math import numerics
+from gradchain.math.distributions import multi_normal
+from gradchain.math.safe import safe_increment, safe_int32_increment, safe_norm, safe_root_mean_squares
 from gradchain.matrices import linalg
 from gradchain.matrices.per_matrix import per_matrix
+from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iteration
+from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
@@ -84,6 +89,17 @@ from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
 from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
+from gradchain.tree import (
+    apply_updates,
+    bias_correction,
+    global_norm,
+    incremental_update,
+    periodic_update,
+    scale_gradient,
+    update_infinity_moment,
+    update_moment,
+    update_moment_per_elem_norm,
+)
 from gradchain.wrappers import *
 
 __all__ = [
@@ -110,6 +126,7 @@ __all__ = [
     "Transform",
     "apply_updates",
     "assignment",
+    "bias_correction",
     "chain",
     "codecs",
     "constant_schedule",
@@ -124,6 +141,7 @@ __all__ = [
     "data_axes",
     "describe",
     "eval_params",
+    "experimental",
     "exponential_decay",
     "foreign",
     "freeze",
@@ -136,6 +154,7 @@ __all__ = [
     "hinge_loss",
     "huber_loss",
     "hyperparams",
+    "incremental_update",
     "init",
     "inverse_sqrt_schedule",
     "join_schedules",
@@ -155,12 +174,17 @@ __all__ = [
     "make_mesh",
     "masked",
     "master_weights",
+    "matrix_inverse_pth_root",
     "metrics",
+    "microbatch",
     "microbatch_grad",
     "microbatch_value_and_grad",
+    "microbatching",
     "monitored",
+    "multi_normal",
     "named_chain",
     "ntxent",
+    "nnls",
     "numerics",
     "offload",
     "optimizer",
@@ -174,7 +198,18 @@ __all__ = [
     "projections",
     "round_stochastically",
     "safe_softmax_cross_entropy",
+    "periodic_update",
+    "piecewise_constant_schedule",
+    "piecewise_interpolate_schedule",
+    "polynomial_schedule",
+    "power_iteration",
+    "round_stochastically",
+    "safe_increment",
+    "safe_int32_increment",
+    "safe_norm",
+    "safe_root_mean_squares",
     "save",
+    "scale_gradient",
     "scale_loss",
     "second_order",
     "set_hyperparams",
@@ -195,8 +230,12 @@ __all__ = [
     "to_config",
     "transform",
     "tree",
+    "tree_utils",
     "treewise",
     "tunable",
+    "update_infinity_moment",
+    "update_moment",
+    "update_moment_per_elem_norm",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("math",),
     ("core",),
-    ("types", "tree", "projections", "assignment", "perturbations", "microbatching"),
-    ("matrices", "schedules", "losses", "second_order", "experimental"),
+    ("types", "tree", "projections", "assignment", "perturbations", "microbatching", "absent"),
+    ("tree_utils", "matrices", "schedules", "losses", "second_order", "experimental"),
     ("rules",),
     ("wrappers",),
     ("storage",),

@@ -105,8 +105,8 @@ def soft_threshold(x: Array, threshold) -> Array:
 
 
 def increment(count: Array) -> Array:
-    """count + 1, staying at the largest integer instead of wrapping to a negative step."""
-    top = jnp.iinfo(count.dtype).max
+    """count + 1, staying at the largest number instead of wrapping to a negative step."""
+    top = (jnp.iinfo if jnp.issubdtype(count.dtype, jnp.integer) else jnp.finfo)(count.dtype).max
     return jnp.where(count < top, count + 1, top)
 
 

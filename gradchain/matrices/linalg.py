@@ -132,18 +132,30 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
     z = (p + 1) / (2 l); it ends when m is 1 or comes no nearer. Of 0 the root is 0.
     Source: arXiv:2002.09018; Guo & Higham 2006.
     """
-    times = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
     if method == "eigh":
         values, vectors = jnp.linalg.eigh(x, symmetrize_input=True)
         ridge = eps * values[..., -1:]
         roots = safe_divide(1, jnp.maximum(values + ridge, ridge)) ** (1 / p)
-        return times(vectors * roots[..., None, :], transposed(vectors))
+        return jnp.matmul(vectors * roots[..., None, :], transposed(vectors), precision=lax.Precision.HIGHEST)
     if method != "newton":
         raise ValueError(f"method={method!r}; expected 'eigh' or 'newton'")
-    eye = _eye(x)
-    largest = largest_eigenvalue(x)[..., None, None]
+    return newton_root(x, p, largest_eigenvalue(x), eps)[0]
+
+
+def newton_root(
+    x: Array,
+    p: int,
+    largest: Array,
+    eps: Any,
+    steps: int = 100,
+    tolerance: Any = None,
+    precision: Any = lax.Precision.HIGHEST,
+) -> tuple[Array, Array]:
+    """`inverse_root` by Newton's method, from the largest eigenvalues [...], and the last max |m - 1|."""
+    times = functools.partial(jnp.matmul, precision=precision)
+    eye, largest = _eye(x), largest[..., None, None]
     z = safe_divide((1 + p) / 2, largest * (1 + eps))
-    tolerance = 4 * jnp.finfo(x.dtype).eps
+    tolerance = 4 * jnp.finfo(x.dtype).eps if tolerance is None else tolerance
 
     def off(m):
         return jnp.max(jnp.abs(m - eye))
@@ -151,7 +163,7 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
     def going(carry):
         i, m, _, before = carry
         now = off(m)
-        return (i < 100) & (now > tolerance) & ((now < before) | (i < 2))
+        return (i < steps) & (now > tolerance) & ((now < before) | (i < 2))
 
     def step(carry):
         i, m, y, _ = carry
@@ -160,4 +172,5 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
         return i + 1, times(power, m), times(y, t), off(m)
 
     start = (0, z * (x + eps * largest * eye), z ** (1 / p) * eye, jnp.asarray(jnp.inf, x.dtype))
-    return lax.while_loop(going, step, start)[2]
+    _, m, y, _ = lax.while_loop(going, step, start)
+    return y, off(m)
