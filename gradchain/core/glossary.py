@@ -12,7 +12,7 @@ GLOSSARY: dict[str, str] = {
     "b1": "Decay of the mean of gradients that the update is made of, from 0 to 1.",
     "b2": "Decay of the slower statistic in the state: the mean of squares; of Lion, the mean of gradients.",
     "b3": "Decay of the slowest statistic in the state.",
-    "beta": "Of Muon the decay of the momentum, from 0 to 1; of optimistic gradients the difference's weight.",
+    "beta": "Of Muon the decay of the momentum; of optimistic gradients the weight of the difference.",
     "bias_correction": "Divide averages that start at zero by 1 - decay^t.",
     "bias_correction_mu": "Divide the first moment by 1 - b1^t.",
     "bias_correction_nu": "Divide the second moment by 1 - b2^t.",

@@ -15,7 +15,6 @@ contrib = pytest.importorskip("optax.contrib")
 
 STEPS = 20
 SHAPES = {"w": (7, 5), "wide": (3, 8), "b": (5,), "stack": (4, 3, 6), "x": ()}
-FLAT = {"w": (7, 5), "wide": (3, 8), "b": (5,)}
 EXACT = 1e-10
 QUICK = {"xla_backend_optimization_level": 0}
 
@@ -24,14 +23,12 @@ class Case(NamedTuple):
     name: str
     theirs: dict[str, Any]  # Optax's arguments
     ours: dict[str, Any] = {}  # what is given besides  # noqa: RUF012
-    args: tuple = ()
-    shapes: dict = SHAPES
     rtol: float = EXACT
     contrib: bool = False
 
     def __repr__(self) -> str:
         given = {**self.theirs, **self.ours}
-        return f"{self.name}({', '.join(map(str, [*self.args, *given]))})"
+        return f"{self.name}({', '.join(map(str, given))})"
 
 
 LR = {"learning_rate": 0.03}
@@ -47,10 +44,6 @@ def decay_rate(i, exponent):
 
 def bound(t):
     return 0.3 * (t + 1) ** 0.5
-
-
-def rank_two(params):
-    return jax.tree.map(lambda x: contrib.MuonDimensionNumbers() if x.ndim == 2 else None, params)
 
 
 def last_axes(module):
@@ -139,6 +132,23 @@ CASES = [
 ]
 
 
+QUICK_ONES = {
+    "adamaxw",
+    "adopt",
+    "ademamix",
+    "optimistic_adam",
+    "scale_by_lion",
+}  # of those without more arguments
+
+
+def params_of():
+    """The second call of each rule, with other arguments than the defaults; the slow suite runs all."""
+    for i, case in enumerate(CASES):
+        last = i + 1 == len(CASES) or CASES[i + 1].name != case.name
+        dear = not last or not (case.ours or case.name in QUICK_ONES)
+        yield pytest.param(case, marks=[pytest.mark.slow] * dear, id=repr(case))
+
+
 def trajectory(tx, params, grads):
     def step(carry, g):
         params, state = carry
@@ -169,47 +179,52 @@ def agree(ours, theirs, shapes, rtol: float) -> None:
         np.testing.assert_allclose(found[leaf], e, rtol=rtol, atol=rtol * np.max(np.abs(e)), err_msg=leaf)
 
 
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@pytest.mark.parametrize("case", list(params_of()))
 def test_numbers(case: Case):
     module = contrib if case.contrib else optax
 
     def theirs():
         quiet = case.name == "optimistic_adam"  # deprecated there
         with pytest.warns(DeprecationWarning) if quiet else contextlib.nullcontext():
-            return getattr(module, case.name)(*case.args, **case.theirs)
+            return getattr(module, case.name)(**case.theirs)
 
-    agree(
-        lambda: getattr(gc, case.name)(*case.args, **case.theirs, **case.ours),
-        theirs,
-        case.shapes,
-        case.rtol,
-    )
+    agree(lambda: getattr(gc, case.name)(**case.theirs, **case.ours), theirs, SHAPES, case.rtol)
+
+
+def rates_and_masks() -> dict[str, Any]:
+    mask = {"w": True, "wide": False, "b": False, "stack": True, "x": False}
+    return {
+        "learning_rate": 0.02,
+        "adam_learning_rate": 0.1,
+        "adam_weight_decay": 0.2,
+        "consistent_rms": 0.2,
+        "weight_decay_mask": mask,
+        "preconditioning": "aol",
+        "eps": 1e-3,
+        **DECAY,
+    }
 
 
 MUON = {"adam_mask": True, "bias_correction": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
         ({"learning_rate": 0.02}, {"adam_nesterov": True}),
         (
-            {"learning_rate": 0.02, "ns_coeffs": "dion", "beta": 0.8, "eps": 1e-3, **DECAY, "nesterov": False},
-            {},
-        ),
-        (
             {
                 "learning_rate": 0.02,
-                "adam_learning_rate": 0.1,
-                "adam_weight_decay": 0.2,
-                "consistent_rms": 0.2,
-                "preconditioning": "aol",
-                "weight_decay_mask": {"w": True, "wide": False, "b": False, "stack": True, "x": False},
+                "ns_coeffs": "dion",
+                "beta": 0.8,
                 "eps": 1e-3,
                 **DECAY,
+                "nesterov": False,
             },
-            {"adam_nesterov": True, "eps_floor": True},
+            {},
         ),
+        (rates_and_masks(), {"adam_nesterov": True, "eps_floor": True}),
         (
             {"learning_rate": 0.02, "preconditioning": "schatten", "adaptive": True},
             {"adam_nesterov": True, "eps_floor": True},
@@ -226,7 +241,7 @@ def test_muon(theirs, ours):
     )
 
 
-@pytest.mark.parametrize("of_params", [False, True])
+@pytest.mark.parametrize("of_params", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_muon_of_dimension_numbers(of_params: bool):
     """Rows, columns and stacks that no name of a leaf says, from a tree of them or a function."""
 
@@ -241,6 +256,7 @@ def test_muon_of_dimension_numbers(of_params: bool):
     )
 
 
+@pytest.mark.slow
 def test_scale_by_muon_of_dimension_numbers():
     shapes = {"w": (7, 5), "stack": (4, 3, 6)}
 

@@ -123,4 +123,4 @@ class Dimensioned(Body):
 
 def dimensioned(tx: Transform, given: Dimensions) -> Transform:
     """The transform with its leaves read by dimension numbers."""
-    return dataclasses.replace(tx, body=Dimensioned(tx, given))
+    return dataclasses.replace(tx, body=Dimensioned(tx, given).bind(tx.recipe))
