@@ -159,7 +159,8 @@ class Recipe:
     def kept(self) -> tuple[str, ...]:
         """Hyperparameters that the state holds: scheduled, tunable, or recorded for `metrics`."""
         record = self.factory.record
-        return tuple(k for k in self.factory.ranges if hyper.is_dynamic(self.args[k]) or k in record)
+        given = {k: self.args[k] for k in self.factory.ranges}
+        return tuple(k for k, v in given.items() if hyper.is_dynamic(v) or (k in record and v is not None))
 
     @functools.cached_property
     def static(self) -> Recipe:

@@ -44,6 +44,11 @@ def debias(average: Array, decay, t: Array) -> Array:
     return average * (-1 / _minus_bias(decay, t)).astype(real_dtype(average))
 
 
+def debias_ahead(average: Array, x: Array, decay, t: Array) -> Array:
+    """What debias(average, t + 1) would be if x came again, t >= 1: the mean of Nesterov's momentum."""
+    return decay * debias(average, decay, t + 1) + (1 - decay) * debias(x, decay, t)
+
+
 def _choose(condition: Array, x, y: Array) -> Array:
     """jnp.where for a number and an array: two equations, where jnp.where traces a function of its own."""
     return lax.select(condition, lax.full_like(y, x), y)

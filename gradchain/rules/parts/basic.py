@@ -46,12 +46,14 @@ class ScaleByLearningRateState(NamedTuple):
 
 
 @transform(record=("learning_rate",), example=lambda: {"learning_rate": 0.1})
-def scale_by_learning_rate(learning_rate: Hyper, *, flip_sign: bool = True):
+def scale_by_learning_rate(learning_rate: Hyper | None = None, *, flip_sign: bool = True):
     """Descend: u = -learning_rate * g. The last link of an optimizer, as a rule.
 
     The state holds the learning rate of the last step, also when it is constant, for `metrics`.
-    flip_sign=False leaves the sign.
+    flip_sign=False leaves the sign. Without a learning rate updates are left as they are, the sign too.
     """
+    if learning_rate is None:
+        return leafwise(None, lambda g: g)
     sign = -1 if flip_sign else 1
     return leafwise(ScaleByLearningRateState, lambda g, s: (sign * learning_rate * g, s))
 

@@ -20,16 +20,17 @@ def shrink(size: Array, limit) -> Array:
     return jnp.minimum(1, safe_divide(limit, size, otherwise=1))
 
 
+def clipped(x: Array, limit) -> Array:
+    """Each element clipped to [-limit, limit]; a complex one to that absolute value."""
+    if jnp.iscomplexobj(x):
+        return x * shrink(safe_sqrt(abs2(x)), limit)
+    return jnp.clip(x, -limit, limit)
+
+
 @transform(example=lambda: {"max_delta": 0.5})
 def clip(max_delta: Limit):
     """Clip each element to [-max_delta, max_delta]; a complex one to that absolute value."""
-
-    def step(g):
-        if jnp.iscomplexobj(g):
-            return g * shrink(safe_sqrt(abs2(g)), max_delta)
-        return jnp.clip(g, -max_delta, max_delta)
-
-    return leafwise(None, step)
+    return leafwise(None, lambda g: clipped(g, max_delta))
 
 
 class GlobalNormState(NamedTuple):
