@@ -73,12 +73,16 @@ ROOT = {"problem": "calm"}
 def madgrad_cases() -> list[Case]:
     """Its code adds eps to the learning rate, which the paper does not."""
 
-    def case(name: str, config: dict, **kwargs) -> Case:
+    def case(name: str, config: dict, lr: float = 0.03 - 1e-2, **kwargs) -> Case:
         config = {"learning_rate": 0.03, "momentum": 0.8, "eps": 1e-2, **config}
-        kwargs = {"lr": 0.03 - 1e-2, "momentum": 0.8, "eps": 1e-2, **kwargs}
+        kwargs = {"lr": lr, "momentum": 0.8, "eps": 1e-2, **kwargs}
         return torch_case(name, {"madgrad": config}, madgrad.MADGRAD, kwargs, library="madgrad")
 
-    return [case("madgrad", {}), case("madgrad_l2", {"weight_decay": 0.2}, weight_decay=0.2)]
+    return [
+        case("madgrad", {}),
+        case("madgrad_l2", {"weight_decay": 0.2}, weight_decay=0.2),
+        case("madgrad_eps_in_rate", {"eps_in_rate": True}, lr=0.03),
+    ]
 
 
 def cases() -> list[Case]:

@@ -65,6 +65,14 @@ def scaled(g: Array, factor: Array) -> Array:
     return g * factor.astype(real_dtype(g))
 
 
+def loss_of(value: Array, dtype, who: str) -> Array:
+    """The extra argument `value` as a number of the dtype; an error for anything else than a scalar."""
+    value = jnp.asarray(value, dtype)
+    if value.ndim:
+        raise ValueError(f"{who}: value has shape {list(value.shape)}; expected the loss, a scalar")
+    return value
+
+
 class ZeroNansState(NamedTuple):
     found_nan: Array  # per leaf [] bool, whether the last gradient held a NaN
 

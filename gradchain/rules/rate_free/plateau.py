@@ -13,7 +13,7 @@ from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, filled, scalar, shared
 from gradchain.core.transform import transform
-from gradchain.rules.parts.basic import scaled
+from gradchain.rules.parts.basic import loss_of, scaled
 
 
 class ReduceLROnPlateauState(NamedTuple):
@@ -59,12 +59,9 @@ def reduce_on_plateau(
 
     def update(updates, s, params, *, value):
         del params
-        value = jnp.asarray(value, s.avg_value.dtype)
-        if value.ndim:
-            raise ValueError(
-                f"reduce_on_plateau: value has shape {list(value.shape)}; expected the loss, a scalar"
-            )
-        mean = ((s.count - 1) * s.avg_value + value) / s.count  # s.count is with this value
+        value = loss_of(value, s.avg_value.dtype, "reduce_on_plateau")
+        n = s.count.astype(value.dtype)  # with this value
+        mean = ((n - 1) * s.avg_value + value) / n
         better = mean < (1 - rtol) * s.best_value - atol
         cooling = s.cooldown_count > 0
         waited = jnp.where(better | cooling, 0, s.plateau_count + 1)

@@ -15,7 +15,7 @@ from gradchain.core.link import treewise
 from gradchain.core.slots import scalar, shared
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import safe_divide
-from gradchain.rules.parts.basic import scale_by_learning_rate, scaled
+from gradchain.rules.parts.basic import loss_of, scale_by_learning_rate, scaled
 
 PAPER = {"paper": "arXiv:2002.10542"}
 
@@ -42,11 +42,11 @@ def scale_by_polyak(
 
     def update(updates, s, params, *, value):
         del params
-        gap = jnp.asarray(value, s.step_size.dtype) - f_min
+        gap = loss_of(value, s.step_size.dtype, "scale_by_polyak") - f_min
         gap = jnp.maximum(gap, 0) if variant == "sps+" else gap
         square = jnp.square(tree.global_norm(updates)) + eps
         size = jnp.minimum(safe_divide(gap, square), max_learning_rate).astype(s.step_size.dtype)
-        return jax.tree.map(lambda g: scaled(g, size), updates), PolyakState(size)
+        return jax.tree.map(lambda g: scaled(g, size), updates), s._replace(step_size=size)
 
     return treewise(PolyakState, update, step_size=shared(scalar))
 
