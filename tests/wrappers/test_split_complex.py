@@ -11,35 +11,33 @@ from tests.rules.steps import close, draw, take
 SHAPES = {"kernel": (4, 3), "bias": (3,)}
 
 
-def complex_problem(steps: int = 4, dtype="complex64"):
-    """Parameters and gradients with a complex kernel and a real bias."""
+def complex_problem(steps: int = 4):
+    """Parameters and gradients with a complex kernel and a real bias, in 64 bits."""
     parts = [draw({**SHAPES, "imaginary": (4, 3)}, i, "float64") for i in range(steps + 1)]
-    params, *grads = [
-        {"kernel": (x["kernel"] + 1j * x["imaginary"]).astype(dtype), "bias": x["bias"].astype("float32")}
-        for x in parts
-    ]
+    whole = lambda x: {"kernel": x["kernel"] + 1j * x["imaginary"], "bias": x["bias"]}  # noqa: E731
+    params, *grads = map(whole, parts)
     return params, grads
 
 
-def test_is_two_real_parameters():
+def test_is_two_real_parameters(x64):
     params, grads = complex_problem()
     apart = lambda x: {"re": x["kernel"].real, "im": x["kernel"].imag, "bias": x["bias"]}  # noqa: E731
     for tx in (gc.adam(0.1), gc.rprop(0.1), gc.chain(gc.clip_by_global_norm(1.0), gc.sgd(0.1, 0.9))):
         found = take(gc.split_real_and_imaginary(tx), params, grads).params
         expected = take(tx, apart(params), list(map(apart, grads))).params
-        close(apart(found), expected, 1e-6)
+        close(apart(found), expected, 1e-12)
         assert {k: x.dtype for k, x in found.items()} == {k: x.dtype for k, x in params.items()}
 
 
-def test_is_optax():
+def test_is_optax(x64):
     optax = pytest.importorskip("optax")
     params, grads = complex_problem()
     found = take(gc.split_real_and_imaginary(gc.adam(0.1)), params, grads)
     other = optax.contrib.split_real_and_imaginary(optax.adam(0.1))
     theirs = take(other, params, grads)
-    close(found.params, theirs.params, 1e-6)
+    close(found.params, theirs.params, 1e-12)
     mu, pair = found.state["scale_by_adam"].mu["kernel"], theirs.state.inner_state[0].mu["kernel"]
-    close([mu.real, mu.imaginary], list(pair), 1e-6)
+    close([mu.real, mu.imaginary], list(pair), 1e-12)
 
 
 def test_parts_are_read_and_selected_as_leaves():

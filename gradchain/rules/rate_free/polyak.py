@@ -58,6 +58,13 @@ def polyak_sgd(
     f_min: Signed = 0.0,
     eps: Hyper = 0.0,
     variant: Literal["sps", "sps+"] = "sps",
+    *,
+    scaling_first: bool = False,
 ):
-    """Gradient descent with Polyak's step: p = p - scaling * u, see `scale_by_polyak`."""
-    return chain(scale_by_polyak(f_min, max_learning_rate, eps, variant), scale_by_learning_rate(scaling))
+    """Gradient descent with Polyak's step: p = p - scaling * u, see `scale_by_polyak`.
+
+    scaling_first: u is made of the gradient times scaling, as Optax does, so that p moves by 1 / scaling of
+    the step where max_learning_rate does not bound it.
+    """
+    polyak, scaled = scale_by_polyak(f_min, max_learning_rate, eps, variant), scale_by_learning_rate(scaling)
+    return chain(scaled, polyak) if scaling_first else chain(polyak, scaled)

@@ -52,13 +52,16 @@ def test_proximal_decay_minimises(x64):
 
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 def test_madgrad_is_optax(x64, decay):
+    """To float32: Optax keeps its step length, lr * sqrt(t), in that. The authors' code agrees to 1e-10."""
     optax = pytest.importorskip("optax")
     args = {"momentum": 0.8, "weight_decay": decay, "eps": 1e-3}
-    state, theirs = same_steps(
-        gc.madgrad(0.03, **args, eps_in_rate=True), optax.contrib.madgrad(0.03, **args)
-    )
+    tx, other = gc.madgrad(0.03, **args, eps_in_rate=True), optax.contrib.madgrad(0.03, **args)
+    state, theirs = same_steps(tx, other, rtol=1e-6)
     for field in ("grad_sum_sq", "s", "x0"):
-        close(getattr(state["scale_by_madgrad"], field), getattr(theirs[1], field), 1e-12)
+        close(getattr(state["scale_by_madgrad"], field), getattr(theirs[1], field), 1e-6)
+
+
+def test_madgrad_without_a_rate_stands_still():
     still = gc.madgrad(0.0, eps_in_rate=True)
     assert not np.any(take(still, *problem()).updates[-1]["bias"])
 

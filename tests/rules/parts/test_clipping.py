@@ -106,7 +106,7 @@ def test_a_stack_is_its_layers(tx):
     stack_is_layers(tx)
 
 
-UNITS = [(), (5,), (1, 5, 1), (4, 3), (2, 4, 3), (2, 3, 4, 5), (1, 1, 4, 5)]
+UNITS = [(), (1, 5, 1), (2, 4, 3), (2, 3, 4, 5)]
 
 
 def test_units_by_hand_are_optax():
@@ -135,9 +135,5 @@ def test_keep_params_nonnegative():
 
 
 def test_states_of_what_keeps_none():
-    assert (
-        gc.AdaptiveGradClipState()
-        == gc.NonNegativeParamsState()
-        == init_empty_state({"w": jnp.ones(2)})
-        == ()
-    )
+    states = [gc.AdaptiveGradClipState(), gc.NonNegativeParamsState(), init_empty_state({"w": jnp.ones(2)})]
+    assert states == [(), (), ()]

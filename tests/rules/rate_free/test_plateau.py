@@ -14,9 +14,9 @@ LOSSES = [
     *[2.7631, 2.4868, 2.437, 2.4614, 2.2153, 2.2131, 1.9917, 1.9898, 1.9898, 2.0097, 2.0097, 2.0097, 2.0097],
     2.0297,
 ]
-# What torch 2.13.0 made of them, ReduceLROnPlateau(SGD(lr=1), eps=0, ...): for how many steps each halving, or
-# each rate, was kept; with patience=2, threshold=1e-2; patience=1, threshold=0.05, threshold_mode="abs",
-# cooldown=2; patience=0, threshold=1e-3, cooldown=1, min_lr=0.2. Its patience is ours less 1.
+# What torch 2.13.0 made of them, ReduceLROnPlateau(SGD(lr=1), eps=0, ...): for how many steps each rate was
+# kept; with patience=2, threshold=1e-2; patience=1, threshold=0.05, threshold_mode="abs", cooldown=2;
+# patience=0, threshold=1e-3, cooldown=1, min_lr=0.2. Its patience is ours less 1.
 TORCH = {
     "relative": (
         {"factor": 0.5, "patience": 3, "rtol": 1e-2},

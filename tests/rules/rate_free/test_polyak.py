@@ -19,7 +19,17 @@ def test_is_optax(x64, variant):
     optax = pytest.importorskip("optax")
     args = {"max_learning_rate": 0.4, "f_min": 0.2, "eps": 1e-2, "variant": variant}
     same_steps(gc.scale_by_polyak(**args), optax.scale_by_polyak(**args), extras=values)
-    same_steps(gc.polyak_sgd(scaling=0.5, **args), optax.polyak_sgd(scaling=0.5, **args), extras=values)
+    scaled = gc.polyak_sgd(scaling=0.5, scaling_first=True, **args)
+    same_steps(scaled, optax.polyak_sgd(scaling=0.5, **args), extras=values)
+
+
+def test_scaling_scales_the_step(x64):
+    """The printed formula: scaling times the step, bounded or not."""
+    grads = draw({"a": (4, 3), "b": (3,)}, dtype="float64")
+    for value in (1.0, 1e6):
+        plain, half = gc.scale_by_polyak(), gc.polyak_sgd(scaling=0.5)
+        (u, _), (v, _) = (tx.update(grads, tx.init(grads), value=value) for tx in (plain, half))
+        close(v, {k: -0.5 * x for k, x in u.items()}, 1e-14)
 
 
 def test_formula(x64):
