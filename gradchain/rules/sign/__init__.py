@@ -6,4 +6,17 @@ __all__ = [
     "ScaleByLionState",
     "lion",
     "scale_by_lion",
+from gradchain.rules.sign.lion import lion, scale_by_lion
+from gradchain.rules.sign.rprop import ScaleByRpropState, rprop, scale_by_rprop
+from gradchain.rules.sign.signs import scale_by_sign, sign_sgd, signum
+
+__all__ = [
+    "ScaleByRpropState",
+    "lion",
+    "rprop",
+    "scale_by_lion",
+    "scale_by_rprop",
+    "scale_by_sign",
+    "sign_sgd",
+    "signum",
 ]
