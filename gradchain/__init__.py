@@ -23,7 +23,7 @@ from gradchain.math import numerics
 from gradchain.matrices import linalg
 from gradchain.matrices.per_matrix import per_matrix
 from gradchain.report.convert import convert
-from gradchain.report.evaluate import eval_params
+from gradchain.report.evaluate import eval_params, schedule_free_eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
@@ -138,6 +138,7 @@ __all__ = [
     "round_stochastically",
     "save",
     "scale_loss",
+    "schedule_free_eval_params",
     "set_hyperparams",
     "set_state",
     "sgdr_schedule",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core import tree
+from gradchain.core.kernel import KEPT
 from gradchain.math import numerics
 
 PyTree = Any
@@ -47,16 +48,42 @@ def closed(updates: PyTree, u: Arrays, grads: Arrays, new: Any, old: Any) -> tup
     return jax.tree.structure(updates).unflatten(u), old._replace(**fields)
 
 
+@functools.lru_cache(maxsize=KEPT)
+def _compiled(f: Callable, constants: tuple[tuple[str, Any, type], ...]) -> Callable:
+    return jax.jit(functools.partial(f, **{k: v for k, v, _ in constants}))
+
+
+def each(f: Callable, *columns: Arrays, **values: Any) -> list[Any]:
+    """f(*row, **values) for each row of arrays, traced once for each shape; f is a function of a module.
+
+    Python numbers among the values are constants of the program, as in a kernel.
+    """
+    constant = {k: v for k, v in values.items() if v is None or isinstance(v, bool | int | float)}
+    compiled = _compiled(f, tuple((k, v, type(v)) for k, v in constant.items()))
+    operands = {k: v for k, v in values.items() if k not in constant}
+    return [compiled(*row, **operands) for row in zip(*columns, strict=True)]
+
+
+def unzipped(rows: Sequence[tuple], n: int) -> list[Arrays]:
+    """The n columns of rows, also of none."""
+    return [[row[i] for row in rows] for i in range(n)]
+
+
 def inner(xs: Arrays, ys: Arrays) -> Array:
     """The inner product of two lists taken as vectors, of complex numbers its real part."""
     return tree.vdot(xs, ys).real
 
 
+def dot(x: Array, y: Array) -> Array:
+    """The inner product of two arrays, of complex numbers its real part: for kernels."""
+    return jnp.sum((x.conj() * y).real)
+
+
+def total(numbers: Sequence[Array]) -> Array:
+    """The sum of the numbers of all leaves."""
+    return functools.reduce(jnp.add, numbers, jnp.zeros((), jnp.float32))
+
+
 def minus(xs: Arrays, ys: Arrays) -> Arrays:
     """x - y, array by array."""
     return [x - y for x, y in zip(xs, ys, strict=True)]
-
-
-def norm1(xs: Sequence[Array]) -> Array:
-    """The sum of all absolute values."""
-    return functools.reduce(jnp.add, [jnp.sum(jnp.abs(x)) for x in xs], jnp.zeros((), jnp.float32))

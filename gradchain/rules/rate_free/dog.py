@@ -20,7 +20,7 @@ from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, norm, over_root
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
-from gradchain.rules.rate_free.arrays import closed, inner, minus, opened
+from gradchain.rules.rate_free.arrays import closed, each, inner, minus, opened
 
 PyTree = Any
 STARTS = ("distance", "learning_rate", "heuristic")
@@ -31,6 +31,10 @@ def _errors():
         ErrorInput({"init_step": ("dist", 1.0)}, ValueError, ("init_step is ('dist', 1.0)", "'distance'")),
         ErrorInput({"init_step": (1e-6,)}, ValueError, ("init_step is (1e-06,)", "a pair")),
     ]
+
+
+def _times(g, rate):
+    return rate * g
 
 
 class DoGState(NamedTuple):
@@ -67,7 +71,7 @@ def scale_by_dog(init_step: tuple = ("heuristic", 1e-6), eps: Hyper = 1e-8):
         if kind == "learning_rate":
             rate = jnp.where(s.is_init_step, jnp.asarray(size, rate.dtype), rate)
         new = DoGState(jnp.array(False), s.init_params, farthest, total)
-        return closed(updates, [rate * x for x in g], g, new, old)
+        return closed(updates, each(_times, g, rate=rate), g, new, old)
 
     return treewise(
         DoGState,
@@ -119,7 +123,7 @@ def scale_by_dowg(init_estim_sq_dist: Hyper | None = None, eps: Hyper = 1e-4):
         farthest = jnp.maximum(s.estim_sq_dist, inner(away, away))
         total = s.weighted_sq_norm_grads + farthest * inner(g, g)
         rate = over_root(farthest, total, eps)
-        return closed(updates, [rate * x for x in g], g, DoWGState(s.init_params, total, farthest), old)
+        return closed(updates, each(_times, g, rate=rate), g, DoWGState(s.init_params, total, farthest), old)
 
     start = eps if init_estim_sq_dist is None else init_estim_sq_dist
     return treewise(

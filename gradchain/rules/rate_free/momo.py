@@ -12,8 +12,8 @@ from gradchain.core.hyper import Decay, Hyper, Signed
 from gradchain.core.link import treewise
 from gradchain.core.slots import filled, scalar, shared, squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, bias, debias, ema, safe_divide, safe_sqrt
-from gradchain.rules.rate_free.arrays import closed, inner, opened
+from gradchain.math.numerics import abs2, bias, debias, ema, over_root, safe_divide
+from gradchain.rules.rate_free.arrays import closed, dot, each, opened, total, unzipped
 
 PyTree = Any
 
@@ -50,9 +50,9 @@ def _next_bound(m: Model, lb, lower_bound, tau, adapt: bool):
     return jnp.maximum((m.f + m.product - m.gamma - tau * m.square / 2) / m.rho, lower_bound)
 
 
-def _stepped(m: Model, x: Array, p: Array, proximal: bool) -> Array:
-    """u that shrinks the parameter by the decay: all of p - x, or p alone."""
-    return ((1 - m.decay) * p - x) / m.decay if proximal else (1 - m.decay) / m.decay * p - x
+def _stepped(d: Array, p: Array, tau, decay, proximal: bool) -> Array:
+    """u = (p - tau d) / decay - p, or p / decay - tau d - p."""
+    return ((1 - decay) * p - tau * d) / decay if proximal else (1 - decay) / decay * p - tau * d
 
 
 class MomoState(NamedTuple):
@@ -63,6 +63,12 @@ class MomoState(NamedTuple):
     count: Array  # [] int32, steps taken
 
     metrics = ("lb",)
+
+
+def _momentum(g, p, mu, b):
+    """Of one leaf: d, its share of <g, p>, <d, p> and |d|^2."""
+    d = ema(mu, g, b)
+    return d, dot(g, p), dot(d, p), jnp.sum(abs2(d))
 
 
 @transform(paper="arXiv:2305.07583", record=("learning_rate",))
@@ -86,14 +92,14 @@ def scale_by_momo(
     def update(updates, old, params, *, value):
         g, s, p = opened(updates, old, params, "exp_avg")
         b = jnp.where(s.count == 1, 0, beta)
-        mu = [ema(m, x, b.astype(x.real.dtype)) for m, x in zip(s.exp_avg, g, strict=True)]
-        f = ema(s.barf, jnp.asarray(value, s.barf.dtype), b)
-        gamma = ema(s.gamma, inner(g, p), b)
+        mu, *products = unzipped(each(_momentum, g, p, s.exp_avg, b=b), 4)
+        gain, product, square = map(total, products)
+        f, gamma = ema(s.barf, jnp.asarray(value, s.barf.dtype), b), ema(s.gamma, gain, b)
         decay = 1 + learning_rate * weight_decay
-        model = Model(f, gamma, inner(mu, p), inner(mu, mu), 1, learning_rate, decay)
+        model = Model(f, gamma, product, square, 1, learning_rate, decay)
         lb = _bound(model, s.lb, lower_bound, adapt_lower_bound)
         tau = _length(model, lb)
-        u = [_stepped(model, tau * m, x, proximal) for m, x in zip(mu, p, strict=True)]
+        u = each(_stepped, mu, p, tau=tau, decay=decay, proximal=proximal)
         lb = _next_bound(model, lb, lower_bound, tau, adapt_lower_bound)
         return closed(updates, u, g, MomoState(mu, f, gamma, lb, s.count), old)
 
@@ -137,6 +143,13 @@ class MomoAdamState(NamedTuple):
     metrics = ("lb",)
 
 
+def _moments(g, p, mu, nu, t, b1, b2, eps):
+    """Of one leaf: d, v, d / D, its share of <g, p>, <d, p> and <d, d / D>."""
+    d, v = ema(mu, g, b1), ema(nu, abs2(g), b2)
+    step = over_root(d, debias(v, b2, t), eps)
+    return d, v, step, dot(g, p), dot(d, p), dot(d, step)
+
+
 @transform(paper="arXiv:2305.07583", record=("learning_rate",))
 def scale_by_momo_adam(
     learning_rate: Hyper = 1e-2,
@@ -159,17 +172,15 @@ def scale_by_momo_adam(
 
     def update(updates, old, params, *, value):
         g, s, p = opened(updates, old, params, "exp_avg", "exp_avg_sq")
-        mu = [ema(m, x, b1) for m, x in zip(s.exp_avg, g, strict=True)]
-        nu = [ema(v, abs2(x), b2) for v, x in zip(s.exp_avg_sq, g, strict=True)]
-        roots = [safe_sqrt(debias(v, b2, s.count)) + eps for v in nu]
-        steps = [safe_divide(m, root) for m, root in zip(mu, roots, strict=True)]
-        f = ema(s.barf, jnp.asarray(value, s.barf.dtype), b1)
-        gamma = ema(s.gamma, inner(g, p), b1)
+        rows = each(_moments, g, p, s.exp_avg, s.exp_avg_sq, t=s.count, b1=b1, b2=b2, eps=eps)
+        mu, nu, steps, *products = unzipped(rows, 6)
+        gain, product, square = map(total, products)
+        f, gamma = ema(s.barf, jnp.asarray(value, s.barf.dtype), b1), ema(s.gamma, gain, b1)
         decay = 1 + learning_rate * weight_decay
-        model = Model(f, gamma, inner(mu, p), inner(mu, steps), bias(b1, s.count), learning_rate, decay)
+        model = Model(f, gamma, product, square, bias(b1, s.count), learning_rate, decay)
         lb = _bound(model, s.lb, lower_bound, adapt_lower_bound)
         tau = _length(model, lb)
-        u = [_stepped(model, tau * m, x, proximal) for m, x in zip(steps, p, strict=True)]
+        u = each(_stepped, steps, p, tau=tau, decay=decay, proximal=proximal)
         lb = _next_bound(model, lb, lower_bound, tau, adapt_lower_bound)
         return closed(updates, u, g, MomoAdamState(mu, nu, f, gamma, lb, s.count), old)
 

@@ -16,7 +16,7 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, filled, scalar, shared, squares, sums, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, bias, ema, over_root, safe_divide, safe_sqrt
-from gradchain.rules.rate_free.arrays import closed, inner, minus, norm1, opened
+from gradchain.rules.rate_free.arrays import closed, dot, each, opened, total, unzipped
 
 PyTree = Any
 Betas = Sequence[Any]
@@ -52,6 +52,17 @@ class ProdigyState(NamedTuple):
     metrics = ("estim_lr",)
 
 
+def _prodigy_sums(g, p, mu, nu, s, p0, d, weight, b1, b2, fade):
+    """Of one leaf: the moments, the sum of gradients, its share of r and of |s|_1."""
+    gain, g = dot(g, p0 - p), d * g
+    s = fade * s + weight * g
+    return ema(mu, g, b1), ema(nu, abs2(g), b2), s, gain, jnp.sum(jnp.abs(s))
+
+
+def _prodigy_step(mu, nu, p, d, rate, eps, weight_decay):
+    return -rate * (over_root(mu, nu, d * eps) + weight_decay * p)
+
+
 @transform(paper="arXiv:2306.06101", record=("learning_rate",), errors=lambda: [NO_START])
 def scale_by_prodigy(
     learning_rate: Hyper = 1.0,
@@ -78,20 +89,17 @@ def scale_by_prodigy(
     fade = (b2**0.5 if isinstance(b2, int | float) else safe_sqrt(b2)) if beta3 is None else beta3
 
     def update(updates, old, params):
-        grads, s, p = opened(updates, old, params, "exp_avg", "exp_avg_sq", "grad_sum", "params0")
+        g, s, p = opened(updates, old, params, "exp_avg", "exp_avg_sq", "grad_sum", "params0")
         d = s.estim_lr
         rate = d * _debiased_rate(learning_rate, b1, b2, s.count, bias_correction)
-        g = [d * x for x in grads]
-        mu = [ema(m, x, b1) for m, x in zip(s.exp_avg, g, strict=True)]
-        nu = [ema(v, abs2(x), b2) for v, x in zip(s.exp_avg_sq, g, strict=True)]
         weight = (d if safeguard_warmup else rate) / estim_lr0
-        total = [fade * a + weight * x for a, x in zip(s.grad_sum, g, strict=True)]
-        gain = d / estim_lr0 * rate * inner(grads, minus(s.params0, p))
-        numerator = fade * s.numerator_weighted + gain
-        d = jnp.maximum(d, estim_lr_coef * safe_divide(numerator, norm1(total)))
-        u = [-rate * (over_root(m, v, d * eps) + weight_decay * x) for m, v, x in zip(mu, nu, p, strict=True)]
-        new = ProdigyState(mu, nu, total, s.params0, d, numerator, s.count)
-        return closed(updates, u, grads, new, old)
+        columns = (g, p, s.exp_avg, s.exp_avg_sq, s.grad_sum, s.params0)
+        rows = each(_prodigy_sums, *columns, d=d, weight=weight, b1=b1, b2=b2, fade=fade)
+        mu, nu, sums_, gains, sizes = unzipped(rows, 5)
+        numerator = fade * s.numerator_weighted + d / estim_lr0 * rate * total(gains)
+        d = jnp.maximum(d, estim_lr_coef * safe_divide(numerator, total(sizes)))
+        u = each(_prodigy_step, mu, nu, p, d=d, rate=rate, eps=eps, weight_decay=weight_decay)
+        return closed(updates, u, g, ProdigyState(mu, nu, sums_, s.params0, d, numerator, s.count), old)
 
     return treewise(
         ProdigyState,
@@ -151,6 +159,17 @@ class DAdaptAdamWState(NamedTuple):
     metrics = ("estim_lr",)
 
 
+def _dadapt_sums(g, mu, nu, s, rate, b1, b2, w, eps):
+    """Of one leaf: the moments, the sum of gradients, its share of r and of |s|_1."""
+    gain, g2, g = dot(g, over_root(s, nu, eps)), abs2(g), rate * g
+    s = ema(s, g, w)
+    return ema(mu, g, b1), ema(nu, g2, b2), s, gain, jnp.sum(jnp.abs(s))
+
+
+def _dadapt_step(mu, nu, p, rate, eps, weight_decay):
+    return -over_root(mu, nu, eps) - rate * weight_decay * p
+
+
 @transform(paper="arXiv:2301.07733", record=("learning_rate",), errors=lambda: [NO_START])
 def scale_by_dadapt_adam(
     learning_rate: Hyper = 1.0,
@@ -174,16 +193,15 @@ def scale_by_dadapt_adam(
     w = b2**0.5 if isinstance(b2, int | float) else safe_sqrt(b2)
 
     def update(updates, old, params):
-        grads, s, p = opened(updates, old, params, "exp_avg", "exp_avg_sq", "grad_sum")
+        g, s, p = opened(updates, old, params, "exp_avg", "exp_avg_sq", "grad_sum")
         rate = s.estim_lr * _debiased_rate(learning_rate, b1, b2, s.count, bias_correction)
-        scaled = [over_root(a, v, eps) for a, v in zip(s.grad_sum, s.exp_avg_sq, strict=True)]
-        numerator = ema(s.numerator_weighted, rate * inner(grads, scaled), w)
-        mu = [ema(m, rate * g, b1) for m, g in zip(s.exp_avg, grads, strict=True)]
-        nu = [ema(v, abs2(g), b2) for v, g in zip(s.exp_avg_sq, grads, strict=True)]
-        total = [ema(a, rate * g, w) for a, g in zip(s.grad_sum, grads, strict=True)]
-        d = jnp.maximum(s.estim_lr, safe_divide(numerator, (1 - w) * norm1(total)))
-        u = [-over_root(m, v, eps) - rate * weight_decay * x for m, v, x in zip(mu, nu, p, strict=True)]
-        return closed(updates, u, grads, DAdaptAdamWState(mu, nu, total, d, numerator, s.count), old)
+        columns = (g, s.exp_avg, s.exp_avg_sq, s.grad_sum)
+        rows = each(_dadapt_sums, *columns, rate=rate, b1=b1, b2=b2, w=w, eps=eps)
+        mu, nu, sums_, gains, sizes = unzipped(rows, 5)
+        numerator = ema(s.numerator_weighted, rate * total(gains), w)
+        d = jnp.maximum(s.estim_lr, safe_divide(numerator, (1 - w) * total(sizes)))
+        u = each(_dadapt_step, mu, nu, p, rate=rate, eps=eps, weight_decay=weight_decay)
+        return closed(updates, u, g, DAdaptAdamWState(mu, nu, sums_, d, numerator, s.count), old)
 
     return treewise(
         DAdaptAdamWState,
