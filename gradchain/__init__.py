@@ -49,7 +49,7 @@ from gradchain.matrices.per_matrix import per_matrix
 from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iteration
 from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
-from gradchain.report.evaluate import eval_params
+from gradchain.report.evaluate import eval_params, schedule_free_eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
@@ -212,6 +212,7 @@ __all__ = [
     "scale_gradient",
     "scale_loss",
     "second_order",
+    "schedule_free_eval_params",
     "set_hyperparams",
     "set_state",
     "sgdr_schedule",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -65,7 +64,12 @@ class Link(Body):
         described = leaves_of(params, plan)
         # A scalar is placed where the parameters are, on every device of their mesh, and is of none of them.
         home = dataclasses.replace(described[0], shape=(), path="") if described else None
-        at_home = functools.partial(dataclasses.replace, leaf=home)
+        arrays = [p.array for p, on in zip(described, picked or [True] * len(described), strict=True) if on]
+
+        def at_home(slot: Slot) -> Slot:
+            fill = (lambda _: slot.fill(arrays)) if callable(slot.fill) else slot.fill
+            return dataclasses.replace(slot, leaf=home, fill=fill)
+
         found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
         codecs = self.codecs(described, picked, plan)
         more = []

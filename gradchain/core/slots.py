@@ -107,7 +107,7 @@ class Slot:
     shape: tuple[int, ...]
     dtype: Any
     axes: tuple[int | None, ...] = ()
-    fill: Any = 0  # a number, a scalar array, or "param": the parameter's own values
+    fill: Any = 0  # a number, a scalar array, "param": the parameter's values, or a function of the parameter
     positive: bool = False  # a running square: may never be rounded to zero
     leaf: Leaf | None = dataclasses.field(default=None, compare=False, repr=False)
     exact: bool = False  # no codec, unless the user names this slot: a copy of parameters, a sum of gradients
@@ -129,6 +129,9 @@ class Slot:
             raise TypeError("cannot initialise from abstract parameters: use jax.eval_shape(tx.init, params)")
         if isinstance(self.fill, str):
             return self._placed(jnp.array(param, dtype=self.dtype, copy=True))
+        if callable(self.fill):
+            value = jnp.asarray(self.fill(param), self.dtype)
+            return self._placed(jnp.broadcast_to(value, self.shape))
         if isinstance(self.fill, jax.Array):
             return self._placed(jnp.broadcast_to(self.fill.astype(self.dtype), self.shape))
         return self._placed(None)
@@ -222,7 +225,10 @@ def absent(p: Leaf) -> Slot:
 
 
 def filled(slot: SlotMaker, value) -> SlotMaker:
-    """The same slot starting at a value other than zero."""
+    """The same slot starting at a value other than zero.
+
+    It may be a function of the parameter, or for a shared slot of the list of all parameters: a norm.
+    """
     return lambda p: dataclasses.replace(slot(p), fill=value)
 
 
