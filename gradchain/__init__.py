@@ -1,7 +1,18 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
-from gradchain import assignment, losses, perturbations, projections, rules, second_order, wrappers
-from gradchain import experimental, microbatching, rules, tree, tree_utils, wrappers
+from gradchain import (
+    assignment,
+    experimental,
+    losses,
+    microbatching,
+    perturbations,
+    projections,
+    rules,
+    second_order,
+    tree,
+    tree_utils,
+    wrappers,
+)
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -90,9 +101,7 @@ from gradchain.storage.parameters import kahan, master_weights, round_stochastic
 from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
 from gradchain.tree import (
-    apply_updates,
     bias_correction,
-    global_norm,
     incremental_update,
     periodic_update,
     scale_gradient,
@@ -183,36 +192,32 @@ __all__ = [
     "monitored",
     "multi_normal",
     "named_chain",
-    "ntxent",
     "nnls",
+    "ntxent",
     "numerics",
     "offload",
     "optimizer",
     "param_shardings",
     "partition",
     "per_matrix",
+    "periodic_update",
     "perturbations",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
-    "projections",
-    "round_stochastically",
-    "safe_softmax_cross_entropy",
-    "periodic_update",
-    "piecewise_constant_schedule",
-    "piecewise_interpolate_schedule",
-    "polynomial_schedule",
     "power_iteration",
+    "projections",
     "round_stochastically",
     "safe_increment",
     "safe_int32_increment",
     "safe_norm",
     "safe_root_mean_squares",
+    "safe_softmax_cross_entropy",
     "save",
     "scale_gradient",
     "scale_loss",
-    "second_order",
     "schedule_free_eval_params",
+    "second_order",
     "set_hyperparams",
     "set_state",
     "sgdr_schedule",

@@ -14,6 +14,7 @@ from gradchain.rules.adaptive.adam import (
     scale_by_amsgrad,
 )
 from gradchain.rules.adaptive.adamax import adamax, adamaxw, scale_by_adamax
+from gradchain.rules.adaptive.adan import AdanState, adan, scale_by_adan
 from gradchain.rules.adaptive.ademamix import (
     AdemamixState,
     SimplifiedAdemamixState,
@@ -30,13 +31,9 @@ from gradchain.rules.adaptive.belief import (
     scale_by_acprop,
     scale_by_belief,
 )
+from gradchain.rules.adaptive.madgrad import MadgradState, madgrad, scale_by_madgrad
 from gradchain.rules.adaptive.novograd import ScaleByNovogradState, novograd, scale_by_novograd
 from gradchain.rules.adaptive.optimistic_adam import optimistic_adam, optimistic_adam_v2
-from gradchain.rules.adaptive.adadelta import adadelta, scale_by_adadelta
-from gradchain.rules.adaptive.adagrad import adagrad, scale_by_rss
-from gradchain.rules.adaptive.adam import adam, adamw, amsgrad, nadam, scale_by_adam, scale_by_amsgrad
-from gradchain.rules.adaptive.adan import AdanState, adan, scale_by_adan
-from gradchain.rules.adaptive.madgrad import MadgradState, madgrad, scale_by_madgrad
 from gradchain.rules.adaptive.radam import radam, scale_by_radam
 from gradchain.rules.adaptive.rmsprop import (
     ScaleByRmsState,
@@ -48,7 +45,9 @@ from gradchain.rules.adaptive.rmsprop import (
 from gradchain.rules.adaptive.yogi import scale_by_yogi, yogi
 
 __all__ = [
+    "AdanState",
     "AdemamixState",
+    "MadgradState",
     "ScaleByAdaDeltaState",
     "ScaleByAdamState",
     "ScaleByAmsgradState",
@@ -60,17 +59,15 @@ __all__ = [
     "SimplifiedAdemamixState",
     "acprop",
     "adabelief",
-    "AdanState",
-    "MadgradState",
     "adadelta",
     "adagrad",
     "adam",
     "adamax",
     "adamaxw",
     "adamw",
+    "adan",
     "ademamix",
     "adopt",
-    "adan",
     "amsgrad",
     "madgrad",
     "nadam",
@@ -84,14 +81,13 @@ __all__ = [
     "scale_by_adadelta",
     "scale_by_adam",
     "scale_by_adamax",
+    "scale_by_adan",
     "scale_by_ademamix",
     "scale_by_adopt",
     "scale_by_amsgrad",
     "scale_by_belief",
-    "scale_by_novograd",
-    "scale_by_adan",
-    "scale_by_amsgrad",
     "scale_by_madgrad",
+    "scale_by_novograd",
     "scale_by_radam",
     "scale_by_rms",
     "scale_by_rss",

@@ -5,17 +5,15 @@ from gradchain.rules.momentum.optimistic import (
     optimistic_gradient_descent,
     scale_by_optimistic_gradient,
 )
+from gradchain.rules.momentum.private import dpsgd
 from gradchain.rules.momentum.sgd import TraceState, sgd, trace
 
 __all__ = [
     "OptimisticGradientState",
     "TraceState",
+    "dpsgd",
     "optimistic_gradient_descent",
     "scale_by_optimistic_gradient",
     "sgd",
     "trace",
 ]
-from gradchain.rules.momentum.private import dpsgd
-from gradchain.rules.momentum.sgd import sgd, trace
-
-__all__ = ["dpsgd", "sgd", "trace"]

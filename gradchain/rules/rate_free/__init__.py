@@ -1,14 +1,5 @@
 """Optimizers that find their own step length, and rates that follow the loss."""
 
-from gradchain.rules.rate_free.plateau import ReduceLROnPlateauState, reduce_on_plateau
-from gradchain.rules.rate_free.polyak import PolyakState, polyak_sgd, scale_by_polyak
-
-__all__ = [
-    "PolyakState",
-    "ReduceLROnPlateauState",
-    "polyak_sgd",
-    "reduce_on_plateau",
-    "scale_by_polyak",
 from gradchain.rules.rate_free.cocob import COCOBState, cocob, scale_by_cocob
 from gradchain.rules.rate_free.dog import (
     DoGState,
@@ -28,6 +19,8 @@ from gradchain.rules.rate_free.momo import (
     scale_by_momo,
     scale_by_momo_adam,
 )
+from gradchain.rules.rate_free.plateau import ReduceLROnPlateauState, reduce_on_plateau
+from gradchain.rules.rate_free.polyak import PolyakState, polyak_sgd, scale_by_polyak
 from gradchain.rules.rate_free.prodigy import (
     DAdaptAdamWState,
     ProdigyState,
@@ -44,7 +37,9 @@ __all__ = [
     "DoWGState",
     "MomoAdamState",
     "MomoState",
+    "PolyakState",
     "ProdigyState",
+    "ReduceLROnPlateauState",
     "ScaleByDistanceOverGradientsState",
     "cocob",
     "dadapt_adamw",
@@ -52,7 +47,9 @@ __all__ = [
     "dowg",
     "momo",
     "momo_adam",
+    "polyak_sgd",
     "prodigy",
+    "reduce_on_plateau",
     "scale_by_cocob",
     "scale_by_dadapt_adam",
     "scale_by_distance_over_gradients",
@@ -60,5 +57,6 @@ __all__ = [
     "scale_by_dowg",
     "scale_by_momo",
     "scale_by_momo_adam",
+    "scale_by_polyak",
     "scale_by_prodigy",
 ]
