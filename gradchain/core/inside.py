@@ -1,4 +1,4 @@
-"""Transforms within objects of another form, such as Optax's pairs: what functions of transforms see of them."""
+"""Transforms within objects of another form, such as Optax's pairs, as functions of transforms see them."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class At:
         return node(self.parts[0])
 
     def find(self, name: str) -> Node:
-        """The form of the first link in it that a factory of this name made; EmptyState where there is none."""
+        """The form of the first link in it that a factory of this name made; EmptyState without one."""
         return next((node(at) for at in self.walk() if at.body.recipe.factory.name == name), EMPTY)
 
     def has(self, name: str) -> bool:
@@ -151,7 +151,7 @@ def form(tx: Transform) -> Form:
 
 
 def described(at: At):
-    """What of an optimizer Optax's form is described of, without what is in entries that stand as they are."""
+    """What is described of an optimizer, without what is in entries that stand as they are."""
     if isinstance(node(at), Entries):
         return
     yield at

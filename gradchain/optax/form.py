@@ -29,7 +29,7 @@ class FormError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Like:
-    """The tree that a state keeps something for: updates or parameters; and what stands for what is left out."""
+    """The tree that a state keeps something for, updates or parameters; what stands for leaves left out."""
 
     tree: PyTree
     left_out: Any
@@ -88,7 +88,7 @@ class Field(Node):
 
 @dataclasses.dataclass(frozen=True)
 class Padded(Field):
-    """A field in which Optax has an array of length 1 for a leaf that keeps nothing, and gradchain a scalar."""
+    """A field in which Optax has an array of length 1 for a leaf that keeps nothing, here a scalar."""
 
     slot: SlotMaker = absent
 
