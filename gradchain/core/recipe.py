@@ -65,7 +65,7 @@ class Factory:
                 "under TYPE_CHECKING alone"
             ) from error
         signature = inspect.signature(fn)
-        ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
+        ranges = {k: hyper.widened(k, r) for k, h in hints.items() if (r := hyper.find_range(h))}
         kinds = {k: found for k, h in hints.items() if k not in ranges and (found := find(h))}
         named = {k for k, p in signature.parameters.items() if p.kind is not p.VAR_POSITIONAL}
         loose = frozenset(named - hints.keys())

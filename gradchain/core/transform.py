@@ -141,12 +141,16 @@ class Transform:
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
-        check_entries(state, self.body.keys, self.name, "step" if ctx.apply else "update", (updates, params))
+        call = "step" if ctx.apply else "update"
+        given = state if self.body.keys or _exchanged(updates, state) else {}  # whatever stands for no state
+        check_entries(given, self.body.keys, self.name, call, (updates, params))
         whole = updates if params is None else params
         alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
         if alike and leaves.all_floating(whole):
-            return self.body.run(updates, dict(state), params, ctx)
-        return leaves.run(self.body, full_name(self), updates, dict(state), params, ctx)
+            out, new = self.body.run(updates, dict(given), params, ctx)
+        else:
+            out, new = leaves.run(self.body, full_name(self), updates, dict(given), params, ctx)
+        return out, new if self.body.keys else state
 
     @property
     def name(self) -> str:
@@ -187,6 +191,11 @@ class Transform:
 
     def __reduce__(self):
         return (_rebuild, (self.recipe.factory.fn.__module__, self.recipe.factory.fn.__qualname__, self.args))
+
+
+def _exchanged(updates: PyTree, state: Any) -> bool:
+    """Whether nothing was given for updates, and something for the state of what keeps none."""
+    return not jax.tree.leaves(updates) and bool(jax.tree.leaves(state))
 
 
 def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
