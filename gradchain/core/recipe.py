@@ -19,7 +19,7 @@ from gradchain.core.kinds import Kind, find
 REGISTRY: dict[str, Factory] = {}
 
 
-DECLARED = ("paper", "record", "renamed", "example", "traits", "errors")  # by a decorator's arguments
+DECLARED = ("paper", "record", "renamed", "example", "traits", "errors", "form")  # by a decorator's arguments
 
 
 class ErrorInput(NamedTuple):
@@ -45,6 +45,7 @@ class Factory:
     example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
     traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
     errors: Callable[[], Iterable[ErrorInput]] = tuple  # wrong arguments, and what is said of them
+    form: type | None = None  # the class of what it makes, a Transform with methods of its own
     kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
     loose: frozenset[str] = frozenset()  # arguments without an annotation
 

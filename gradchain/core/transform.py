@@ -241,10 +241,10 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
     if factory.kind == "optimizer":
         if not isinstance(made, Transform):
             raise wrong_body(factory.name, factory.kind, made, "a transformation, as chain(...) is one")
-        return Transform(recipe, made.body)
+        return (factory.form or type(made))(recipe, made.body)
     if not isinstance(made, Body):
         raise wrong_body(factory.name, factory.kind, made, "what leafwise(...) made")
-    return Transform(recipe, made.bind(recipe))
+    return (factory.form or Transform)(recipe, made.bind(recipe))
 
 
 def example(name: str) -> Transform:
@@ -279,10 +279,19 @@ def _decorator(kind: str, fn=None, **about):
 
 
 if typing.TYPE_CHECKING:
+    F = typing.TypeVar("F", bound=Transform)
 
-    def transform(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
-    def optimizer(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
-    def wrapper(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+    class _Decorator(typing.Protocol):
+        @typing.overload
+        def __call__(
+            self, *, form: type[F], **about: Any
+        ) -> Callable[[Callable[P, Any]], Callable[P, F]]: ...
+        @typing.overload
+        def __call__(self, **about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+
+    transform: _Decorator
+    optimizer: _Decorator
+    wrapper: _Decorator
 
 else:
     transform = functools.partial(_decorator, "transform")
