@@ -1,15 +1,41 @@
 """Transforms of transforms: accumulate, skip, average, lookahead."""
 
-from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
-from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
+from gradchain.wrappers.accumulate import (
+    AccumulateChosenState,
+    AccumulateState,
+    MultiSteps,
+    accumulate,
+    apply_every,
+    skip_large_updates,
+    skip_not_finite,
+)
+from gradchain.wrappers.average import AverageParamsState, average, average_params
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.groups import multi_transform, selective_transform
-from gradchain.wrappers.skip import apply_if_finite, skip
+from gradchain.wrappers.lookahead import (
+    LookaheadPairsState,
+    LookaheadParams,
+    LookaheadSyncState,
+    ResetEveryState,
+    lookahead,
+    lookahead_sync,
+    reset_every,
+)
+from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
 
 __all__ = [
+    "AccumulateChosenState",
+    "AccumulateState",
+    "AverageParamsState",
     "ConditionalState",
+    "LookaheadPairsState",
+    "LookaheadParams",
+    "LookaheadSyncState",
     "MultiSteps",
+    "ResetEveryState",
+    "SkipSpikesState",
+    "SkipState",
     "accumulate",
     "apply_every",
     "apply_if_finite",
@@ -24,4 +50,6 @@ __all__ = [
     "reset_every",
     "selective_transform",
     "skip",
+    "skip_large_updates",
+    "skip_not_finite",
 ]
