@@ -33,6 +33,8 @@ from gradchain.rules import *
 from gradchain.schedules import (
     SCHEDULES,
     Schedule,
+    StatefulSchedule,
+    WrappedSchedule,
     constant_schedule,
     cosine_decay_schedule,
     cosine_onecycle_schedule,
@@ -86,7 +88,9 @@ __all__ = [
     "Schedule",
     "ShardingWarning",
     "Signed",
+    "StatefulSchedule",
     "Transform",
+    "WrappedSchedule",
     "apply_updates",
     "chain",
     "codecs",

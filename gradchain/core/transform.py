@@ -13,6 +13,7 @@ import jax
 from gradchain.core import glossary, leaves, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, full_name
+from gradchain.core.hyper import Range
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 from gradchain.core.slots import DtypeError
@@ -84,6 +85,20 @@ class Body:
             acted = iter(part.tx.body.acts(seen))
             found = [(next(acted) if c else False) or on for on, c in zip(found, picked, strict=True)]
         return tuple(found)
+
+    @property
+    def hyperparams(self) -> dict[str, Any]:
+        """The hyperparameters as they were given: numbers, arrays, schedules, tunables."""
+        return {k: self.recipe.args[k] for k in self.ranges}
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """What values its hyperparameters may take."""
+        return self.recipe.factory.ranges
+
+    def inside_at(self, entry: Any) -> list[Inside]:
+        """`inside` at an entry in a state, for what makes its transform anew from that in each update."""
+        return self.inside()
 
     def inside(self) -> list[Inside]:
         """The transforms that this one is made of, for whoever reads it: by default its `inner`."""

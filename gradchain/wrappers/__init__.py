@@ -13,6 +13,13 @@ from gradchain.wrappers.average import AverageParamsState, average, average_para
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.groups import multi_transform, selective_transform
+from gradchain.wrappers.inject import (
+    InjectedSchedulesState,
+    InjectedState,
+    inject_hyperparams,
+    inject_stateful_hyperparams,
+    injected,
+)
 from gradchain.wrappers.lookahead import (
     LookaheadPairsState,
     LookaheadParams,
@@ -29,6 +36,8 @@ __all__ = [
     "AccumulateState",
     "AverageParamsState",
     "ConditionalState",
+    "InjectedSchedulesState",
+    "InjectedState",
     "LookaheadPairsState",
     "LookaheadParams",
     "LookaheadSyncState",
@@ -44,6 +53,9 @@ __all__ = [
     "conditionally_mask",
     "conditionally_transform",
     "flatten",
+    "inject_hyperparams",
+    "inject_stateful_hyperparams",
+    "injected",
     "lookahead",
     "lookahead_sync",
     "multi_transform",
