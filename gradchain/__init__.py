@@ -70,6 +70,8 @@ from gradchain.rules import *
 from gradchain.schedules import (
     SCHEDULES,
     Schedule,
+    StatefulSchedule,
+    WrappedSchedule,
     constant_schedule,
     cosine_decay_schedule,
     cosine_onecycle_schedule,
@@ -132,7 +134,9 @@ __all__ = [
     "Schedule",
     "ShardingWarning",
     "Signed",
+    "StatefulSchedule",
     "Transform",
+    "WrappedSchedule",
     "apply_updates",
     "assignment",
     "bias_correction",

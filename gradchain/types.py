@@ -52,6 +52,20 @@ class TransformUpdateExtraArgsFn(Protocol):
     ) -> tuple[Updates, OptState]: ...
 
 
+class ConditionFn(Protocol):
+    """should_transform_fn(step, **extra) -> one truth value, for `conditionally_transform`."""
+
+    def __call__(self, step: Array, **extra_args: Any) -> Any: ...
+
+
+class ShouldSkipUpdateFunction(Protocol):
+    """should_skip_update_fn(grads, gradient_step, params) -> (leave it out, what to keep)."""
+
+    def __call__(
+        self, updates: Updates, gradient_step: Array, params: Params | None
+    ) -> tuple[Array, Any]: ...
+
+
 class _Pairs(type):
     """isinstance asks for init and update: whatever library made it, and whether it takes extra arguments."""
 

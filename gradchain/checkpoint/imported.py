@@ -31,6 +31,7 @@ from gradchain.report.links import links
 # Where a class of Optax has another name than ours.
 SAME = {
     "AccumulateState": "MultiStepsState",
+    "AccumulateChosenState": "MultiStepsState",
     "SkipState": "ApplyIfFiniteState",
     "ScaleByLearningRateState": "ScaleByScheduleState",
 }
@@ -161,9 +162,10 @@ def _injected(arrays: Mapping[str, Any]) -> dict[str, str]:
 
 def _ours(name: str, taken: Mapping[str, Any], path: str, tx, found: Mapping[str, Cell], params, notes):
     """The fields of one entry as this library defines them."""
-    if name == "AccumulateState":
-        mean = next(link.recipe.args["mean"] for link in links(tx) if link.path == path)
-        n = taken["mini_step"] if mean else 1  # theirs is the mean of the microbatches so far, ours the sum
+    if name in ("AccumulateState", "AccumulateChosenState"):
+        args = next(link.recipe.args for link in links(tx) if link.path == path)
+        summed = args["mean"] and not args["running_mean"]
+        n = taken["mini_step"] if summed else 1  # theirs is the mean of the microbatches so far, ours the sum
         return {p: x * n if p.startswith("acc_grads/") else x for p, x in taken.items()}
     if name == "SkipState":
         names = {"skipped": "total_notfinite", "consecutive": "notfinite_count"}

@@ -19,7 +19,7 @@ from gradchain.core.kinds import Kind, find
 REGISTRY: dict[str, Factory] = {}
 
 
-DECLARED = ("paper", "record", "renamed", "example", "traits", "errors")  # by a decorator's arguments
+DECLARED = ("paper", "record", "renamed", "example", "traits", "errors", "form")  # by a decorator's arguments
 
 
 class ErrorInput(NamedTuple):
@@ -45,6 +45,7 @@ class Factory:
     example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
     traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
     errors: Callable[[], Iterable[ErrorInput]] = tuple  # wrong arguments, and what is said of them
+    form: type | None = None  # the class of what it makes, a Transform with methods of its own
     kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
     loose: frozenset[str] = frozenset()  # arguments without an annotation
 
@@ -65,7 +66,7 @@ class Factory:
                 "under TYPE_CHECKING alone"
             ) from error
         signature = inspect.signature(fn)
-        ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
+        ranges = {k: hyper.widened(k, r) for k, h in hints.items() if (r := hyper.find_range(h))}
         kinds = {k: found for k, h in hints.items() if k not in ranges and (found := find(h))}
         named = {k for k, p in signature.parameters.items() if p.kind is not p.VAR_POSITIONAL}
         loose = frozenset(named - hints.keys())

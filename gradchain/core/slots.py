@@ -262,11 +262,28 @@ def typed(slot: SlotMaker, dtype) -> SlotMaker:
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """A slot of which a transform keeps one, not one for each leaf."""
+    """A slot of which a transform keeps one, not one for each leaf, or a tree of them."""
 
-    slot: Callable[[Leaf | None], Slot | dict[str, Slot]]
+    slot: Callable[[Any], Any]
+    of_tree: bool = False  # made from all parameters
+
+    def make(self, params: Any) -> Any:
+        """The slot, or the tree of slots, for these parameters."""
+        return self.slot(params if self.of_tree else None)
 
 
 def shared(slot: Callable[[Leaf | None], Slot | dict[str, Slot]]) -> Shared:
     """One slot for the whole tree, or a dict of them: a norm, a counter, a history."""
     return Shared(slot)
+
+
+def of_tree(slot: Callable[[Any], Any]) -> Shared:
+    """A tree of slots made from the tree of parameters, which may be abstract: what a function returns."""
+    return Shared(slot, of_tree=True)
+
+
+def like(x: Any) -> Slot:
+    """A slot of its own for an array, starting at its values; at zero where only its shape is known."""
+    x = x if isinstance(x, jax.ShapeDtypeStruct) else jnp.asarray(x)
+    fill = x if isinstance(x, jax.Array) else 0
+    return Slot(tuple(x.shape), jnp.dtype(x.dtype), (None,) * len(x.shape), fill)

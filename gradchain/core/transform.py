@@ -13,6 +13,7 @@ import jax
 from gradchain.core import glossary, leaves, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, full_name
+from gradchain.core.hyper import Range
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 from gradchain.core.slots import DtypeError
@@ -85,6 +86,20 @@ class Body:
             found = [(next(acted) if c else False) or on for on, c in zip(found, picked, strict=True)]
         return tuple(found)
 
+    @property
+    def hyperparams(self) -> dict[str, Any]:
+        """The hyperparameters as they were given: numbers, arrays, schedules, tunables."""
+        return {k: self.recipe.args[k] for k in self.ranges}
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """What values its hyperparameters may take."""
+        return self.recipe.factory.ranges
+
+    def inside_at(self, entry: Any) -> list[Inside]:
+        """`inside` at an entry in a state, for what makes its transform anew from that in each update."""
+        return self.inside()
+
     def inside(self) -> list[Inside]:
         """The transforms that this one is made of, for whoever reads it: by default its `inner`."""
         inner = vars(self).get("inner")
@@ -142,12 +157,16 @@ class Transform:
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
-        check_entries(state, self.body.keys, self.name, "step" if ctx.apply else "update", (updates, params))
+        call = "step" if ctx.apply else "update"
+        given = state if self.body.keys or _exchanged(updates, state) else {}  # whatever stands for no state
+        check_entries(given, self.body.keys, self.name, call, (updates, params))
         whole = updates if params is None else params
         alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
         if alike and leaves.all_floating(whole):
-            return self.body.run(updates, dict(state), params, ctx)
-        return leaves.run(self.body, full_name(self), updates, dict(state), params, ctx)
+            out, new = self.body.run(updates, dict(given), params, ctx)
+        else:
+            out, new = leaves.run(self.body, full_name(self), updates, dict(given), params, ctx)
+        return out, new if self.body.keys else state
 
     @property
     def name(self) -> str:
@@ -188,6 +207,11 @@ class Transform:
 
     def __reduce__(self):
         return (_rebuild, (self.recipe.factory.fn.__module__, self.recipe.factory.fn.__qualname__, self.args))
+
+
+def _exchanged(updates: PyTree, state: Any) -> bool:
+    """Whether nothing was given for updates, and something for the state of what keeps none."""
+    return not jax.tree.leaves(updates) and bool(jax.tree.leaves(state))
 
 
 def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
@@ -233,10 +257,10 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
     if factory.kind == "optimizer":
         if not isinstance(made, Transform):
             raise wrong_body(factory.name, factory.kind, made, "a transformation, as chain(...) is one")
-        return Transform(recipe, made.body)
+        return (factory.form or type(made))(recipe, made.body)
     if not isinstance(made, Body):
         raise wrong_body(factory.name, factory.kind, made, "what leafwise(...) made")
-    return Transform(recipe, made.bind(recipe))
+    return (factory.form or Transform)(recipe, made.bind(recipe))
 
 
 def example(name: str) -> Transform:
@@ -271,10 +295,19 @@ def _decorator(kind: str, fn=None, **about):
 
 
 if typing.TYPE_CHECKING:
+    F = typing.TypeVar("F", bound=Transform)
 
-    def transform(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
-    def optimizer(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
-    def wrapper(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+    class _Decorator(typing.Protocol):
+        @typing.overload
+        def __call__(
+            self, *, form: type[F], **about: Any
+        ) -> Callable[[Callable[P, Any]], Callable[P, F]]: ...
+        @typing.overload
+        def __call__(self, **about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+
+    transform: _Decorator
+    optimizer: _Decorator
+    wrapper: _Decorator
 
 else:
     transform = functools.partial(_decorator, "transform")

@@ -166,7 +166,7 @@ def entry(at: At) -> Entry:
     def fill(field: str) -> Any:
         if field == "hyperparams":
             return {k: jnp.asarray(body.recipe.initial(k), jnp.result_type(float)) for k in body.recipe.kept}
-        return body.globals[field](None).make()
+        return body.globals[field].make(None).make()
 
     return Entry(at.own, body.state_type, fill)
 

@@ -32,7 +32,8 @@ def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     if state is None:
         return found
     bare = held.checked(state, tx, "hyperparams")
-    for place in places:
+    for place in links(tx, state=bare):
+        found |= {f"{place.path}/{name}": value for name, value in place.hyperparams.items()}
         for name, value in place.hyperparams.items():
             if hyper.is_dynamic(value):
                 found[f"{place.path}/{name}"] = _stored(tx, place, bare)[name]
@@ -65,7 +66,7 @@ def set_hyperparams(
             place, name = known[path]
             old = _stored(tx, place, bare)[name]
             key = "/".join((*(place.way or ()), "hyperparams", name))
-            new[key] = _fit(value, old, path, place.recipe.factory.ranges[name])
+            new[key] = _fit(value, old, path, place.body.ranges[name])
     return held.put(state, new)
 
 

@@ -16,12 +16,62 @@ __all__ = [
     "FlatMechanicDeltaState",
     "FlatMechanicState",
     "FlatScheduleFreeState",
+from gradchain.wrappers.accumulate import (
+    AccumulateChosenState,
+    AccumulateState,
+    MultiSteps,
+    accumulate,
+    apply_every,
+    skip_large_updates,
+    skip_not_finite,
+)
+from gradchain.wrappers.average import AverageParamsState, average, average_params
+from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
+from gradchain.wrappers.flat import flatten
+from gradchain.wrappers.groups import multi_transform, selective_transform
+from gradchain.wrappers.inject import (
+    InjectedSchedulesState,
+    InjectedState,
+    inject_hyperparams,
+    inject_stateful_hyperparams,
+    injected,
+)
+from gradchain.wrappers.lookahead import (
+    LookaheadPairsState,
+    LookaheadParams,
+    LookaheadSyncState,
+    ResetEveryState,
+    lookahead,
+    lookahead_sync,
+    reset_every,
+)
+from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
+
+__all__ = [
+    "AccumulateChosenState",
+    "AccumulateState",
+    "AverageParamsState",
+    "ConditionalState",
+    "InjectedSchedulesState",
+    "InjectedState",
+    "LookaheadPairsState",
+    "LookaheadParams",
+    "LookaheadSyncState",
     "MultiSteps",
+    "ResetEveryState",
+    "SkipSpikesState",
+    "SkipState",
     "accumulate",
     "apply_every",
     "apply_if_finite",
     "average",
     "average_params",
+    "conditionally_mask",
+    "conditionally_transform",
+    "flatten",
+    "inject_hyperparams",
+    "inject_stateful_hyperparams",
+    "injected",
     "lookahead",
     "lookahead_sync",
     "mechanize",
@@ -31,4 +81,10 @@ __all__ = [
     "schedule_free_sgd",
     "skip",
     "split_real_and_imaginary",
+    "multi_transform",
+    "reset_every",
+    "selective_transform",
+    "skip",
+    "skip_large_updates",
+    "skip_not_finite",
 ]

@@ -85,8 +85,17 @@ TOGETHER = {  # what takes layers together, and the link that does
     **{name: name for name in ("accumulate", "apply_if_finite", "clip_by_global_norm", "loss_scale", "skip")},
     **{
         name: name
-        for name in ("MultiSteps", "apply_every", "reset_every", "snapshot", "zero_nans", "add_noise")
+        for name in (
+            "MultiSteps",
+            "apply_every",
+            "reset_every",
+            "snapshot",
+            "zero_nans",
+            "add_noise",
+            "flatten",
+        )
     },
+    **{name: name for name in ("conditionally_mask", "conditionally_transform", "flatten", "monitor")},
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

@@ -33,6 +33,12 @@ __all__ = [
     "AdaptiveGradClipState",
     "NonNegativeParamsState",
     "PrivateAggregateState",
+from gradchain.rules.parts.snapshot import MonitoredState, SnapshotState, measure_with_ema, monitor, snapshot
+from gradchain.rules.parts.stateless import stateless, stateless_with_tree_map
+
+__all__ = [
+    "MonitoredState",
+    "SnapshotState",
     "adaptive_grad_clip",
     "add_decayed_weights",
     "add_l1",
@@ -44,6 +50,8 @@ __all__ = [
     "ema",
     "identity",
     "keep_params_nonnegative",
+    "measure_with_ema",
+    "monitor",
     "noisy_sgd",
     "per_example_global_norm_clip",
     "per_example_layer_norm_clip",
@@ -56,5 +64,7 @@ __all__ = [
     "snapshot",
     "unitwise_clip",
     "unitwise_norm",
+    "stateless",
+    "stateless_with_tree_map",
     "zero_nans",
 ]
