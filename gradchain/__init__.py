@@ -1,6 +1,8 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
-from gradchain import experimental, microbatching, rules, tree, tree_utils, wrappers
+from typing import TYPE_CHECKING
+
+from gradchain import absent, experimental, microbatching, rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -195,3 +197,9 @@ __all__ = [
 ]
 __all__ += rules.__all__
 __all__ += wrappers.__all__
+
+
+if not TYPE_CHECKING:  # to which every name would be there
+
+    def __getattr__(name: str):
+        raise absent.missing(name, __all__)
