@@ -13,6 +13,9 @@ from gradchain import (
     tree_utils,
     wrappers,
 )
+from typing import TYPE_CHECKING
+
+from gradchain import absent, experimental, microbatching, rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -256,3 +259,9 @@ __all__ = [
 ]
 __all__ += rules.__all__
 __all__ += wrappers.__all__
+
+
+if not TYPE_CHECKING:  # to which every name would be there
+
+    def __getattr__(name: str):
+        raise absent.missing(name, __all__)

@@ -1,5 +1,8 @@
 """The functions of `gc.tree` by the names of `optax.tree_utils`: tree_add, tree_get, tree_zeros_like, ..."""
 
+from typing import TYPE_CHECKING
+
+from gradchain import absent
 from gradchain.tree import NamedTupleKey
 from gradchain.tree import add as tree_add
 from gradchain.tree import add_scale as tree_add_scale
@@ -73,3 +76,9 @@ __all__ = [
     "tree_where",
     "tree_zeros_like",
 ]
+
+
+if not TYPE_CHECKING:  # to which every name would be there
+
+    def __getattr__(name: str):
+        raise absent.missing_in_tree_utils(name, __all__)
