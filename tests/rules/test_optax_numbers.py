@@ -90,6 +90,7 @@ CASES = [
     Case("scale_by_trust_ratio", {"min_norm": 1.5, "trust_coefficient": 0.7, "eps": 0.1}, {"per_leaf": True}),
     Case("lars", LR, {"per_leaf": True}),
     Case("lars", {**LR, **DECAY, "eps": 0.1, "nesterov": True}, {"per_leaf": True, "norm_of_sum": True}),
+    Case("clip_by_block_rms", {"threshold": 0.5}, {"per_leaf": True}),
     Case("scale_by_param_block_rms", {"min_scale": 0.9}, {"per_leaf": True}),
     Case(
         "scale_by_factored_rms",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -27,10 +28,10 @@ from gradchain.rules.parts.decay import add_decayed_weights, optional_decay
 MATRICES = frozenset({"matrices"})
 
 
-def _norms(leaf: Leaf, per_leaf: bool, *arrays: Array) -> list[Array]:
+def _norms(leaf: Leaf, per_leaf: bool, *arrays: Array) -> Iterator[Array]:
     """The norm of each array, of a leaf or of its layers."""
     axes = None if per_leaf else leaf.axes.matrix
-    return [norm(x, axes, keepdims=True) for x in arrays]
+    return (norm(x, axes, keepdims=True) for x in arrays)
 
 
 def _ratio(p_norm: Array, u_norm: Array, coefficient, eps) -> Array:

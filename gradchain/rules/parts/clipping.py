@@ -62,14 +62,14 @@ def clip_by_global_norm(max_norm: Limit):
 
 
 @transform(paper="arXiv:1804.04235", example=lambda: {"threshold": 0.5}, traits=frozenset({"matrices"}))
-def clip_by_block_rms(threshold: Limit):
+def clip_by_block_rms(threshold: Limit, *, per_leaf: bool = False):
     """Scale a leaf so that its root mean square is at most the threshold; each layer of a stack by itself.
 
     u = g / max(1, rms(g) / threshold)
     """
 
     def step(g, *, leaf):
-        return g * shrink(rms(g, leaf.axes.matrix, keepdims=True), threshold)
+        return g * shrink(rms(g, None if per_leaf else leaf.axes.matrix, keepdims=True), threshold)
 
     return leafwise(None, step)
 
