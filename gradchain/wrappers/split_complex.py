@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -57,16 +56,20 @@ class Split(Body):
 
     def plan(self, plan: Plan, params: PyTree) -> Plan:
         """The plan for the parts: each is read and placed as its leaf is."""
-        owners: Mapping[str, str] = {
+        owners: dict[str, str] = {
             f"{path}/{part}".lstrip("/"): path
             for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
             for part in (RealAndImaginary._fields if _is_complex(x) else ())
         }
         axes, placed = plan.axes, plan.placed
+
+        def owner(path: str) -> str:
+            return owners[path] if path in owners else path
+
         return dataclasses.replace(
             plan.within(),
-            axes=lambda path, shape: axes(owners.get(path, path), shape),
-            placed=None if placed is None else lambda path, x: placed(owners.get(path, path), x),
+            axes=lambda path, shape: axes(owner(path), shape),
+            placed=None if placed is None else lambda path, x: placed(owner(path), x),
         )
 
     def acts(self, params) -> tuple[bool, ...]:

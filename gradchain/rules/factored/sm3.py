@@ -63,7 +63,8 @@ def scale_by_sm3(b1: Decay = 0.9, b2: Fraction = 1.0, eps: Hyper = 1e-8):
         new: dict[str, Array] = {FIELDS[i]: jnp.max(v, _others(leaf, i), initial=0) for i in range(n)}
         return nu, s._replace(nu=nu, **new)
 
-    return leafwise(SM3State, step, nu=zeros, **{f: _vector(i) for i, f in enumerate(FIELDS)})
+    vectors: dict[str, Any] = {field: _vector(i) for i, field in enumerate(FIELDS)}
+    return leafwise(SM3State, step, nu=zeros, **vectors)
 
 
 @optimizer(**PAPER, example=lambda: {"learning_rate": 0.1})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -11,7 +13,7 @@ from jax import Array
 from gradchain.core import tree, words
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
-from gradchain.core.slots import counter, filled, scalar, shared
+from gradchain.core.slots import counter, scalar, shared
 from gradchain.core.transform import transform
 from gradchain.rules.parts.basic import loss_of, scaled
 
@@ -80,8 +82,8 @@ def reduce_on_plateau(
     return treewise(
         ReduceLROnPlateauState,
         update,
-        scale=shared(filled(scalar, 1)),
-        best_value=shared(filled(scalar, float("inf"))),
+        scale=shared(lambda p: dataclasses.replace(scalar(p), fill=1)),
+        best_value=shared(lambda p: dataclasses.replace(scalar(p), fill=math.inf)),
         plateau_count=shared(counter),
         cooldown_count=shared(counter),
         avg_value=shared(scalar),
@@ -93,7 +95,7 @@ def _check(factor, patience, rtol, atol, cooldown, accumulation_size, min_scale)
         ("factor", factor, 0 < factor < 1, "a number above 0 and below 1"),
         ("patience", patience, 1 <= patience < 2**31, "a whole number of at least 1, below 2**31"),
         ("rtol", rtol, 0 <= rtol < 1, "a number of at least 0 and below 1"),
-        ("atol", atol, 0 <= atol < float("inf"), "a finite number of at least 0"),
+        ("atol", atol, 0 <= atol < math.inf, "a finite number of at least 0"),
         ("cooldown", cooldown, 0 <= cooldown < 2**31, "a whole number of at least 0, below 2**31"),
         (
             "accumulation_size",
