@@ -66,11 +66,7 @@ class Link(Body):
         # A scalar is placed where the parameters are, on every device of their mesh, and is of none of them.
         home = dataclasses.replace(described[0], shape=(), path="") if described else None
         arrays = [p.array for p, on in zip(described, picked or [True] * len(described), strict=True) if on]
-
-        def at_home(slot: Slot) -> Slot:
-            fill = (lambda _: slot.fill(arrays)) if callable(slot.fill) else slot.fill
-            return dataclasses.replace(slot, leaf=home, fill=fill)
-
+        at_home = lambda slot: slots.at_home(slot, home, arrays)  # noqa: E731
         found: dict[str, Any] = {f: jax.tree.map(at_home, s.make(params)) for f, s in self.globals.items()}
         codecs = self.codecs(described, picked, plan)
         more = []

@@ -224,12 +224,18 @@ def absent(p: Leaf) -> Slot:
     return Slot((), _real(_wide(p.dtype)), leaf=p)
 
 
-def filled(slot: SlotMaker, value) -> SlotMaker:
+def filled(slot: SlotMaker, value) -> Callable[[Any], Slot]:
     """The same slot starting at a value other than zero.
 
     It may be a function of the parameter, or for a shared slot of the list of all parameters: a norm.
     """
     return lambda p: dataclasses.replace(slot(p), fill=value)
+
+
+def at_home(slot: Slot, home: Leaf | None, arrays: list) -> Slot:
+    """The one slot of a whole tree in its place; what it starts with may be made of all the arrays."""
+    fill = (lambda _: slot.fill(arrays)) if callable(slot.fill) else slot.fill
+    return dataclasses.replace(slot, leaf=home, fill=fill)
 
 
 class DtypeError(TypeError):

@@ -149,7 +149,7 @@ def schedule_free_sgd(
     rest: Any = {"weight_power": weight_power, "weight_by_max": weight_by_max, "first_count": first_count}
     rate = _warmed(learning_rate, warmup_steps, first_count)
     base = chain(*optional_decay(weight_decay), sgd(rate))
-    return schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest)
+    return chain(schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest))
 
 
 @optimizer(**PAPER)
@@ -176,4 +176,4 @@ def schedule_free_adamw(
     rate = _warmed(learning_rate, warmup_steps, first_count)
     scaled = scale_by_rms(b2, eps, eps_in_sqrt=False, bias_correction=True)
     base = chain(scaled, *optional_decay(weight_decay), scale_by_learning_rate(rate))
-    return schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest)
+    return chain(schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest))

@@ -96,6 +96,10 @@ TOGETHER = {  # what takes layers together, and the link that does
         )
     },
     **{name: name for name in ("conditionally_mask", "conditionally_transform", "flatten", "monitor")},
+    **{f"scale_by_{x}": f"scale_by_{x}" for x in ("dog", "dowg", "momo", "momo_adam", "prodigy")},
+    **{x: f"scale_by_{x}" for x in ("dog", "dowg", "momo", "momo_adam", "prodigy")},
+    **dict.fromkeys(("dadapt_adamw", "scale_by_dadapt_adam"), "scale_by_dadapt_adam"),
+    **{name: name for name in ("mechanize", "scale_by_distance_over_gradients")},
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

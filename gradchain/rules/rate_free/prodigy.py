@@ -215,7 +215,7 @@ def scale_by_dadapt_adam(
     )
 
 
-@optimizer(paper="arXiv:2301.07733", errors=lambda: [NO_START, ONE_BETA])
+@optimizer(paper="arXiv:2301.07733", errors=lambda: [ONE_BETA])
 def dadapt_adamw(
     learning_rate: Hyper = 1.0,
     betas: tuple = (0.9, 0.999),
