@@ -254,7 +254,7 @@ class Treewise(Link):
         self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
     ):
         self.fn, self.uses_params = update, params
-        self.asks = asked_for(update)
+        self.asks, self.rest = asked_for(update), returned.takes_rest(update)
         self.needs = self.asks - {"leaves", "counts"}
         super().__init__(State, fields, ages="counts" in self.asks)
 
@@ -272,6 +272,7 @@ class Treewise(Link):
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
         extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
+        extra = {**ctx.extra, **extra} if self.rest else extra
         if old is None:
             updates = body.fn(updates, params, **extra)
             new = {}
@@ -292,7 +293,7 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
     For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
     shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
     of each leaf (path, shape, dtype, axes, sharding), in order; `counts`, the number of this step for each,
-    less than s.count for one that joined later; any other is an extra argument of `tx.update`.
-    With State None the function is update(updates, params, **extra) -> updates.
+    less than s.count for one that joined later; any other is an extra argument of `tx.update`, and **extra
+    takes all others. With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)

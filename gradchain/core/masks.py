@@ -45,7 +45,7 @@ class Masked(Body):
         """Run the inner transform on a dict of the chosen leaves."""
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within(params, picked))
         if not ctx.apply:
             return merge(updates, inner), new
         rest = subtree(updates, [not c for c in picked])
@@ -101,7 +101,7 @@ class Frozen(Masked):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within(params, picked))
         return (merge(params, inner) if ctx.apply else merge(updates, inner, jnp.zeros_like)), new
 
 
@@ -170,7 +170,7 @@ class Partition(Body):
             weights = None if params is None else subtree(params, picked)
             body, own = self.groups[group].body, state.get(group, {})
             check_entries(own, body.keys, f"partition({group!r})")
-            part, found = body.run(subtree(updates, picked), own, weights, ctx.within())
+            part, found = body.run(subtree(updates, picked), own, weights, ctx.within(params, picked))
             out |= part
             if group in self.keys:
                 new[group] = found
