@@ -33,7 +33,7 @@ CORE = (
     ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots",),
     ("codec", "tree", "values"),
-    ("select", "recipe", "leaves", "complaints"),
+    ("select", "recipe", "leaves", "complaints", "extras"),
     ("transform",),
     ("link", "inside"),
     ("kernel", "coded", "ages"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -255,7 +254,7 @@ class Treewise(Link):
         self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
     ):
         self.fn, self.uses_params = update, params
-        self.asks, self.takes_all = asked_for(update), bool(update.__code__.co_flags & inspect.CO_VARKEYWORDS)
+        self.asks, self.rest = asked_for(update), returned.takes_rest(update)
         self.needs = self.asks - {"leaves", "counts"}
         super().__init__(State, fields, ages="counts" in self.asks)
 
@@ -272,8 +271,8 @@ class Treewise(Link):
             flat(old, field, updates, None, name)  # raises where the state is of other leaves
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
-        extra = dict(ctx.extra) if self.takes_all else {}
-        extra |= {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
+        extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
+        extra = {**ctx.extra, **extra} if self.rest else extra
         if old is None:
             updates = body.fn(updates, params, **extra)
             new = {}
@@ -294,7 +293,7 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
     For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
     shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
     of each leaf (path, shape, dtype, axes, sharding), in order; `counts`, the number of this step for each,
-    less than s.count for one that joined later; any other is an extra argument of `tx.update`, **extra all.
-    With State None the function is update(updates, params, **extra) -> updates.
+    less than s.count for one that joined later; any other is an extra argument of `tx.update`, and **extra
+    takes all others. With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)

@@ -46,7 +46,7 @@ class Masked(Body):
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
         part = _of_part(ctx, updates, picked) if self.masks_extra else ctx
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, part.within())
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, part.within(params, picked))
         if not ctx.apply:
             return merge(updates, inner), new
         rest = subtree(updates, [not c for c in picked])
@@ -112,7 +112,7 @@ class Frozen(Masked):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within(params, picked))
         return (merge(params, inner) if ctx.apply else merge(updates, inner, jnp.zeros_like)), new
 
 
@@ -195,7 +195,7 @@ class Partition(Body):
             body, own = self.groups[group].body, state.get(group, {})
             check_entries(own, body.keys, f"partition({group!r})")
             here = _of_part(ctx, updates, picked) if self.masks_extra else ctx
-            part, found = body.run(subtree(updates, picked), own, weights, here.within())
+            part, found = body.run(subtree(updates, picked), own, weights, here.within(params, picked))
             out |= part
             if group in self.keys:
                 new[group] = found

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, leaves, tree, words
+from gradchain.core import extras, glossary, leaves, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, full_name
 from gradchain.core.hyper import Range
@@ -33,9 +33,10 @@ class Context:
     apply: bool = False
     plan: Plan = PLAN
 
-    def within(self) -> Context:
-        """The same for a transform that sees a part of the leaves."""
-        return self if self.plan.whole is None else dataclasses.replace(self, plan=self.plan.within())
+    def within(self, params: PyTree, picked: Sequence[bool]) -> Context:
+        """The same for a transform that sees some of the leaves."""
+        extra = self.extra if params is None else extras.extra_of(self.extra, params, picked)
+        return dataclasses.replace(self, extra=extra, plan=self.plan.within())
 
 
 @dataclasses.dataclass(frozen=True)

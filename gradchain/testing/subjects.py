@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from gradchain.core import recipe
 from gradchain.core.compose import Chain
 from gradchain.core.leafwise import Leafwise
+from gradchain.core.link import Treewise
 from gradchain.core.masks import Frozen, Masked, Partition
 from gradchain.core.recipe import Factory
 from gradchain.core.transform import Transform, make
@@ -91,6 +92,11 @@ class Subject:
         return per_leaf(self.tx.body)
 
     @property
+    def on_trees(self) -> int:
+        """How many of its links work on whole trees."""
+        return sum(isinstance(tx.body, Treewise) for tx in links(self.tx))
+
+    @property
     def ulps(self) -> int:
         """By how much two programs of one step may differ, in units of a leaf's largest entry.
 
@@ -153,7 +159,10 @@ class Subject:
     def train(self) -> Callable:
         """The jitted step, train(params, state, grads) -> (params, state); it takes the first two."""
         do = self.step()  # donated in the order in which they are returned
-        return jax.jit(lambda params, state, grads: do(grads, state, params), donate_argnums=(0, 1))
+        # What a step only writes, and does not read, is given up as well.
+        return jax.jit(
+            lambda params, state, grads: do(grads, state, params), donate_argnums=(0, 1), keep_unused=True
+        )
 
     @functools.cached_property
     def jitted(self):
