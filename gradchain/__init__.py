@@ -1,6 +1,9 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
+from typing import TYPE_CHECKING
+
 from gradchain import (
+    absent,
     assignment,
     experimental,
     losses,
@@ -13,9 +16,6 @@ from gradchain import (
     tree_utils,
     wrappers,
 )
-from typing import TYPE_CHECKING
-
-from gradchain import absent, experimental, microbatching, rules, tree, tree_utils, wrappers
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax

@@ -46,7 +46,9 @@ class Masked(Body):
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
         part = _of_part(ctx, updates, picked) if self.masks_extra else ctx
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, part.within(params, picked))
+        inner, new = self.inner.body.run(
+            subtree(updates, picked), state, weights, part.within(params, picked)
+        )
         if not ctx.apply:
             return merge(updates, inner), new
         rest = subtree(updates, [not c for c in picked])

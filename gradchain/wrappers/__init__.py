@@ -1,21 +1,5 @@
-"""Transforms of transforms: accumulate, skip, average, lookahead, mechanize, schedule_free."""
+"""Transforms of transforms: accumulate, skip, average, lookahead."""
 
-from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
-from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
-from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
-from gradchain.wrappers.schedule_free import (
-    FlatScheduleFreeState,
-    schedule_free,
-    schedule_free_adamw,
-    schedule_free_sgd,
-)
-from gradchain.wrappers.skip import apply_if_finite, skip
-from gradchain.wrappers.split_complex import split_real_and_imaginary
-
-__all__ = [
-    "FlatMechanicDeltaState",
-    "FlatMechanicState",
-    "FlatScheduleFreeState",
 from gradchain.wrappers.accumulate import (
     AccumulateChosenState,
     AccumulateState,
@@ -45,13 +29,24 @@ from gradchain.wrappers.lookahead import (
     lookahead_sync,
     reset_every,
 )
+from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.schedule_free import (
+    FlatScheduleFreeState,
+    schedule_free,
+    schedule_free_adamw,
+    schedule_free_sgd,
+)
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
+from gradchain.wrappers.split_complex import split_real_and_imaginary
 
 __all__ = [
     "AccumulateChosenState",
     "AccumulateState",
     "AverageParamsState",
     "ConditionalState",
+    "FlatMechanicDeltaState",
+    "FlatMechanicState",
+    "FlatScheduleFreeState",
     "InjectedSchedulesState",
     "InjectedState",
     "LookaheadPairsState",
@@ -75,16 +70,14 @@ __all__ = [
     "lookahead",
     "lookahead_sync",
     "mechanize",
+    "multi_transform",
     "reset_every",
     "schedule_free",
     "schedule_free_adamw",
     "schedule_free_sgd",
-    "skip",
-    "split_real_and_imaginary",
-    "multi_transform",
-    "reset_every",
     "selective_transform",
     "skip",
     "skip_large_updates",
     "skip_not_finite",
+    "split_real_and_imaginary",
 ]

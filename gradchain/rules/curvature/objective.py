@@ -96,9 +96,7 @@ def value_and_grad_from_state(value_fn: Callable[..., Any]) -> Callable[..., tup
         if known:
             return kept
         given = (params, args)
-        return jax.lax.cond(
-            jnp.isfinite(entry.value), lambda _: kept, lambda x: compute(x[0], *x[1]), given
-        )
+        return jax.lax.cond(jnp.isfinite(entry.value), lambda _: kept, lambda x: compute(x[0], *x[1]), given)
 
     return value_and_grad
 

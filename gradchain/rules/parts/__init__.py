@@ -27,17 +27,14 @@ from gradchain.rules.parts.privacy import (
     per_example_global_norm_clip,
     per_example_layer_norm_clip,
 )
-from gradchain.rules.parts.snapshot import snapshot
-
-__all__ = [
-    "AdaptiveGradClipState",
-    "NonNegativeParamsState",
-    "PrivateAggregateState",
 from gradchain.rules.parts.snapshot import MonitoredState, SnapshotState, measure_with_ema, monitor, snapshot
 from gradchain.rules.parts.stateless import stateless, stateless_with_tree_map
 
 __all__ = [
+    "AdaptiveGradClipState",
     "MonitoredState",
+    "NonNegativeParamsState",
+    "PrivateAggregateState",
     "SnapshotState",
     "adaptive_grad_clip",
     "add_decayed_weights",
@@ -62,9 +59,9 @@ __all__ = [
     "scale_by_schedule",
     "set_to_zero",
     "snapshot",
-    "unitwise_clip",
-    "unitwise_norm",
     "stateless",
     "stateless_with_tree_map",
+    "unitwise_clip",
+    "unitwise_norm",
     "zero_nans",
 ]
