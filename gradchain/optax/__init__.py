@@ -1,7 +1,7 @@
 """Optax's surface: its names, its signatures and its form of the state, on gradchain's algorithms."""
 
 import gradchain as _gc
-from gradchain.optax import forms as _forms
+from gradchain.optax import aliases as _aliases
 from gradchain.optax.surface import Transformation, surface
 from gradchain.optax.types import (
     EmptyState,
