@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 
@@ -110,9 +111,15 @@ def increment(count: Array) -> Array:
     return jnp.where(count < top, count + 1, top)
 
 
-def normal(seed, t: Array, salt: Array, like: Array) -> Array:
-    """Standard normal noise from (seed, step, leaf, element) alone: no matter the device, mesh or jit."""
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), salt)
+def normal(seed: int, t: Array, salt: Array, like: Array) -> Array:
+    """Standard normal noise from (seed, step, leaf, element) alone: no matter the device, mesh or jit.
+
+    The seed may have any number of bits.
+    """
+    first, *more = (np.uint32(seed >> at & 0xFFFFFFFF) for at in range(0, max(seed.bit_length(), 1), 32))
+    key = jax.random.key(first)
+    for word in (*more, t, salt):
+        key = jax.random.fold_in(key, word)
     return jax.random.normal(key, like.shape, like.dtype)
 
 
