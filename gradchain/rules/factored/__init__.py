@@ -6,5 +6,14 @@ from gradchain.rules.factored.adafactor import (
     scale_by_factored_rms,
     scale_by_param_block_rms,
 )
+from gradchain.rules.factored.sm3 import SM3State, scale_by_sm3, sm3
 
-__all__ = ["adafactor", "scale_by_adafactor", "scale_by_factored_rms", "scale_by_param_block_rms"]
+__all__ = [
+    "SM3State",
+    "adafactor",
+    "scale_by_adafactor",
+    "scale_by_factored_rms",
+    "scale_by_param_block_rms",
+    "scale_by_sm3",
+    "sm3",
+]
