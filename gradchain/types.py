@@ -20,6 +20,12 @@ class EmptyState(NamedTuple):
     """The state of what has none, in Optax's form."""
 
 
+def init_empty_state(params: Params) -> EmptyState:
+    """The init of what keeps no state."""
+    del params
+    return EmptyState()
+
+
 class MaskedNode(NamedTuple):
     """What stands in Optax's form of a state for a leaf that a mask leaves out; it has no leaves."""
 
