@@ -3,6 +3,7 @@
 from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
 from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
 from gradchain.wrappers.skip import apply_if_finite, skip
+from gradchain.wrappers.split_complex import split_real_and_imaginary
 
 __all__ = [
     "MultiSteps",
@@ -15,4 +16,5 @@ __all__ = [
     "lookahead_sync",
     "reset_every",
     "skip",
+    "split_real_and_imaginary",
 ]
