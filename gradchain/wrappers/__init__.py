@@ -37,6 +37,9 @@ from gradchain.wrappers.schedule_free import (
     schedule_free_sgd,
 )
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
+from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
+from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
+from gradchain.wrappers.skip import apply_if_finite, skip
 from gradchain.wrappers.split_complex import split_real_and_imaginary
 
 __all__ = [
