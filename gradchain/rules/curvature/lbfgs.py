@@ -91,7 +91,7 @@ def _sum(parts: list[Array], shape: tuple[int, ...] = ()) -> Array:
 
 
 def two_loops(g: list[Array], s: list[Array], y: list[Array], weights: Array, order: Array, gamma) -> list:
-    """The product of the inverse Hessian with g: from rows of s and y, newest first as in `order`, and gamma I."""
+    """The product of the inverse Hessian with g: from rows of s and y, in `order` newest first, and gamma I."""
 
     def back(q, i):
         alpha = weights[i] * _sum([_with_row(m, i, x) for m, x in zip(s, q, strict=True)])
@@ -119,7 +119,9 @@ def scale_by_lbfgs(memory_size: int = 10, scale_init_precond: bool = True):
     parameters. Of complex parameters the gradient is the conjugate of `jax.grad`'s.
     """
     if not 1 <= memory_size <= MAX_MEMORY:
-        raise ValueError(f"scale_by_lbfgs: memory_size is {words.show(memory_size)}; expected 1 to {MAX_MEMORY}")
+        raise ValueError(
+            f"scale_by_lbfgs: memory_size is {words.show(memory_size)}; expected 1 to {MAX_MEMORY}"
+        )
 
     def update(updates, s, params, *, counts):
         leaves, treedef = jax.tree.flatten(tree.cast_like((params, updates), (s.params, s.updates)))
@@ -133,7 +135,10 @@ def scale_by_lbfgs(memory_size: int = 10, scale_init_precond: bool = True):
         newest = (s.count - 2) % memory_size
         weights = s.weights_memory.at[newest].set(jnp.where(good, safe_divide(1, sy), 0))
         memories = [
-            [_put(m, getattr(c, f), newest, good) for m, c in zip(jax.tree.leaves(memory), changes, strict=True)]
+            [
+                _put(m, getattr(c, f), newest, good)
+                for m, c in zip(jax.tree.leaves(memory), changes, strict=True)
+            ]
             for f, memory in (("params", s.diff_params_memory), ("updates", s.diff_updates_memory))
         ]
         order = (newest - jnp.arange(memory_size)) % memory_size

@@ -95,7 +95,11 @@ def wolfe_search(
     # What the slope foretells of a step of 1 that must decrease and does not.
     foretold = _error((1 - rules.slope_rtol) * start.slope)
     still = Found(
-        start, grad, jnp.zeros((), jnp.int32), foretold.astype(dtype), rules.curvature_error(start).astype(dtype)
+        start,
+        grad,
+        jnp.zeros((), jnp.int32),
+        foretold.astype(dtype),
+        rules.curvature_error(start).astype(dtype),
     )
     infinite = jnp.full((), jnp.inf, dtype)
     top = infinite if longest is None else jnp.asarray(longest, dtype)

@@ -39,7 +39,6 @@ class ScaleByZoomLinesearchState(NamedTuple):
     metrics = ("learning_rate", "value")
 
 
-
 @transform(
     paper="Nocedal & Wright 2006, algorithms 3.5 and 3.6; Hager & Zhang 2005",
     traits=frozenset({"no_derivative"}),

@@ -15,9 +15,7 @@ def _root(b):
 
 
 def _yanai(b1, b2):
-    return lambda a: (
-        _root(b1) * jnp.sqrt((1 - a) ** 2 + b2**2) + _root(b2) * jnp.sqrt(a**2 + b1**2)
-    )
+    return lambda a: _root(b1) * jnp.sqrt((1 - a) ** 2 + b2**2) + _root(b2) * jnp.sqrt(a**2 + b1**2)
 
 
 def _wavy(a, b=0.01, waves=39):
