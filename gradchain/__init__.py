@@ -1,6 +1,21 @@
 """gradchain: optimizers for JAX as chains of pure gradient transformations."""
 
-from gradchain import rules, wrappers
+from typing import TYPE_CHECKING
+
+from gradchain import (
+    absent,
+    assignment,
+    experimental,
+    losses,
+    microbatching,
+    perturbations,
+    projections,
+    rules,
+    second_order,
+    tree,
+    tree_utils,
+    wrappers,
+)
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -8,7 +23,7 @@ from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.config import ConfigError, from_config, to_config
-from gradchain.core import slots, tree
+from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
 from gradchain.core.foreign import foreign
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
@@ -19,11 +34,36 @@ from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.core.tree import apply_updates, global_norm
+from gradchain.losses import (
+    convex_kl_divergence,
+    cosine_distance,
+    cosine_similarity,
+    ctc_loss,
+    ctc_loss_with_forward_probs,
+    generalized_kl_divergence,
+    hinge_loss,
+    huber_loss,
+    kl_divergence,
+    l2_loss,
+    log_cosh,
+    ntxent,
+    safe_softmax_cross_entropy,
+    sigmoid_binary_cross_entropy,
+    sigmoid_focal_loss,
+    smooth_labels,
+    softmax_cross_entropy,
+    softmax_cross_entropy_with_integer_labels,
+    squared_error,
+)
 from gradchain.math import numerics
+from gradchain.math.distributions import multi_normal
+from gradchain.math.safe import safe_increment, safe_int32_increment, safe_norm, safe_root_mean_squares
 from gradchain.matrices import linalg
 from gradchain.matrices.per_matrix import per_matrix
+from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iteration
+from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
-from gradchain.report.evaluate import eval_params
+from gradchain.report.evaluate import eval_params, schedule_free_eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
@@ -33,6 +73,8 @@ from gradchain.rules import *
 from gradchain.schedules import (
     SCHEDULES,
     Schedule,
+    StatefulSchedule,
+    WrappedSchedule,
     constant_schedule,
     cosine_decay_schedule,
     cosine_onecycle_schedule,
@@ -63,6 +105,15 @@ from gradchain.storage.loss_scale import loss_scale
 from gradchain.storage.parameters import kahan, master_weights, round_stochastically, split_weights
 from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
+from gradchain.tree import (
+    bias_correction,
+    incremental_update,
+    periodic_update,
+    scale_gradient,
+    update_infinity_moment,
+    update_moment,
+    update_moment_per_elem_norm,
+)
 from gradchain.wrappers import *
 
 __all__ = [
@@ -86,30 +137,46 @@ __all__ = [
     "Schedule",
     "ShardingWarning",
     "Signed",
+    "StatefulSchedule",
     "Transform",
+    "WrappedSchedule",
     "apply_updates",
+    "assignment",
+    "bias_correction",
     "chain",
     "codecs",
     "constant_schedule",
     "convert",
+    "convex_kl_divergence",
     "cosine_decay_schedule",
+    "cosine_distance",
     "cosine_onecycle_schedule",
+    "cosine_similarity",
+    "ctc_loss",
+    "ctc_loss_with_forward_probs",
     "data_axes",
     "describe",
     "eval_params",
+    "experimental",
     "exponential_decay",
     "foreign",
     "freeze",
     "from_config",
     "from_optax",
     "gather_params",
+    "generalized_kl_divergence",
     "global_norm",
     "gradient_release",
+    "hinge_loss",
+    "huber_loss",
     "hyperparams",
+    "incremental_update",
     "init",
     "inverse_sqrt_schedule",
     "join_schedules",
     "kahan",
+    "kl_divergence",
+    "l2_loss",
     "layout",
     "leafwise",
     "linalg",
@@ -117,41 +184,71 @@ __all__ = [
     "linear_schedule",
     "load",
     "load_state",
+    "log_cosh",
     "loss_scale",
+    "losses",
     "make_mesh",
     "masked",
     "master_weights",
+    "matrix_inverse_pth_root",
     "metrics",
+    "microbatch",
     "microbatch_grad",
     "microbatch_value_and_grad",
+    "microbatching",
     "monitored",
+    "multi_normal",
     "named_chain",
+    "nnls",
+    "ntxent",
     "numerics",
     "offload",
     "optimizer",
     "param_shardings",
     "partition",
     "per_matrix",
+    "periodic_update",
+    "perturbations",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
+    "power_iteration",
+    "projections",
     "round_stochastically",
+    "safe_increment",
+    "safe_int32_increment",
+    "safe_norm",
+    "safe_root_mean_squares",
+    "safe_softmax_cross_entropy",
     "save",
+    "scale_gradient",
     "scale_loss",
+    "schedule_free_eval_params",
+    "second_order",
     "set_hyperparams",
     "set_state",
     "sgdr_schedule",
     "shared",
+    "sigmoid_binary_cross_entropy",
+    "sigmoid_focal_loss",
     "slots",
+    "smooth_labels",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_with_integer_labels",
     "split_weights",
+    "squared_error",
     "staircase_schedule",
     "state_dict",
     "stored",
     "to_config",
     "transform",
     "tree",
+    "tree_utils",
     "treewise",
     "tunable",
+    "update_infinity_moment",
+    "update_moment",
+    "update_moment_per_elem_norm",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
@@ -162,3 +259,9 @@ __all__ = [
 ]
 __all__ += rules.__all__
 __all__ += wrappers.__all__
+
+
+if not TYPE_CHECKING:  # to which every name would be there
+
+    def __getattr__(name: str):
+        raise absent.missing(name, __all__)

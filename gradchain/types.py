@@ -20,6 +20,12 @@ class EmptyState(NamedTuple):
     """The state of what has none, in Optax's form."""
 
 
+def init_empty_state(params: Params) -> EmptyState:
+    """The init of what keeps no state."""
+    del params
+    return EmptyState()
+
+
 class MaskedNode(NamedTuple):
     """What stands in Optax's form of a state for a leaf that a mask leaves out; it has no leaves."""
 
@@ -44,6 +50,20 @@ class TransformUpdateExtraArgsFn(Protocol):
     def __call__(
         self, updates: Updates, state: OptState, params: Params | None = None, **extra_args: Any
     ) -> tuple[Updates, OptState]: ...
+
+
+class ConditionFn(Protocol):
+    """should_transform_fn(step, **extra) -> one truth value, for `conditionally_transform`."""
+
+    def __call__(self, step: Array, **extra_args: Any) -> Any: ...
+
+
+class ShouldSkipUpdateFunction(Protocol):
+    """should_skip_update_fn(grads, gradient_step, params) -> (leave it out, what to keep)."""
+
+    def __call__(
+        self, updates: Updates, gradient_step: Array, params: Params | None
+    ) -> tuple[Array, Any]: ...
 
 
 class _Pairs(type):

@@ -16,7 +16,10 @@ import pytest  # noqa: E402
 # Folders of tests that look at numbers: in the quick suite LLVM does little there, which takes a third off a
 # compilation. XLA's own passes are the same, and with them fusions, buffers and collectives; LLVM joins no
 # product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what users run.
-QUICK = {"frameworks", "golden", "laws", "matrices", "report", "rules", "schedules", "wrappers"}
+QUICK = {
+    *("frameworks", "golden", "laws", "matrices", "microbatching", "report", "rules", "schedules"),
+    *("tree", "wrappers"),
+}
 
 
 @pytest.fixture(autouse=True)

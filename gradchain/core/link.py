@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -35,10 +34,10 @@ class Link(Body):
         declared = getattr(State, "_fields", ())
         self.State, self.clock, self.where = State, clock, where
         self.fields = {f: s for f, s in fields.items() if not isinstance(s, Shared)}
-        self.globals = {f: s.slot for f, s in fields.items() if isinstance(s, Shared)}
+        self.globals = {f: s for f, s in fields.items() if isinstance(s, Shared)}
         for field in declared:
             if field not in fields:
-                self.globals["count"] = slots.counter
+                self.globals["count"] = slots.shared(slots.counter)
         self.ages = ages and "count" in self.globals and bool(self.fields)  # whether leaves have their own
 
     def bind(self, recipe: Recipe) -> Link:
@@ -48,7 +47,7 @@ class Link(Body):
         if self.clock not in (*self.globals,) and any(
             hyper.is_schedule(recipe.args[k]) for k in recipe.operands
         ):
-            extra, self.globals = ("count",), {**self.globals, "count": slots.counter}
+            extra, self.globals = ("count",), {**self.globals, "count": slots.shared(slots.counter)}
         if recipe.kept:
             extra = (*extra, "hyperparams")
         self.extra = extra
@@ -65,8 +64,9 @@ class Link(Body):
         described = leaves_of(params, plan)
         # A scalar is placed where the parameters are, on every device of their mesh, and is of none of them.
         home = dataclasses.replace(described[0], shape=(), path="") if described else None
-        at_home = functools.partial(dataclasses.replace, leaf=home)
-        found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
+        arrays = [p.array for p, on in zip(described, picked or [True] * len(described), strict=True) if on]
+        at_home = lambda slot: slots.at_home(slot, home, arrays)  # noqa: E731
+        found: dict[str, Any] = {f: jax.tree.map(at_home, s.make(params)) for f, s in self.globals.items()}
         codecs = self.codecs(described, picked, plan)
         more = []
         for field in self.fields:

@@ -214,7 +214,7 @@ def global_norm(updates: PyTree) -> Array:
 
     Right from 2e-29 to the largest float32: squares are summed at two scales.
     """
-    return _norm(jax.tree.leaves(updates))
+    return _norm([jnp.asarray(x) for x in jax.tree.leaves(updates)])
 
 
 @jax.custom_jvp
@@ -233,9 +233,10 @@ def _(primals, tangents):
     return norm, functools.reduce(jnp.add, parts, jnp.zeros_like(norm)).astype(norm.dtype)
 
 
-def vdot(x: PyTree, y: PyTree) -> Array:
+def vdot(tree_x: PyTree, tree_y: PyTree) -> Array:
     """Sum over all leaves of conj(x) * y, in float32 at least."""
-    pairs = list(zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
+    xs, ys = ([jnp.asarray(x) for x in jax.tree.leaves(tree)] for tree in (tree_x, tree_y))
+    pairs = list(zip(xs, ys, strict=True))
     parts = [
         _vdot([pairs[i] for i in block])
         for block in blocks(pairs, lambda p: (p[0].shape, p[0].dtype, p[1].dtype))
@@ -258,14 +259,14 @@ def axpy(a, x: PyTree, y: PyTree) -> PyTree:
     return jax.tree.map(lambda u, v: a * u + v, x, y)
 
 
-def where(condition: Array, x: PyTree, y: PyTree) -> PyTree:
+def where(condition: Any, tree_x: PyTree, tree_y: PyTree) -> PyTree:
     """x where the scalar condition holds, else y, leaf by leaf."""
-    return jax.tree.map(lambda u, v: jnp.where(condition, u, v), x, y)
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), tree_x, tree_y)
 
 
-def cast_like(tree: PyTree, other: PyTree) -> PyTree:
-    """Every leaf in the dtype of the same leaf of `other`."""
-    return jax.tree.map(lambda x, y: x.astype(y.dtype), tree, other)
+def cast_like(tree: PyTree, other_tree: PyTree) -> PyTree:
+    """Every leaf in the dtype of the same leaf of `other_tree`."""
+    return jax.tree.map(lambda x, y: jnp.asarray(x).astype(jnp.asarray(y).dtype), tree, other_tree)
 
 
 @jax.jit

@@ -70,13 +70,14 @@ def _size(gram: Array, kind: Preconditioning) -> Array:
     raise ValueError(f"preconditioning={kind!r}; expected 'frobenius', 'spectral', 'schatten' or 'aol'")
 
 
-@functools.partial(jax.jit, static_argnames=("coefficients", "precision", "preconditioning"))
+@functools.partial(jax.jit, static_argnames=("coefficients", "precision", "preconditioning", "floor"))
 def newton_schulz(
     x: Array,
     coefficients: tuple[Triple, ...] = (QUINTIC,) * 5,
     eps: Any = 1e-8,
     precision: Any = None,
     preconditioning: Preconditioning = "frobenius",
+    floor: bool = False,
 ) -> Array:
     """U V^T of x = U S V^T, nearly.
 
@@ -84,10 +85,11 @@ def newton_schulz(
     A block of steps (`blocks`) works on r = y y^T of the short side, and ends with y = q y of its product q.
     `precision` is that of the products, as in jax.lax.dot; None is the platform's (bfloat16 factors on TPU,
     TF32 on H100, float32 on CPU), with sums in float32. Rows and columns of zeros change nothing.
+    floor: y = x / max(|x|, sqrt(eps)).
     Source: Jordan 2024, Muon; "aol": arXiv:2512.04632; "schatten": arXiv:2506.10935.
     """
     if x.shape[-2] > x.shape[-1]:
-        return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning))
+        return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning, floor))
     times = functools.partial(jnp.matmul, precision=precision)
     x = x * _shrink(x)
     eye, scale = _eye(x), None
@@ -101,7 +103,8 @@ def newton_schulz(
         first = scale is None
         if scale is None:  # x itself is never divided: the Gram matrix and q are smaller
             size = _size(r, preconditioning) if size is None else size
-            scale = safe_divide(1, size + jnp.asarray(eps, size.dtype))
+            small = jnp.asarray(eps, size.dtype)
+            scale = safe_divide(1, jnp.maximum(size, jnp.sqrt(small)) if floor else size + small)
             r = r * scale * transposed(scale)
         q = None
         for i, (a, b, c) in enumerate(steps):
@@ -132,18 +135,30 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
     z = (p + 1) / (2 l); it ends when m is 1 or comes no nearer. Of 0 the root is 0.
     Source: arXiv:2002.09018; Guo & Higham 2006.
     """
-    times = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
     if method == "eigh":
         values, vectors = jnp.linalg.eigh(x, symmetrize_input=True)
         ridge = eps * values[..., -1:]
         roots = safe_divide(1, jnp.maximum(values + ridge, ridge)) ** (1 / p)
-        return times(vectors * roots[..., None, :], transposed(vectors))
+        return jnp.matmul(vectors * roots[..., None, :], transposed(vectors), precision=lax.Precision.HIGHEST)
     if method != "newton":
         raise ValueError(f"method={method!r}; expected 'eigh' or 'newton'")
-    eye = _eye(x)
-    largest = largest_eigenvalue(x)[..., None, None]
+    return newton_root(x, p, largest_eigenvalue(x), eps)[0]
+
+
+def newton_root(
+    x: Array,
+    p: int,
+    largest: Array,
+    eps: Any,
+    steps: int = 100,
+    tolerance: Any = None,
+    precision: Any = lax.Precision.HIGHEST,
+) -> tuple[Array, Array]:
+    """`inverse_root` by Newton's method, from the largest eigenvalues [...], and the last max |m - 1|."""
+    times = functools.partial(jnp.matmul, precision=precision)
+    eye, largest = _eye(x), largest[..., None, None]
     z = safe_divide((1 + p) / 2, largest * (1 + eps))
-    tolerance = 4 * jnp.finfo(x.dtype).eps
+    tolerance = 4 * jnp.finfo(x.dtype).eps if tolerance is None else tolerance
 
     def off(m):
         return jnp.max(jnp.abs(m - eye))
@@ -151,7 +166,7 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
     def going(carry):
         i, m, _, before = carry
         now = off(m)
-        return (i < 100) & (now > tolerance) & ((now < before) | (i < 2))
+        return (i < steps) & (now > tolerance) & ((now < before) | (i < 2))
 
     def step(carry):
         i, m, y, _ = carry
@@ -160,4 +175,5 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
         return i + 1, times(power, m), times(y, t), off(m)
 
     start = (0, z * (x + eps * largest * eye), z ** (1 / p) * eye, jnp.asarray(jnp.inf, x.dtype))
-    return lax.while_loop(going, step, start)[2]
+    _, m, y, _ = lax.while_loop(going, step, start)
+    return y, off(m)

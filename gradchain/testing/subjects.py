@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradchain.core import recipe
 from gradchain.core.compose import Chain
@@ -32,6 +33,7 @@ TRAITS = {
     "any_leaf": "works on whatever leaves the links beside it work on, and asks for none by itself",
     "last": "must be the last link, for it rounds parameters",
     "sometimes": "runs what it wraps in some steps only",
+    "per_example": "takes gradients of single examples, along a first axis",
 }
 
 
@@ -124,15 +126,24 @@ class Subject:
         found = {name: known[name] for name in sorted(tx.body.needs)}
         return {k: v(params, grads) if callable(v) else v for k, v in found.items()}
 
+    def gradients(self, grads):
+        """A tree of gradients as the transform takes them: of two examples, where it takes those."""
+        if not self.declares("per_example"):
+            return grads
+        return jax.tree.map(lambda g: jnp.stack([g, g / 2]), grads)
+
     def step(self, tx: Transform | None = None) -> Callable:
         """step(grads, state, params) -> (params, state), with what the transform asks for."""
-        tx = tx or self.tx
-        return lambda grads, state, params: tx.step(grads, state, params, **self.extra(tx, params, grads))
+        return self._given((tx or self.tx).step, tx or self.tx)
 
     def update(self, tx: Transform | None = None) -> Callable:
         """update(grads, state, params) -> (updates, state), with what the transform asks for."""
-        tx = tx or self.tx
-        return lambda grads, state, params: tx.update(grads, state, params, **self.extra(tx, params, grads))
+        return self._given((tx or self.tx).update, tx or self.tx)
+
+    def _given(self, do: Callable, tx: Transform) -> Callable:
+        return lambda grads, state, params: do(
+            self.gradients(grads), state, params, **self.extra(tx, params, grads)
+        )
 
     def run(self, params, grads, tx: Transform | None = None):
         """(params, state) after a step for each of the gradients."""

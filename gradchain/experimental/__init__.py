@@ -1,0 +1,5 @@
+"""What may still change: `optax.experimental`."""
+
+from gradchain.experimental import aggregating
+
+__all__ = ["aggregating"]
