@@ -114,9 +114,7 @@ def scale_by_backtracking_linesearch(
             tell(~(error <= atol), "scale_by_backtracking_linesearch", **numbers)
         new: dict[str, Any] = {"learning_rate": step, "value": low}
         if store_grad:
-            there = jax.grad(lambda p: value_fn(p, **given))(
-                tree.apply_updates(params, scaled(updates, step))
-            )
+            there = along(jax.grad(lambda p: value_fn(p, **given)), params, updates)(step)
             kept = tree.where(step > 0, tree.cast_like(there, s.grad), tree.cast_like(grad, s.grad))
             new["grad"] = kept
         return scaled(updates, step), s._replace(info=BacktrackingLinesearchInfo(end.tried, error), **new)

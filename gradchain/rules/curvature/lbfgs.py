@@ -91,7 +91,7 @@ def _sum(parts: list[Array], shape: tuple[int, ...] = ()) -> Array:
 
 
 def two_loops(g: list[Array], s: list[Array], y: list[Array], weights: Array, order: Array, gamma) -> list:
-    """The product of the inverse Hessian with g: from rows of s and y, newest first as in `order`, and gamma I."""
+    """The product of the inverse Hessian with g: from rows of s and y, newest first, and gamma I."""
 
     def back(q, i):
         alpha = weights[i] * _sum([_with_row(m, i, x) for m, x in zip(s, q, strict=True)])

@@ -108,7 +108,8 @@ def _kept(entry: Any, shapes: tuple[Any, PyTree]) -> tuple[Array, PyTree]:
     if [g.shape for g in grads] != [x.shape for x in wanted]:
         raise ValueError(
             f"value_and_grad_from_state: the state's grad has {len(grads)} leaves of shapes "
-            f"{[g.shape for g in grads][:4]}; the parameters {len(wanted)} of {[x.shape for x in wanted][:4]}: "
+            f"{[g.shape for g in grads][:4]}; the parameters {len(wanted)} of "
+            f"{[x.shape for x in wanted][:4]}: "
             "the state was made for other parameters, or for some of them"
         )
     made = [g.astype(x.dtype) for g, x in zip(grads, wanted, strict=True)]

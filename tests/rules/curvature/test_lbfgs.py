@@ -18,12 +18,12 @@ def digits():
     return logistic(x / 16, labels, 1e-3)
 
 
-# Evaluations to a gradient of 1e-5: they are what they were, and at most a tenth above the others'.
+# How many evaluations to a gradient of 1e-5 are allowed; and at most a tenth more than others take.
 PROBLEMS = {
-    "rosenbrock 2": (lambda: (rosenbrock, np.array([-1.2, 1.0])), 44),
-    "rosenbrock 100": (lambda: (rosenbrock, np.tile([-1.2, 1.0], 50)), None),
-    "synthetic": (synthetic, None),
-    "digits": (digits, None),
+    "rosenbrock 2": (lambda: (rosenbrock, np.array([-1.2, 1.0])), 45),
+    "rosenbrock 100": (lambda: (rosenbrock, np.tile([-1.2, 1.0], 50)), 620),
+    "synthetic": (synthetic, 90),
+    "digits": (digits, 10**4),
 }
 
 
@@ -34,9 +34,7 @@ def test_evaluations_beside_optax_and_scipy(name):
         (f, start), known = PROBLEMS[name][0](), PROBLEMS[name][1]
         ours, theirs = of_gradchain(f, start, 1e-5), of_optax(optax, f, start, 1e-5)
         scipys = of_scipy(optimize, f, start, 1e-5)
-    print(name, ours, theirs, scipys)
-    assert ours <= 1.1 * min(theirs, scipys)
-    assert known is None or ours == known
+    assert ours <= 1.1 * min(theirs, scipys) and ours <= known, (ours, theirs, scipys)
 
 
 def dense(pairs, gamma, g):
