@@ -22,6 +22,7 @@ from gradchain.checkpoint.imported import from_optax
 from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
+from gradchain.checkpoint.torch_state import from_torch
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
@@ -163,6 +164,7 @@ __all__ = [
     "freeze",
     "from_config",
     "from_optax",
+    "from_torch",
     "gather_params",
     "generalized_kl_divergence",
     "global_norm",
