@@ -1,26 +1,5 @@
 """Transforms of transforms: accumulate, skip, average, lookahead."""
 
-from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
-from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
-from gradchain.wrappers.galore import GaLoreDimensionNumbers, ScaleByGaLoreState, galore, scale_by_galore
-from gradchain.wrappers.sam import SamState, SamSyncState, sam
-from gradchain.wrappers.skip import apply_if_finite, skip
-from gradchain.wrappers.sophia import (
-    HutchinsonState,
-    ScaleBySophiaState,
-    hutchinson_estimator_diag_hessian,
-    scale_by_sophia,
-    sophia,
-)
-
-__all__ = [
-    "GaLoreDimensionNumbers",
-    "HutchinsonState",
-    "MultiSteps",
-    "SamState",
-    "SamSyncState",
-    "ScaleByGaLoreState",
-    "ScaleBySophiaState",
 from gradchain.wrappers.accumulate import (
     AccumulateChosenState,
     AccumulateState,
@@ -58,9 +37,6 @@ from gradchain.wrappers.schedule_free import (
     schedule_free_sgd,
 )
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
-from gradchain.wrappers.accumulate import MultiSteps, accumulate, apply_every
-from gradchain.wrappers.average import average, average_params, lookahead, lookahead_sync, reset_every
-from gradchain.wrappers.skip import apply_if_finite, skip
 from gradchain.wrappers.split_complex import split_real_and_imaginary
 
 __all__ = [
@@ -85,8 +61,6 @@ __all__ = [
     "apply_if_finite",
     "average",
     "average_params",
-    "galore",
-    "hutchinson_estimator_diag_hessian",
     "conditionally_mask",
     "conditionally_transform",
     "flatten",
@@ -98,11 +72,6 @@ __all__ = [
     "mechanize",
     "multi_transform",
     "reset_every",
-    "sam",
-    "scale_by_galore",
-    "scale_by_sophia",
-    "skip",
-    "sophia",
     "schedule_free",
     "schedule_free_adamw",
     "schedule_free_sgd",

@@ -34,11 +34,6 @@ from gradchain.rules.adaptive.belief import (
 from gradchain.rules.adaptive.madgrad import MadgradState, madgrad, scale_by_madgrad
 from gradchain.rules.adaptive.novograd import ScaleByNovogradState, novograd, scale_by_novograd
 from gradchain.rules.adaptive.optimistic_adam import optimistic_adam, optimistic_adam_v2
-from gradchain.rules.adaptive.adadelta import adadelta, scale_by_adadelta
-from gradchain.rules.adaptive.adagrad import adagrad, scale_by_rss
-from gradchain.rules.adaptive.adam import adam, adamw, amsgrad, nadam, scale_by_adam, scale_by_amsgrad
-from gradchain.rules.adaptive.adan import AdanState, adan, scale_by_adan
-from gradchain.rules.adaptive.madgrad import MadgradState, madgrad, scale_by_madgrad
 from gradchain.rules.adaptive.radam import radam, scale_by_radam
 from gradchain.rules.adaptive.rmsprop import (
     ScaleByRmsState,
@@ -64,7 +59,6 @@ __all__ = [
     "SimplifiedAdemamixState",
     "acprop",
     "adabelief",
-    "MadgradState",
     "adadelta",
     "adagrad",
     "adam",
@@ -94,9 +88,6 @@ __all__ = [
     "scale_by_belief",
     "scale_by_madgrad",
     "scale_by_novograd",
-    "scale_by_adan",
-    "scale_by_amsgrad",
-    "scale_by_madgrad",
     "scale_by_radam",
     "scale_by_rms",
     "scale_by_rss",

@@ -3,7 +3,6 @@
 from gradchain.rules.layerwise.fromage import fromage, step_and_shrink
 from gradchain.rules.layerwise.norms import (
     UpdateNormState,
-    UpdateNormState,
     centralize,
     normalize,
     normalize_by_update_norm,
@@ -12,7 +11,6 @@ from gradchain.rules.layerwise.norms import (
 from gradchain.rules.layerwise.trust import lamb, lars, scale_by_lars, scale_by_trust_ratio
 
 __all__ = [
-    "UpdateNormState",
     "UpdateNormState",
     "centralize",
     "fromage",

@@ -17,7 +17,3 @@ __all__ = [
     "sgd",
     "trace",
 ]
-from gradchain.rules.momentum.private import dpsgd
-from gradchain.rules.momentum.sgd import sgd, trace
-
-__all__ = ["dpsgd", "sgd", "trace"]

@@ -36,12 +36,6 @@ __all__ = [
     "NonNegativeParamsState",
     "PrivateAggregateState",
     "SnapshotState",
-from gradchain.rules.parts.snapshot import snapshot
-
-__all__ = [
-    "AdaptiveGradClipState",
-    "NonNegativeParamsState",
-    "PrivateAggregateState",
     "adaptive_grad_clip",
     "add_decayed_weights",
     "add_l1",

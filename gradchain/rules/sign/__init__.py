@@ -1,7 +1,6 @@
 """The sign of a momentum."""
 
 from gradchain.rules.sign.lion import ScaleByLionState, lion, scale_by_lion
-from gradchain.rules.sign.lion import lion, scale_by_lion
 from gradchain.rules.sign.rprop import ScaleByRpropState, rprop, scale_by_rprop
 from gradchain.rules.sign.signs import scale_by_sign, sign_sgd, signum
 
