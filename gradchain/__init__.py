@@ -14,6 +14,7 @@ from gradchain import (
     second_order,
     tree,
     tree_utils,
+    types,
     wrappers,
 )
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
@@ -115,6 +116,7 @@ from gradchain.tree import (
     update_moment,
     update_moment_per_elem_norm,
 )
+from gradchain.types import *
 from gradchain.wrappers import *
 
 __all__ = [
@@ -260,6 +262,7 @@ __all__ = [
     "zero",
 ]
 __all__ += rules.__all__
+__all__ += types.__all__
 __all__ += wrappers.__all__
 
 
