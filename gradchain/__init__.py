@@ -10,7 +10,7 @@ from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots, tree
 from gradchain.core.compose import chain, named_chain
-from gradchain.core.foreign import foreign
+from gradchain.core.foreign import foreign, with_extra_args_support
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
@@ -25,6 +25,7 @@ from gradchain.matrices.per_matrix import per_matrix
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
+from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
@@ -154,12 +155,14 @@ __all__ = [
     "to_config",
     "transform",
     "tree",
+    "tree_map_params",
     "treewise",
     "tunable",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
     "with_axes",
+    "with_extra_args_support",
     "wrapper",
     "wsd_schedule",
     "zero",
