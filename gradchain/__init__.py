@@ -27,7 +27,7 @@ from gradchain.checkpoint.torch_state import from_torch
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
-from gradchain.core.foreign import foreign
+from gradchain.core.foreign import foreign, with_extra_args_support
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
@@ -67,6 +67,7 @@ from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params, schedule_free_eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
+from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
@@ -248,6 +249,7 @@ __all__ = [
     "transform",
     "tree",
     "tree_utils",
+    "tree_map_params",
     "treewise",
     "tunable",
     "update_infinity_moment",
@@ -257,6 +259,7 @@ __all__ = [
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
     "with_axes",
+    "with_extra_args_support",
     "wrapper",
     "wsd_schedule",
     "zero",
