@@ -18,7 +18,7 @@ import pytest  # noqa: E402
 # product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what users run.
 QUICK = {
     *("frameworks", "golden", "laws", "losses", "matrices", "microbatching", "optax", "report", "rules"),
-    *("schedules", "tree", "wrappers"),
+    *("clients", "schedules", "tree", "wrappers"),
 }
 
 
