@@ -48,6 +48,7 @@ class Run:
 
     def _run(self, updates, state, params, extra, apply):
         updates, params = arrays(updates), None if params is None else arrays(params)
+        params = None if params is None else with_gradients(self.tx, updates, params)
         ctx = Context(extra, apply, plan_of(updates))
         if self.form.shows_nothing:  # whatever state is given
             return self.tx.run(updates, self.form.start(), params, ctx)[0], state
@@ -89,6 +90,20 @@ def plan_of(whole: PyTree) -> Plan:
         return tree.map_paths(lambda path, _: values.get(path, MaskedNode()), whole)
 
     return Plan(lift=lift)
+
+
+def with_gradients(tx: Transform, updates: PyTree, params: PyTree) -> PyTree:
+    """Parameters with None in the place of what has None for its gradient, though the transform acts on it.
+
+    Optax takes a whole Equinox module beside the state and the gradients of its arrays alone.
+    """
+    if jax.tree.structure(updates) == jax.tree.structure(params):
+        return params
+    none = jax.tree.map(lambda g: g is None, updates, is_leaf=lambda g: g is None)
+    without = {path for path, there in zip(tree.paths(none), jax.tree.leaves(none), strict=True) if there}
+    leaves, treedef = jax.tree.flatten(params)
+    rows = zip(tree.paths(params), tx.body.acts(params), leaves, strict=True)
+    return treedef.unflatten([None if on and path in without else x for path, on, x in rows])
 
 
 def arrays(values: PyTree) -> PyTree:
