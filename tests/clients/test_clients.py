@@ -32,9 +32,12 @@ def expected(program):
 @pytest.mark.parametrize("program", cases(DEPARTURES))
 def test_numbers_are_optaxs(program):
     found, theirs = program.run("gradchain.optax"), expected(program)
-    assert jax.tree.structure(found) == jax.tree.structure(theirs)
-    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(theirs), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    found, theirs = (dict(jax.tree_util.tree_leaves_with_path(x)) for x in (found, theirs))
+    assert list(found) == list(theirs)
+    for path, number in found.items():
+        np.testing.assert_allclose(
+            number, theirs[path], rtol=1e-4, atol=1e-6, err_msg=jax.tree_util.keystr(path)
+        )
 
 
 @pytest.mark.parametrize("program", cases(PLAIN))

@@ -139,7 +139,7 @@ def init_and_update_types():
 
 def identity_for_nothing():
     tx = optax.chain(optax.identity(), optax.sgd(0.1) if True else optax.identity())
-    return _updates(tx), _updates(optax.identity()), _updates(optax.chain())
+    return _updates(tx), _updates(optax.identity())
 
 
 def pickled_arguments_and_equality():
