@@ -75,7 +75,21 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+# Of these a neighbour runs in the quick suite.
+ALIKE = {
+    "cosine of zeros",
+    "focal, 0",
+    "generalized kl",
+    "hinge",
+    "huber of delta 0",
+    "l2",
+    "ntxent without others",
+}
+ALIKE |= {"ranking of nothing", "safe softmax", "softmax, rows", "triplet of degree 1"}
+SOME = [pytest.param(name, marks=[pytest.mark.slow] * (name in ALIKE)) for name in CASES]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_values_and_gradients_are_finite(name):
     f, *args = CASES[name]
     args = tuple(args)
