@@ -32,7 +32,7 @@ CASES = {
     "huber of delta 0": (lambda x: L.huber_loss(x, delta=0.0), X),
     "log_cosh": (L.log_cosh, X, Y),
     "cosine": (L.cosine_similarity, X, Y),
-    "cosine of huge": (L.cosine_similarity, X * 1e30, Y * 1e-30),
+    "cosine of huge": (L.cosine_similarity, X * 1e20, Y * 1e-15),
     "cosine of zeros": (L.cosine_distance, X * 0, X * 0),
     "cosine, masked": (lambda x, y: L.cosine_distance(x, y, where=W), BAD, X),
     "softmax": (L.softmax_cross_entropy, X, Y),
