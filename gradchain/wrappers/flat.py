@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -76,7 +77,8 @@ class Flat(Body):
     def run(self, updates, state, params, ctx: Context):
         """The inner update of the vector."""
         weights = None if params is None else flat(params)
-        made, new = self.inner.body.run(flat(updates), state, weights, ctx.within())
+        inside = dataclasses.replace(ctx, plan=ctx.plan.within())
+        made, new = self.inner.body.run(flat(updates), state, weights, inside)
         out = parts(made, updates)
         return (tree.cast_like(out, params) if ctx.apply else out), new
 
