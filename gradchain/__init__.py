@@ -2,17 +2,32 @@
 
 from typing import TYPE_CHECKING
 
-from gradchain import absent, experimental, microbatching, rules, tree, tree_utils, wrappers
+from gradchain import (
+    absent,
+    assignment,
+    experimental,
+    losses,
+    microbatching,
+    perturbations,
+    projections,
+    rules,
+    second_order,
+    tree,
+    tree_utils,
+    types,
+    wrappers,
+)
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
 from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
+from gradchain.checkpoint.torch_state import from_torch
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
-from gradchain.core.foreign import foreign
+from gradchain.core.foreign import foreign, with_extra_args_support
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
@@ -20,6 +35,28 @@ from gradchain.core.masks import freeze, masked, partition
 from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
+from gradchain.core.tree import apply_updates, global_norm
+from gradchain.losses import (
+    convex_kl_divergence,
+    cosine_distance,
+    cosine_similarity,
+    ctc_loss,
+    ctc_loss_with_forward_probs,
+    generalized_kl_divergence,
+    hinge_loss,
+    huber_loss,
+    kl_divergence,
+    l2_loss,
+    log_cosh,
+    ntxent,
+    safe_softmax_cross_entropy,
+    sigmoid_binary_cross_entropy,
+    sigmoid_focal_loss,
+    smooth_labels,
+    softmax_cross_entropy,
+    softmax_cross_entropy_with_integer_labels,
+    squared_error,
+)
 from gradchain.math import numerics
 from gradchain.math.distributions import multi_normal
 from gradchain.math.safe import safe_increment, safe_int32_increment, safe_norm, safe_root_mean_squares
@@ -28,8 +65,9 @@ from gradchain.matrices.per_matrix import per_matrix
 from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iteration
 from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
-from gradchain.report.evaluate import eval_params
+from gradchain.report.evaluate import eval_params, schedule_free_eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
+from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
@@ -38,6 +76,8 @@ from gradchain.rules import *
 from gradchain.schedules import (
     SCHEDULES,
     Schedule,
+    StatefulSchedule,
+    WrappedSchedule,
     constant_schedule,
     cosine_decay_schedule,
     cosine_onecycle_schedule,
@@ -69,9 +109,7 @@ from gradchain.storage.parameters import kahan, master_weights, round_stochastic
 from gradchain.storage.release import gradient_release
 from gradchain.storage.stored import stored
 from gradchain.tree import (
-    apply_updates,
     bias_correction,
-    global_norm,
     incremental_update,
     periodic_update,
     scale_gradient,
@@ -79,6 +117,7 @@ from gradchain.tree import (
     update_moment,
     update_moment_per_elem_norm,
 )
+from gradchain.types import *
 from gradchain.wrappers import *
 
 __all__ = [
@@ -102,15 +141,23 @@ __all__ = [
     "Schedule",
     "ShardingWarning",
     "Signed",
+    "StatefulSchedule",
     "Transform",
+    "WrappedSchedule",
     "apply_updates",
+    "assignment",
     "bias_correction",
     "chain",
     "codecs",
     "constant_schedule",
     "convert",
+    "convex_kl_divergence",
     "cosine_decay_schedule",
+    "cosine_distance",
     "cosine_onecycle_schedule",
+    "cosine_similarity",
+    "ctc_loss",
+    "ctc_loss_with_forward_probs",
     "data_axes",
     "describe",
     "eval_params",
@@ -120,15 +167,21 @@ __all__ = [
     "freeze",
     "from_config",
     "from_optax",
+    "from_torch",
     "gather_params",
+    "generalized_kl_divergence",
     "global_norm",
     "gradient_release",
+    "hinge_loss",
+    "huber_loss",
     "hyperparams",
     "incremental_update",
     "init",
     "inverse_sqrt_schedule",
     "join_schedules",
     "kahan",
+    "kl_divergence",
+    "l2_loss",
     "layout",
     "leafwise",
     "linalg",
@@ -136,7 +189,9 @@ __all__ = [
     "linear_schedule",
     "load",
     "load_state",
+    "log_cosh",
     "loss_scale",
+    "losses",
     "make_mesh",
     "masked",
     "master_weights",
@@ -150,6 +205,7 @@ __all__ = [
     "multi_normal",
     "named_chain",
     "nnls",
+    "ntxent",
     "numerics",
     "offload",
     "optimizer",
@@ -157,24 +213,35 @@ __all__ = [
     "partition",
     "per_matrix",
     "periodic_update",
+    "perturbations",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
     "power_iteration",
+    "projections",
     "round_stochastically",
     "safe_increment",
     "safe_int32_increment",
     "safe_norm",
     "safe_root_mean_squares",
+    "safe_softmax_cross_entropy",
     "save",
     "scale_gradient",
     "scale_loss",
+    "schedule_free_eval_params",
+    "second_order",
     "set_hyperparams",
     "set_state",
     "sgdr_schedule",
     "shared",
+    "sigmoid_binary_cross_entropy",
+    "sigmoid_focal_loss",
     "slots",
+    "smooth_labels",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_with_integer_labels",
     "split_weights",
+    "squared_error",
     "staircase_schedule",
     "state_dict",
     "stored",
@@ -182,6 +249,7 @@ __all__ = [
     "transform",
     "tree",
     "tree_utils",
+    "tree_map_params",
     "treewise",
     "tunable",
     "update_infinity_moment",
@@ -191,11 +259,13 @@ __all__ = [
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
     "with_axes",
+    "with_extra_args_support",
     "wrapper",
     "wsd_schedule",
     "zero",
 ]
 __all__ += rules.__all__
+__all__ += types.__all__
 __all__ += wrappers.__all__
 
 

@@ -33,9 +33,9 @@ CORE = (
     ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots",),
     ("codec", "tree", "values"),
-    ("select", "recipe", "leaves", "complaints"),
+    ("select", "recipe", "leaves", "complaints", "extras"),
     ("transform",),
-    ("link",),
+    ("link", "inside"),
     ("kernel", "coded", "ages"),
     ("engine", "foreign"),
     ("leafwise",),
@@ -46,6 +46,11 @@ CORE_RANK = {name: rank for rank, row in enumerate(CORE) for name in row}
 
 # Imports inside a function that go up all the same, as (importer, imported), each with its reason.
 LAZY_UPWARD: frozenset[tuple[str, str]] = frozenset()
+
+# What a module imports at once though it may be absent, as (importer, imported), each with its reason.
+OPTIONAL = frozenset(
+    {("gradchain.optax.types", "optax")}
+)  # its classes are base classes, where it is installed
 
 RUN_TIME = {"gradchain", "jax", "jaxlib", "numpy", *sys.stdlib_module_names}  # numpy comes with jax
 PRIVATE = ("jax._src", "jax.interpreters")
@@ -135,7 +140,9 @@ def run_time_faults(source: str, module: str, is_package: bool = False) -> list[
     return [
         f"{module}:{line} imports {target} at module level: import it in the function that needs it"
         for target, line, lazy in imports(source, module, is_package)
-        if not lazy and target.split(".")[0] not in RUN_TIME
+        if not lazy
+        and target.split(".")[0] not in RUN_TIME
+        and (module, target.split(".")[0]) not in OPTIONAL
     ]
 
 

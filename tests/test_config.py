@@ -128,7 +128,7 @@ ADAM = {"adam": {"learning_rate": 0.1}}
             "chain[1].adamw.learning_rat: .*did you mean learning_rate",
         ),
         ({"adamw": {"learning_rate": "x"}}, 'adamw.learning_rate: expected a number, .* found "x"'),
-        ({"adamw": {"learning_rate": -1}}, "adamw.learning_rate: learning_rate is -1"),
+        ({"adamw": {"learning_rate": 1, "eps": -1}}, "adamw.eps: eps is -1"),
         ({"adamw": {"learning_rate": True}}, "adamw.learning_rate: learning_rate is True"),
         ({"adamw": {"learning_rate": [0.1]}}, "adamw.learning_rate: expected a number"),
         ({"adamw": {}}, "adamw: adamw needs learning_rate"),

@@ -56,7 +56,7 @@ MISTAKES = {
     "None for a rate": (lambda: gc.adam(None), "learning_rate is None", "leave it out"),
     "list of rates": (lambda: gc.adam([0.1, 0.01]), "learning_rate is [0.1, 0.01]", "expected a number"),
     "many rates": (lambda: gc.adam(jnp.ones(3)), "shape (3,)", "jax.vmap"),
-    "negative": (lambda: gc.adam(-0.1), "learning_rate is -0.1", "at least 0"),
+    "negative": (lambda: gc.adam(0.1, eps=-0.1), "eps is -0.1", "at least 0"),
     "NaN": (lambda: gc.adam(float("nan")), "learning_rate is nan"),
     "huge": (lambda: gc.adam(10**400), "a whole number of 401 digits"),
     "b2 above 1": (lambda: gc.adam(0.1, b2=1.5), "adam: b2 is 1.5", "less than 1"),

@@ -38,8 +38,16 @@ ROUNDED |= {
 
 
 def registered() -> dict[str, Make]:
-    """Every factory of gradchain registered as an optimizer, at the arguments of its example."""
-    names = sorted(name for name, factory in gc.REGISTRY.items() if factory.kind == "optimizer")
+    """Every factory of gradchain registered as an optimizer, at the arguments of its example.
+
+    Those that need more than one gradient for each parameter are left out.
+    """
+
+    def plain(name: str) -> bool:
+        return "per_example" not in gc.REGISTRY[name].traits and not example(name).body.needs
+
+    optimizers = (name for name, factory in gc.REGISTRY.items() if factory.kind == "optimizer")
+    names = sorted(filter(plain, optimizers))
     return (
         GRADCHAIN
         | STORED

@@ -21,6 +21,7 @@ from gradchain.checkpoint.report import Restored
 from gradchain.checkpoint.restored import restore
 from gradchain.checkpoint.tensors import Tensor
 from gradchain.checkpoint.wishes import Wishes
+from gradchain.core.inside import opens
 from gradchain.core.transform import Transform
 from gradchain.report import held
 
@@ -29,6 +30,7 @@ ABOUT, HEADER = "gradchain", "gradchain_header"
 BLANK = "0" * 32  # in the place of a checksum while it is not known
 
 
+@opens
 def save(
     path: str | os.PathLike,
     tx: Transform,
@@ -132,6 +134,7 @@ def _summed(header: bytes) -> bytes:
     return header[:at] + digest(header).encode() + header[at + len(BLANK) :]
 
 
+@opens
 def load(
     path: str | os.PathLike,
     tx: Transform,

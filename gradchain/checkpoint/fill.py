@@ -93,7 +93,7 @@ def _fresh(cell: Cell, part: str, foreign: Mapping[str, Any], layout: Layout) ->
     if layout.lead:
         return put(_fresh_of_all(cell, slot, layout), cell.homes[part])
     if slot.leaf is not None and isinstance(slot.leaf.array, jax.ShapeDtypeStruct):
-        if isinstance(_start(slot), str):
+        if _of_values(slot):
             _abstract(path, cell.leaf)
         slot = _of_array(slot, None)
     return put(slot.make(), cell.homes[part])
@@ -105,14 +105,24 @@ def _fresh_of_all(cell: Cell, slot: Slot, layout: Layout) -> Array:
     x = weights.get(cell.leaf or "")
     if x is None or isinstance(x, jax.ShapeDtypeStruct) or slot.leaf is None:
         x = jnp.zeros(layout.lead)
-        if isinstance(_start(slot), str):
+        if _of_values(slot):
             _abstract(cell.path, cell.leaf)
     return layout.each(lambda value: _of_array(slot, value).make())(x)
 
 
+def _of_values(slot: Slot) -> bool:
+    """Whether it starts with something made of the parameters' values."""
+    return isinstance(_start(slot), str) or callable(_start(slot))
+
+
 def _abstract(path: str, leaf: str | None) -> NoReturn:
+    if not leaf:
+        raise CheckpointError(
+            f"{path!r} is not in the checkpoint and starts with a number made of all parameters, which are "
+            "abstract here, or of several models; expected a checkpoint that has it"
+        )
     raise CheckpointError(
-        f"{path!r} is not in the checkpoint and starts as a copy of the parameter {leaf!r}, "
+        f"{path!r} is not in the checkpoint and starts with values of the parameter {leaf!r}, "
         f"which is abstract; expected an array. Pass the parameters themselves"
     )
 

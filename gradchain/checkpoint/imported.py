@@ -21,6 +21,7 @@ from gradchain.checkpoint.plan import Saved, overridden, plan
 from gradchain.checkpoint.report import LoadReport
 from gradchain.checkpoint.wishes import Wishes
 from gradchain.core import tree
+from gradchain.core.inside import opens
 from gradchain.core.states import state_class
 from gradchain.core.transform import Transform
 from gradchain.math.numerics import safe_divide
@@ -30,8 +31,13 @@ from gradchain.report.links import links
 # Where a class of Optax has another name than ours.
 SAME = {
     "AccumulateState": "MultiStepsState",
+    "AccumulateChosenState": "MultiStepsState",
     "SkipState": "ApplyIfFiniteState",
     "ScaleByLearningRateState": "ScaleByScheduleState",
+    "AdemamixState": "ScaleByAdemamixState",
+    "SimplifiedAdemamixState": "ScaleBySimplifiedAdEMAMixState",
+    "OptimisticGradientState": "ScaleByOptimisticGradientState",
+    "ScaleByMuonState": "MuonState",
 }
 CLOCKS = (
     "ScaleByLearningRateState",
@@ -55,6 +61,7 @@ class Unit:
         return tuple(b for a, b in itertools.pairwise(words) if a == "inner_states")
 
 
+@opens
 def from_optax(
     tx: Transform, params: Any, state: Any, *, initialise: Any = (), strict: bool = False
 ) -> tuple[dict[str, Any], LoadReport]:
@@ -159,14 +166,22 @@ def _injected(arrays: Mapping[str, Any]) -> dict[str, str]:
 
 def _ours(name: str, taken: Mapping[str, Any], path: str, tx, found: Mapping[str, Cell], params, notes):
     """The fields of one entry as this library defines them."""
-    if name == "AccumulateState":
-        mean = next(link.recipe.args["mean"] for link in links(tx) if link.path == path)
-        n = taken["mini_step"] if mean else 1  # theirs is the mean of the microbatches so far, ours the sum
+    if name in ("AccumulateState", "AccumulateChosenState"):
+        args = next(link.recipe.args for link in links(tx) if link.path == path)
+        summed = args["mean"] and not args["running_mean"]
+        n = taken["mini_step"] if summed else 1  # theirs is the mean of the microbatches so far, ours the sum
         return {p: x * n if p.startswith("acc_grads/") else x for p, x in taken.items()}
     if name == "SkipState":
         names = {"skipped": "total_notfinite", "consecutive": "notfinite_count"}
         return {ours: taken[p] for ours, p in names.items()} | {"last_skipped": ~taken["last_finite"]}
-    if name == "ScaleByAmsgradState":
+    if name == "SimplifiedAdemamixState":
+        return {"count" if p == "t" else p: x for p, x in taken.items()}
+    if name == "OptimisticGradientState":
+        first = taken["is_initial_step"]  # all that is asked of the count
+        kept = {p: x for p, x in taken.items() if p != "is_initial_step"}
+        return kept | {"count": jnp.where(first, 0, 1).astype(jnp.int32)}
+    debiased = any(link.recipe.args.get("debias_first") for link in links(tx) if link.path == path)
+    if name == "ScaleByAmsgradState" and not debiased:
         for p in taken:
             if p.startswith("nu_max/"):
                 notes[f"{path}/{p}"] = "Optax's maximum is over bias-corrected moments"
@@ -190,15 +205,18 @@ def _factors(ours: Mapping[str, Cell], theirs: Mapping[str, Array]) -> tuple[dic
     """
     slot = ours["v"].whole
     leaf: Any = slot.leaf
-    shape, axes = leaf.shape, leaf.axes
+    shape, rank = leaf.shape, len(leaf.shape)
+    cols, rows = (
+        tuple(i for i in range(rank) if i not in ours[field].whole.axes) for field in ("v_row", "v_col")
+    )
     shapes = {field: cell.whole.shape for field, cell in ours.items()}
     nothing = jnp.zeros((), slot.dtype)
-    d1, d0 = sorted(range(len(shape)), key=lambda i: (shape[i], i))[-2:] if len(shape) > 1 else (0, 0)
-    factored = len(shape) > 1 and theirs["v"].shape != shape
+    d1, d0 = sorted(range(rank), key=lambda i: (shape[i], i))[-2:] if rank > 1 else (0, 0)
+    factored = rank > 1 and theirs["v"].shape != shape
     if not factored and shapes["v"] == shape:
         return {"v": theirs["v"], "v_row": nothing, "v_col": nothing}, False
-    if factored and shapes["v"] != shape and {(d0,), (d1,)} == {axes.rows, axes.cols}:
-        row, col = ("v_row", "v_col") if (d0,) == axes.cols else ("v_col", "v_row")
+    if factored and shapes["v"] != shape and {(d0,), (d1,)} == {rows, cols}:
+        row, col = ("v_row", "v_col") if (d0,) == cols else ("v_col", "v_row")
         return {"v_row": theirs[row], "v_col": theirs[col], "v": nothing}, False
     v = theirs["v"]
     if factored:
@@ -206,4 +224,4 @@ def _factors(ours: Mapping[str, Cell], theirs: Mapping[str, Array]) -> tuple[dic
         v = safe_divide(row, jnp.mean(row, d1, keepdims=True)) * col
     if shapes["v"] == shape:
         return {"v": v, "v_row": nothing, "v_col": nothing}, True
-    return {"v_row": jnp.mean(v, axes.cols), "v_col": jnp.mean(v, axes.rows), "v": nothing}, True
+    return {"v_row": jnp.mean(v, cols), "v_col": jnp.mean(v, rows), "v": nothing}, True

@@ -23,6 +23,7 @@ from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.restored import restore
 from gradchain.checkpoint.sums import checksums
 from gradchain.checkpoint.wishes import Wishes
+from gradchain.core.inside import opens
 from gradchain.core.transform import Transform
 
 INTACT = "The checkpoints before it are as they were."
@@ -116,6 +117,7 @@ class Checkpointer:
         with folders.system_errors(f"Checkpointer: {str(self.folder)!r} cannot be read", "Nothing changed."):
             return folders.steps(self.folder)
 
+    @opens
     def save(
         self,
         step: Any,
@@ -165,6 +167,7 @@ class Checkpointer:
                     f"mesh of all {jax.process_count()}. Initialise the state on the mesh of the parameters"
                 )
 
+    @opens
     def restore(
         self,
         tx: Transform,

@@ -18,6 +18,7 @@ from gradchain.checkpoint.plan import Saved, overridden, plan
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.wishes import Wishes
 from gradchain.core import tree
+from gradchain.core.inside import opens
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 from gradchain.report.metrics import metrics
@@ -33,6 +34,7 @@ def state_dict(state: Any) -> dict[str, Any]:
     return dict(zip(tree.paths(found), jax.tree.leaves(found), strict=True))
 
 
+@opens
 def load_state(
     tx: Transform,
     params: Any,

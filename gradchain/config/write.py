@@ -11,9 +11,11 @@ from gradchain.config.forms import NAMED, holds_transforms, is_form
 from gradchain.config.place import ConfigError, Json, at, fail
 from gradchain.core import hyper, values, words
 from gradchain.core.hyper import Tunable
+from gradchain.core.inside import opens
 from gradchain.core.transform import REGISTRY, Transform
 
 
+@opens
 def to_config(tx: Transform) -> Json:
     """The optimizer as JSON values, from which `from_config` makes an equal one.
 

@@ -121,6 +121,9 @@ class Plan:
     codec: Choice | None = None
     key: Array | None = None  # the noise of this step
     whole: Any = None  # the parameters with the leaves that nothing acts on, where some are left out
+    lift: Callable[[Any], Any] | None = (
+        None  # a part of the leaves as another library's transformation sees it
+    )
 
     def within(self) -> Plan:
         """The plan for a transform that sees a part of the leaves: a selection in it is one of that part."""

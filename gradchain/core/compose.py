@@ -71,7 +71,7 @@ class Chain(Body):
                 for body, inner, masks in link.body._entries():
                     yield body, {k: rename[v] for k, v in inner.items()}, masks
             elif isinstance(link.body, Masked) and isinstance(inner := link.body.inner.body, Leafwise):
-                if inner.before is None:
+                if inner.before is None and not link.body.masks_extra:
                     yield inner, rename, (link.body.mask,)
                 else:
                     yield link.body, rename, ()

@@ -12,6 +12,7 @@ import jax
 from jax.sharding import AbstractMesh, AxisType, NamedSharding
 
 from gradchain.core import place, tree, words
+from gradchain.core.codec import Plan
 from gradchain.core.link import leaves_of
 from gradchain.core.recipe import REGISTRY
 from gradchain.core.slots import Axes, Leaf, Slot
@@ -30,11 +31,11 @@ class Foreign(Body):
         """Its state, split as a trace of its init over explicit axes says, else as the parameters."""
         leaves = leaves_of(params, plan)
         described = {p.path: p for p in leaves}
-        shapes = self._trace(leaves, jax.tree.structure(params))
+        shapes = self._trace(leaves, jax.tree.structure(params), plan)
         split = lambda path, x: _slot(x, _owner(path, described), leaves)  # noqa: E731
         return {self.keys[0]: tree.map_paths(split, shapes)}
 
-    def _trace(self, leaves: Sequence[Leaf], treedef) -> Any:
+    def _trace(self, leaves: Sequence[Leaf], treedef, plan) -> Any:
         """The abstract state; with shardings, if the leaves have any and the trace goes through."""
         meshes = {p.sharding.mesh for p in leaves if p.sharding is not None}
         plain = [jax.ShapeDtypeStruct(p.shape, p.dtype) for p in leaves]
@@ -49,12 +50,12 @@ class Foreign(Body):
             # Whatever it raises: an indivisible dimension, an operation that explicit axes do not have.
             try:
                 with jax.sharding.use_abstract_mesh(typed):
-                    return jax.eval_shape(self.tx.init, treedef.unflatten(structs))
+                    return jax.eval_shape(self.tx.init, _lifted(treedef.unflatten(structs), plan))
             except Warning:  # one that was made an error
                 raise
             except Exception:
                 pass
-        return jax.eval_shape(self.tx.init, treedef.unflatten(plain))
+        return jax.eval_shape(self.tx.init, _lifted(treedef.unflatten(plain), plan))
 
     def init(self, params, plan) -> dict[str, Any]:
         """Its own init, each array where its slot is."""
@@ -65,7 +66,8 @@ class Foreign(Body):
                 return x
             return place.put(x, to)
 
-        return {self.keys[0]: jax.tree.map(put, self.tx.init(params), self.slots(params, plan)[self.keys[0]])}
+        made = self.tx.init(_lifted(params, plan))
+        return {self.keys[0]: jax.tree.map(put, made, self.slots(params, plan)[self.keys[0]])}
 
     def acts(self, params) -> tuple[bool, ...]:
         """On all leaves, unless it has the name of one that asks for none."""
@@ -76,8 +78,15 @@ class Foreign(Body):
     def run(self, updates, state, params, ctx: Context):
         """Its own update, with the extra arguments if it takes any."""
         extra = ctx.extra if self.extra else {}
-        updates, new = self.tx.update(updates, state[self.keys[0]], params, **extra)
+        given, weights = _lifted(updates, ctx.plan), None if params is None else _lifted(params, ctx.plan)
+        out, new = self.tx.update(given, state[self.keys[0]], weights, **extra)
+        updates = out if given is updates else dict(zip(tree.paths(out), jax.tree.leaves(out), strict=True))
         return (tree.apply_updates(params, updates) if ctx.apply else updates), {self.keys[0]: new}
+
+
+def _lifted(values: Any, plan: Plan) -> Any:
+    """Leaves in the containers that the transformation is to see."""
+    return values if plan.lift is None else plan.lift(values)
 
 
 def _owner(path: str, leaves: Mapping[str, Leaf]) -> Leaf | None:
@@ -126,11 +135,21 @@ def as_transform(tx: Any, who: str) -> Transform:
     """The transform itself, or a foreign one wrapped; an error for anything else."""
     if isinstance(tx, Transform):
         return tx
+    if isinstance(inside := getattr(tx, "transform", None), Transform):  # in another form
+        return inside
     if is_pair(tx) and not hasattr(tx, "factory") and not isinstance(tx, type):
         return foreign(tx)
     raise TypeError(
         f"{who}: {words.show(tx)} is not a gradient transformation (with init and update){_hint(tx, who)}"
     )
+
+
+def with_extra_args_support(tx: Any) -> Transform:
+    """A transformation whose update takes extra arguments by name: those of gradchain do as they are.
+
+    Another library's becomes a link, which passes them on if its update takes any, and else leaves them out.
+    """
+    return as_transform(tx, "with_extra_args_support")
 
 
 def _hint(tx: Any, who: str) -> str:

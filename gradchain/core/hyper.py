@@ -63,6 +63,11 @@ else:
     Period = Annotated[Value, Range(1, 2**31 - 1, integer=True)]  # counters are int32
 
 
+def widened(name: str, found: Range) -> Range:
+    """The Range of an argument of a factory: a learning rate may be negative, for ascent."""
+    return dataclasses.replace(found, low=-math.inf) if name == "learning_rate" else found
+
+
 def find_range(hint) -> Range | None:
     """The Range in a type hint, None where the argument is no hyperparameter."""
     for m in getattr(hint, "__metadata__", ()):
@@ -97,9 +102,10 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
         if allowed.below and float_type().type(value.value) >= allowed.high:
             raise ValueError(f"{who}: {name} is {value!r}; expected {_span(allowed)} in {float_type().name}")
         return value
-    if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:
         value = value.item()
     if isinstance(value, jax.Array | np.ndarray):
+        value = value.reshape(()) if value.size == 1 and value.ndim else value
         if not jnp.issubdtype(value.dtype, jnp.number):
             raise TypeError(f"{who}: {name} is an array of {value.dtype}; expected a floating-point number")
         if value.ndim:
@@ -174,6 +180,7 @@ def scheduled(who: str, name: str, schedule: Schedule, count) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         value = jnp.asarray(value)
     if isinstance(value, jax.Array):
+        value = value.reshape(()) if value.size == 1 else value
         if value.shape or not (jnp.issubdtype(value.dtype, jnp.number) or value.dtype == bool):
             raise ValueError(
                 f"{what} returned an array {value.dtype}{list(value.shape)}; expected one number: shape []"
@@ -198,7 +205,11 @@ def initial(who: str, name: str, value) -> Any:
     """The value at step 0, for building a transform and for its state."""
     if isinstance(value, Tunable):
         return value.value
-    return scheduled(who, name, value, 0) if is_schedule(value) else value
+    if not is_schedule(value):
+        return value
+    # An array in what it can do, and as a number where the transform is built within a trace.
+    with np.errstate(all="ignore"):  # of a division by 0 an array says nothing either
+        return scheduled(who, name, value, np.int32(0))
 
 
 def current(who: str, name: str, value, count, stored: Mapping[str, Any]):

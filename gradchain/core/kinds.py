@@ -117,10 +117,26 @@ SELECTION = Kind(
     _patterns,
 )
 
+
+def _key(value: Any) -> Any:
+    """A number or a JAX key as a whole number: key(5) is 5, of other keys the bits of their words."""
+    if not isinstance(value, jax.Array) or isinstance(value, Tracer):
+        return _int(value)
+    typed = jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+    words = np.asarray(jax.random.key_data(value) if typed else value)
+    if words.ndim != 1 or words.dtype != np.uint32:
+        return NO
+    return int.from_bytes(words.astype(">u4").tobytes(), "big")
+
+
+KEY = Kind("a whole number or a JAX key", _key)
+
 if TYPE_CHECKING:
     DType = Any
+    Key = Any
 else:
     DType = Annotated[Any, DTYPE]
+    Key = Annotated[Any, KEY]
 
 
 def find(hint: Any) -> Kind | None:

@@ -80,7 +80,7 @@ def run(body: Any, who: str, updates: PyTree, state: dict, params: PyTree, ctx: 
             tree.same_structure({"the gradients": updates, "the parameters": params}, who)
     if all(seen):
         return body.run(updates, state, params, ctx)
-    ctx = dataclasses.replace(ctx, plan=dataclasses.replace(ctx.plan, whole=whole))
+    ctx = dataclasses.replace(ctx.within(params, seen), plan=dataclasses.replace(ctx.plan, whole=whole))
     inner = {path: given[path] for path, on in zip(paths, seen, strict=True) if on}
     out, new = body.run(inner, state, None if params is None else tree.subtree(params, seen), ctx)
     if ctx.apply:

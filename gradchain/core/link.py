@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -35,10 +34,10 @@ class Link(Body):
         declared = getattr(State, "_fields", ())
         self.State, self.clock, self.where = State, clock, where
         self.fields = {f: s for f, s in fields.items() if not isinstance(s, Shared)}
-        self.globals = {f: s.slot for f, s in fields.items() if isinstance(s, Shared)}
+        self.globals = {f: s for f, s in fields.items() if isinstance(s, Shared)}
         for field in declared:
             if field not in fields:
-                self.globals["count"] = slots.counter
+                self.globals["count"] = slots.shared(slots.counter)
         self.ages = ages and "count" in self.globals and bool(self.fields)  # whether leaves have their own
 
     def bind(self, recipe: Recipe) -> Link:
@@ -48,7 +47,7 @@ class Link(Body):
         if self.clock not in (*self.globals,) and any(
             hyper.is_schedule(recipe.args[k]) for k in recipe.operands
         ):
-            extra, self.globals = ("count",), {**self.globals, "count": slots.counter}
+            extra, self.globals = ("count",), {**self.globals, "count": slots.shared(slots.counter)}
         if recipe.kept:
             extra = (*extra, "hyperparams")
         self.extra = extra
@@ -65,8 +64,9 @@ class Link(Body):
         described = leaves_of(params, plan)
         # A scalar is placed where the parameters are, on every device of their mesh, and is of none of them.
         home = dataclasses.replace(described[0], shape=(), path="") if described else None
-        at_home = functools.partial(dataclasses.replace, leaf=home)
-        found: dict[str, Any] = {f: jax.tree.map(at_home, make(None)) for f, make in self.globals.items()}
+        arrays = [p.array for p, on in zip(described, picked or [True] * len(described), strict=True) if on]
+        at_home = lambda slot: slots.at_home(slot, home, arrays)  # noqa: E731
+        found: dict[str, Any] = {f: jax.tree.map(at_home, s.make(params)) for f, s in self.globals.items()}
         codecs = self.codecs(described, picked, plan)
         more = []
         for field in self.fields:
@@ -254,7 +254,7 @@ class Treewise(Link):
         self, State, update: Callable, fields: Mapping[str, SlotMaker | Shared], params: bool = False
     ):
         self.fn, self.uses_params = update, params
-        self.asks = asked_for(update)
+        self.asks, self.rest = asked_for(update), returned.takes_rest(update)
         self.needs = self.asks - {"leaves", "counts"}
         super().__init__(State, fields, ages="counts" in self.asks)
 
@@ -272,6 +272,7 @@ class Treewise(Link):
         operands, kept = self.live(old)
         body = self.recipe.build(operands) if operands else self
         extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
+        extra = {**ctx.extra, **extra} if self.rest else extra
         if old is None:
             updates = body.fn(updates, params, **extra)
             new = {}
@@ -292,7 +293,7 @@ def treewise(State, update: Callable, *, params: bool = False, **fields: SlotMak
     For what touches several leaves at once. `fields` give the slots of State: a slot for each leaf, or
     shared(slot); a field `count` is counted by the engine. Keyword-only arguments: `leaves`, the description
     of each leaf (path, shape, dtype, axes, sharding), in order; `counts`, the number of this step for each,
-    less than s.count for one that joined later; any other is an extra argument of `tx.update`.
-    With State None the function is update(updates, params, **extra) -> updates.
+    less than s.count for one that joined later; any other is an extra argument of `tx.update`, and **extra
+    takes all others. With State None the function is update(updates, params, **extra) -> updates.
     """
     return Treewise(State, update, fields, params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -21,8 +21,8 @@ from gradchain.core.tree import merge, subtree
 class Masked(Body):
     """A transform on some leaves; the others pass through and hold no state."""
 
-    def __init__(self, inner: Transform, mask: Selection):
-        self.inner, self.mask = inner, mask
+    def __init__(self, inner: Transform, mask: Selection, extra: bool = False):
+        self.inner, self.mask, self.masks_extra = inner, mask, extra
         self.keys, self.needs = inner.body.keys, inner.body.needs
 
     def picked(self, params, whole=None) -> tuple[bool, ...]:
@@ -45,7 +45,10 @@ class Masked(Body):
         """Run the inner transform on a dict of the chosen leaves."""
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
+        part = _of_part(ctx, updates, picked) if self.masks_extra else ctx
+        inner, new = self.inner.body.run(
+            subtree(updates, picked), state, weights, part.within(params, picked)
+        )
         if not ctx.apply:
             return merge(updates, inner), new
         rest = subtree(updates, [not c for c in picked])
@@ -53,14 +56,24 @@ class Masked(Body):
         return merge(params, {**inner, **applied}), new
 
 
+def _of_part(ctx: Context, updates, picked: Sequence[bool]) -> Context:
+    """The context of a part of the leaves: of extra arguments that are trees like the updates, that part."""
+    whole = jax.tree.structure(updates)
+    alike = {k: x for k, x in ctx.extra.items() if jax.tree.structure(x) == whole}
+    parts = {k: subtree(x, picked) for k, x in alike.items()}
+    return dataclasses.replace(ctx, extra={**ctx.extra, **parts})
+
+
 @transform(example=lambda: {"inner": example("scale_by_adam"), "mask": "**"})
-def masked(inner: Any, mask: Selection):
+def masked(inner: Any, mask: Selection, *, mask_compatible_extra_args: bool = False):
     """Apply a transformation to the leaves a selection chooses; the others pass through and hold no state.
 
     `mask` is a glob on the path ("**/kernel"), a compiled regular expression, a list of those, a predicate
     (path, leaf) -> bool, or a tree of booleans that may be a prefix of the parameters.
+    mask_compatible_extra_args: of an extra argument that is a tree like the updates, such as other gradients,
+    the transformation gets the chosen leaves, too.
     """
-    return Masked(as_transform(inner, "masked"), mask)
+    return Masked(as_transform(inner, "masked"), mask, mask_compatible_extra_args)
 
 
 class Freeze(Body):
@@ -101,7 +114,7 @@ class Frozen(Masked):
         """Zeros where frozen: XLA then drops the gradients that nothing uses."""
         picked = self.picked(updates if params is None else params, ctx.plan.whole)
         weights = None if params is None else subtree(params, picked)
-        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within())
+        inner, new = self.inner.body.run(subtree(updates, picked), state, weights, ctx.within(params, picked))
         return (merge(params, inner) if ctx.apply else merge(updates, inner, jnp.zeros_like)), new
 
 
@@ -118,8 +131,14 @@ def freeze(mask: Selection):
 class Partition(Body):
     """A transform for each group of leaves."""
 
-    def __init__(self, transforms: Mapping[str, Transform], labels: Selection):
-        self.groups, self.labels = dict(transforms), labels
+    def __init__(
+        self,
+        transforms: Mapping[str, Transform],
+        labels: Selection,
+        names: Mapping[Any, str] | None = None,  # of labels that are no texts
+        extra: bool = False,
+    ):
+        self.groups, self.labels, self.names, self.masks_extra = dict(transforms), labels, names or {}, extra
         self.keys = tuple(str(label) for label, tx in self.groups.items() if tx.body.keys)
         self.needs = frozenset().union(*(tx.body.needs for tx in self.groups.values()))
 
@@ -131,7 +150,7 @@ class Partition(Body):
                 hits = select.chosen(pattern, params, f"partition({label!r})", whole)
                 found = [label if f is None and hit else f for f, hit in zip(found, hits, strict=True)]
         else:
-            found = [None if v is None else str(v) for v in select.values(self.labels, params, whole)]
+            found = [self.name_of(label) for label in select.values(self.labels, params, whole)]
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(
@@ -139,6 +158,13 @@ class Partition(Body):
                     f"expected one of {list(self.groups)}"
                 )
         return {group: tuple(label == group for label in found) for group in self.groups}
+
+    def name_of(self, label: Any) -> str | None:
+        """The name of a leaf's group; None where the labels do not reach it."""
+        if label is None:
+            return None
+        known = isinstance(label, Hashable) and label in self.names
+        return self.names[label] if known else str(label)
 
     def inside(self) -> list[Inside]:
         """The transform of each group, on its leaves."""
@@ -170,7 +196,8 @@ class Partition(Body):
             weights = None if params is None else subtree(params, picked)
             body, own = self.groups[group].body, state.get(group, {})
             check_entries(own, body.keys, f"partition({group!r})")
-            part, found = body.run(subtree(updates, picked), own, weights, ctx.within())
+            here = _of_part(ctx, updates, picked) if self.masks_extra else ctx
+            part, found = body.run(subtree(updates, picked), own, weights, here.within(params, picked))
             out |= part
             if group in self.keys:
                 new[group] = found

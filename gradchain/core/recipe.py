@@ -19,7 +19,7 @@ from gradchain.core.kinds import Kind, find
 REGISTRY: dict[str, Factory] = {}
 
 
-DECLARED = ("paper", "record", "renamed", "example", "traits", "errors")  # by a decorator's arguments
+DECLARED = ("paper", "record", "renamed", "example", "traits", "errors", "form")  # by a decorator's arguments
 
 
 class ErrorInput(NamedTuple):
@@ -45,6 +45,7 @@ class Factory:
     example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
     traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
     errors: Callable[[], Iterable[ErrorInput]] = tuple  # wrong arguments, and what is said of them
+    form: type | None = None  # the class of what it makes, a Transform with methods of its own
     kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
     loose: frozenset[str] = frozenset()  # arguments without an annotation
 
@@ -65,7 +66,7 @@ class Factory:
                 "under TYPE_CHECKING alone"
             ) from error
         signature = inspect.signature(fn)
-        ranges = {k: r for k, h in hints.items() if (r := hyper.find_range(h))}
+        ranges = {k: hyper.widened(k, r) for k, h in hints.items() if (r := hyper.find_range(h))}
         kinds = {k: found for k, h in hints.items() if k not in ranges and (found := find(h))}
         named = {k for k, p in signature.parameters.items() if p.kind is not p.VAR_POSITIONAL}
         loose = frozenset(named - hints.keys())
@@ -91,7 +92,7 @@ class Factory:
         except TypeError as error:
             raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
         bound.apply_defaults()
-        return {k: self.check(k, v) for k, v in bound.arguments.items()}
+        return {k: self.check(k, inside(v)) for k, v in bound.arguments.items()}
 
     def named(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Arguments under their own names; an error where one is given under both of its names."""
@@ -129,6 +130,15 @@ class Factory:
         return self.fn(**args)
 
 
+def inside(given: Any) -> Any:
+    """An argument with transforms for objects of another form that have one, also in dicts and sequences."""
+    if isinstance(getattr(getattr(given, "transform", None), "recipe", None), Recipe):
+        return given.transform
+    if type(given) is dict:
+        return {k: inside(x) for k, x in given.items()}
+    return type(given)(map(inside, given)) if type(given) in (tuple, list) else given
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe:
     """A factory and the arguments it was called with: what a transform is, apart from how it runs."""
@@ -150,7 +160,8 @@ class Recipe:
     def kept(self) -> tuple[str, ...]:
         """Hyperparameters that the state holds: scheduled, tunable, or recorded for `metrics`."""
         record = self.factory.record
-        return tuple(k for k in self.factory.ranges if hyper.is_dynamic(self.args[k]) or k in record)
+        given = {k: self.args[k] for k in self.factory.ranges}
+        return tuple(k for k, v in given.items() if hyper.is_dynamic(v) or (k in record and v is not None))
 
     @functools.cached_property
     def static(self) -> Recipe:

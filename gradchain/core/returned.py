@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,6 +42,11 @@ def code_of(f: Any, what: str):
     if isinstance(f, functools.partial) or callable(f):
         raise DeclarationError(f"{what}; expected a plain function, by def or lambda (it is jitted for you)")
     raise DeclarationError(f"{what}; expected a function")
+
+
+def takes_rest(f: Any) -> bool:
+    """Whether a function takes whatever further arguments it is given, as **extra."""
+    return bool(code_of(f, "the function").co_flags & inspect.CO_VARKEYWORDS)
 
 
 def check_arguments(step: Any, State: Any) -> int:

@@ -107,7 +107,7 @@ class Slot:
     shape: tuple[int, ...]
     dtype: Any
     axes: tuple[int | None, ...] = ()
-    fill: Any = 0  # a number, a scalar array, or "param": the parameter's own values
+    fill: Any = 0  # a number, a scalar array, "param": the parameter's values, or a function of the parameter
     positive: bool = False  # a running square: may never be rounded to zero
     leaf: Leaf | None = dataclasses.field(default=None, compare=False, repr=False)
     exact: bool = False  # no codec, unless the user names this slot: a copy of parameters, a sum of gradients
@@ -129,6 +129,9 @@ class Slot:
             raise TypeError("cannot initialise from abstract parameters: use jax.eval_shape(tx.init, params)")
         if isinstance(self.fill, str):
             return self._placed(jnp.array(param, dtype=self.dtype, copy=True))
+        if callable(self.fill):
+            value = jnp.asarray(self.fill(param), self.dtype)
+            return self._placed(jnp.broadcast_to(value, self.shape))
         if isinstance(self.fill, jax.Array):
             return self._placed(jnp.broadcast_to(self.fill.astype(self.dtype), self.shape))
         return self._placed(None)
@@ -221,9 +224,18 @@ def absent(p: Leaf) -> Slot:
     return Slot((), _real(_wide(p.dtype)), leaf=p)
 
 
-def filled(slot: SlotMaker, value) -> SlotMaker:
-    """The same slot starting at a value other than zero."""
+def filled(slot: SlotMaker, value) -> Callable[[Any], Slot]:
+    """The same slot starting at a value other than zero.
+
+    It may be a function of the parameter, or for a shared slot of the list of all parameters: a norm.
+    """
     return lambda p: dataclasses.replace(slot(p), fill=value)
+
+
+def at_home(slot: Slot, home: Leaf | None, arrays: list) -> Slot:
+    """The one slot of a whole tree in its place; what it starts with may be made of all the arrays."""
+    fill = (lambda _: slot.fill(arrays)) if callable(slot.fill) else slot.fill
+    return dataclasses.replace(slot, leaf=home, fill=fill)
 
 
 class DtypeError(TypeError):
@@ -256,11 +268,28 @@ def typed(slot: SlotMaker, dtype) -> SlotMaker:
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """A slot of which a transform keeps one, not one for each leaf."""
+    """A slot of which a transform keeps one, not one for each leaf, or a tree of them."""
 
-    slot: Callable[[Leaf | None], Slot | dict[str, Slot]]
+    slot: Callable[[Any], Any]
+    of_tree: bool = False  # made from all parameters
+
+    def make(self, params: Any) -> Any:
+        """The slot, or the tree of slots, for these parameters."""
+        return self.slot(params if self.of_tree else None)
 
 
 def shared(slot: Callable[[Leaf | None], Slot | dict[str, Slot]]) -> Shared:
     """One slot for the whole tree, or a dict of them: a norm, a counter, a history."""
     return Shared(slot)
+
+
+def of_tree(slot: Callable[[Any], Any]) -> Shared:
+    """A tree of slots made from the tree of parameters, which may be abstract: what a function returns."""
+    return Shared(slot, of_tree=True)
+
+
+def like(x: Any) -> Slot:
+    """A slot of its own for an array, starting at its values; at zero where only its shape is known."""
+    x = x if isinstance(x, jax.ShapeDtypeStruct) else jnp.asarray(x)
+    fill = x if isinstance(x, jax.Array) else 0
+    return Slot(tuple(x.shape), jnp.dtype(x.dtype), (None,) * len(x.shape), fill)

@@ -10,9 +10,9 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import glossary, leaves, tree, words
+from gradchain.core import extras, glossary, leaves, tree, words
 from gradchain.core.codec import Plan
-from gradchain.core.complaints import asker, check_entries, full_name
+from gradchain.core.complaints import asker, check_entries, exchanged, full_name
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 from gradchain.core.slots import DtypeError
@@ -32,9 +32,10 @@ class Context:
     apply: bool = False
     plan: Plan = PLAN
 
-    def within(self) -> Context:
-        """The same for a transform that sees a part of the leaves."""
-        return self if self.plan.whole is None else dataclasses.replace(self, plan=self.plan.within())
+    def within(self, params: PyTree, picked: Sequence[bool]) -> Context:
+        """The same for a transform that sees some of the leaves."""
+        extra = self.extra if params is None else extras.extra_of(self.extra, params, picked)
+        return dataclasses.replace(self, extra=extra, plan=self.plan.within())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,10 @@ class Body:
             found = [(next(acted) if c else False) or on for on, c in zip(found, picked, strict=True)]
         return tuple(found)
 
+    def inside_at(self, entry: Any) -> list[Inside]:
+        """`inside` at an entry in a state, for what makes its transform anew from that in each update."""
+        return self.inside()
+
     def inside(self) -> list[Inside]:
         """The transforms that this one is made of, for whoever reads it: by default its `inner`."""
         inner = vars(self).get("inner")
@@ -101,25 +106,25 @@ class Transform:
     recipe: Recipe
     body: Body
 
-    def init(self, params: PyTree) -> dict[str, Any]:
+    def init(self, params: PyTree, *, plan: Plan = PLAN) -> dict[str, Any]:
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
-        return self.body.init(*self._seen(params))
+        return self.body.init(*self._seen(params, plan))
 
     def slots(self, params: PyTree) -> dict[str, Any]:
         """The state as slots; `params` may be abstract."""
-        return self.body.slots(*self._seen(params))
+        return self.body.slots(*self._seen(params, PLAN))
 
-    def _seen(self, params: PyTree) -> tuple[PyTree, Plan]:
+    def _seen(self, params: PyTree, plan: Plan) -> tuple[PyTree, Plan]:
         """The parameters without the leaves that nothing acts on, which may be anything, and the plan."""
         seen = leaves.floating(params)
         if seen is params:
-            return params, PLAN
+            return params, plan
         leaves.check(params, self.body.acts(params), self.name)
-        return seen, dataclasses.replace(PLAN, whole=params)
+        return seen, dataclasses.replace(plan, whole=params)
 
     def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
         """Updates to add to the parameters, and the new state."""
-        return self._run(updates, state, params, Context(extra))
+        return self.run(updates, state, params, Context(extra))
 
     def step(self, grads: PyTree, state: dict, params: PyTree, **extra) -> tuple[PyTree, dict]:
         """The new parameters and state: update and apply in one, in place where nothing is due.
@@ -133,20 +138,25 @@ class Transform:
         are written where a moment was, and on a GPU that costs copies (AdamW on H100: 44 bytes a parameter
         instead of 28).
         """
-        return self._run(grads, state, params, Context(extra, apply=True))
+        return self.run(grads, state, params, Context(extra, apply=True))
 
-    def _run(self, updates, state, params, ctx: Context):
+    def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
+        """`update`, or with ctx.apply `step`, with all that goes along."""
         for name in sorted(self.body.needs - set(ctx.extra)):
             raise TypeError(
                 f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
-        check_entries(state, self.body.keys, self.name, "step" if ctx.apply else "update", (updates, params))
+        call = "step" if ctx.apply else "update"
+        given = state if self.body.keys or exchanged(updates, state) else {}  # whatever stands for no state
+        check_entries(given, self.body.keys, self.name, call, (updates, params))
         whole = updates if params is None else params
         alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
         if alike and leaves.all_floating(whole):
-            return self.body.run(updates, dict(state), params, ctx)
-        return leaves.run(self.body, full_name(self), updates, dict(state), params, ctx)
+            out, new = self.body.run(updates, dict(given), params, ctx)
+        else:
+            out, new = leaves.run(self.body, full_name(self), updates, dict(given), params, ctx)
+        return out, new if self.body.keys else state
 
     @property
     def name(self) -> str:
@@ -232,10 +242,10 @@ def make(factory: Factory, args: tuple, kwargs: Mapping[str, Any]) -> Transform:
     if factory.kind == "optimizer":
         if not isinstance(made, Transform):
             raise wrong_body(factory.name, factory.kind, made, "a transformation, as chain(...) is one")
-        return Transform(recipe, made.body)
+        return (factory.form or type(made))(recipe, made.body)
     if not isinstance(made, Body):
         raise wrong_body(factory.name, factory.kind, made, "what leafwise(...) made")
-    return Transform(recipe, made.bind(recipe))
+    return (factory.form or Transform)(recipe, made.bind(recipe))
 
 
 def example(name: str) -> Transform:
@@ -246,8 +256,7 @@ def example(name: str) -> Transform:
     except Exception as error:
         error.add_note(
             f"{name}: its example does not run: @{factory.kind}(example=lambda: {{argument: value}}) "
-            "declares "
-            "arguments that tests may use"
+            "declares arguments that tests may use"
         )
         raise
 
@@ -270,10 +279,19 @@ def _decorator(kind: str, fn=None, **about):
 
 
 if typing.TYPE_CHECKING:
+    F = typing.TypeVar("F", bound=Transform)
 
-    def transform(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
-    def optimizer(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
-    def wrapper(**about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+    class _Decorator(typing.Protocol):
+        @typing.overload
+        def __call__(
+            self, *, form: type[F], **about: Any
+        ) -> Callable[[Callable[P, Any]], Callable[P, F]]: ...
+        @typing.overload
+        def __call__(self, **about: Any) -> Callable[[Callable[P, Any]], Callable[P, Transform]]: ...
+
+    transform: _Decorator
+    optimizer: _Decorator
+    wrapper: _Decorator
 
 else:
     transform = functools.partial(_decorator, "transform")

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 
@@ -42,6 +43,11 @@ def debias(average: Array, decay, t: Array) -> Array:
     One reciprocal of a scalar and a multiplication: a division per element costs more on CPUs.
     """
     return average * (-1 / _minus_bias(decay, t)).astype(real_dtype(average))
+
+
+def debias_ahead(average: Array, x: Array, decay, t: Array) -> Array:
+    """What debias(average, t + 1) would be if x came again, t >= 1: the mean of Nesterov's momentum."""
+    return decay * debias(average, decay, t + 1) + (1 - decay) * debias(x, decay, t)
 
 
 def _choose(condition: Array, x, y: Array) -> Array:
@@ -110,9 +116,15 @@ def increment(count: Array) -> Array:
     return jnp.where(count < top, count + 1, top)
 
 
-def normal(seed, t: Array, salt: Array, like: Array) -> Array:
-    """Standard normal noise from (seed, step, leaf, element) alone: no matter the device, mesh or jit."""
-    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), t), salt)
+def normal(seed: int, t: Array, salt: Array, like: Array) -> Array:
+    """Standard normal noise from (seed, step, leaf, element) alone: no matter the device, mesh or jit.
+
+    The seed may have any number of bits.
+    """
+    first, *more = (np.uint32(seed >> at & 0xFFFFFFFF) for at in range(0, max(seed.bit_length(), 1), 32))
+    key = jax.random.key(first)
+    for word in (*more, t, salt):
+        key = jax.random.fold_in(key, word)
     return jax.random.normal(key, like.shape, like.dtype)
 
 

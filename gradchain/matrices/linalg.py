@@ -70,13 +70,14 @@ def _size(gram: Array, kind: Preconditioning) -> Array:
     raise ValueError(f"preconditioning={kind!r}; expected 'frobenius', 'spectral', 'schatten' or 'aol'")
 
 
-@functools.partial(jax.jit, static_argnames=("coefficients", "precision", "preconditioning"))
+@functools.partial(jax.jit, static_argnames=("coefficients", "precision", "preconditioning", "floor"))
 def newton_schulz(
     x: Array,
     coefficients: tuple[Triple, ...] = (QUINTIC,) * 5,
     eps: Any = 1e-8,
     precision: Any = None,
     preconditioning: Preconditioning = "frobenius",
+    floor: bool = False,
 ) -> Array:
     """U V^T of x = U S V^T, nearly.
 
@@ -84,10 +85,11 @@ def newton_schulz(
     A block of steps (`blocks`) works on r = y y^T of the short side, and ends with y = q y of its product q.
     `precision` is that of the products, as in jax.lax.dot; None is the platform's (bfloat16 factors on TPU,
     TF32 on H100, float32 on CPU), with sums in float32. Rows and columns of zeros change nothing.
+    floor: y = x / max(|x|, sqrt(eps)).
     Source: Jordan 2024, Muon; "aol": arXiv:2512.04632; "schatten": arXiv:2506.10935.
     """
     if x.shape[-2] > x.shape[-1]:
-        return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning))
+        return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning, floor))
     times = functools.partial(jnp.matmul, precision=precision)
     x = x * _shrink(x)
     eye, scale = _eye(x), None
@@ -101,7 +103,8 @@ def newton_schulz(
         first = scale is None
         if scale is None:  # x itself is never divided: the Gram matrix and q are smaller
             size = _size(r, preconditioning) if size is None else size
-            scale = safe_divide(1, size + jnp.asarray(eps, size.dtype))
+            small = jnp.asarray(eps, size.dtype)
+            scale = safe_divide(1, jnp.maximum(size, jnp.sqrt(small)) if floor else size + small)
             r = r * scale * transposed(scale)
         q = None
         for i, (a, b, c) in enumerate(steps):

@@ -13,11 +13,13 @@ from jax.core import Tracer
 
 from gradchain.core import hyper, select, words
 from gradchain.core.hyper import Range, Tunable
+from gradchain.core.inside import opens
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import held
 from gradchain.report.links import Place, links
 
 
+@opens
 def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     """The hyperparameters of every link by path, "scale_by_adam/b1".
 
@@ -30,13 +32,15 @@ def hyperparams(tx: Transform, state: Any = None) -> dict[str, Any]:
     if state is None:
         return found
     bare = held.checked(state, tx, "hyperparams")
-    for place in places:
+    for place in links(tx, state=bare):
+        found |= {f"{place.path}/{name}": value for name, value in place.hyperparams.items()}
         for name, value in place.hyperparams.items():
             if hyper.is_dynamic(value):
                 found[f"{place.path}/{name}"] = _stored(tx, place, bare)[name]
     return found
 
 
+@opens
 def set_hyperparams(
     tx: Transform, state: Any, values: Mapping[str, Any] | None = None, /, **named: Any
 ) -> Any:
@@ -62,7 +66,7 @@ def set_hyperparams(
             place, name = known[path]
             old = _stored(tx, place, bare)[name]
             key = "/".join((*(place.way or ()), "hyperparams", name))
-            new[key] = _fit(value, old, path, place.recipe.factory.ranges[name])
+            new[key] = _fit(value, old, path, place.ranges[name])
     return held.put(state, new)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import jax
 
 from gradchain.core import hyper
+from gradchain.core.hyper import Range
 from gradchain.core.leaves import is_floating
 from gradchain.core.transform import Body, Recipe, Transform
 from gradchain.core.tree import subtree
+from gradchain.wrappers.inject import Injected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,14 @@ class Place:
     @property
     def hyperparams(self) -> dict[str, Any]:
         """Its hyperparameters as they were given: numbers, arrays, schedules, tunables."""
+        if isinstance(self.body, Injected):
+            return self.body.hyperparams
         return {k: self.recipe.args[k] for k in self.recipe.factory.ranges}
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """What values its hyperparameters may take."""
+        return self.body.ranges if isinstance(self.body, Injected) else self.recipe.factory.ranges
 
     @property
     def leaves(self) -> int:
@@ -47,13 +56,15 @@ class Place:
         return state
 
 
-def links(tx: Transform, params: Any = None) -> list[Place]:
+def links(tx: Transform, params: Any = None, state: Any = None) -> list[Place]:
     """Every link of an optimizer in the order in which they run, a wrapper before what it wraps.
+
+    With a state those that are made anew in each update have the values of the next one.
 
     A link's path is that of its entry in the state; one that keeps nothing has its factory's name in the
     place where its entry would be. Twins are numbered: "scale", "scale_1".
     """
-    places = list(_walk(tx.body, {k: (k,) for k in tx.body.keys}, (), "", params))
+    places = list(_walk(tx.body, {k: (k,) for k in tx.body.keys}, (), "", params, state))
     taken = {place.path for place in places if place.way is not None}
     found = []
     for place in places:
@@ -66,20 +77,23 @@ def links(tx: Transform, params: Any = None) -> list[Place]:
     return found
 
 
-def _walk(body: Body, ways: Mapping[str, tuple[str, ...]], within: tuple[str, ...], name: str, params):
+def _walk(body: Body, ways: Mapping[str, tuple[str, ...]], within: tuple[str, ...], name: str, params, state):
     """Places in a body whose entry `key` is at ways[key]; `within` and `name` are for what keeps no entry."""
     insides = body.inside()
     theirs = {way[0] for inside in insides for way in inside.where.values()}
     own = [key for key in body.keys if key not in theirs]
     if own or body.recipe.factory.ranges or not (insides or body.recipe.factory.variadic):
-        way = ways[own[0]] if own else None
-        yield Place("/".join(way or (*within, name or body.recipe.factory.name)), way, body, params)
+        place = Place("", ways[own[0]] if own else None, body, params)
+        path = "/".join(place.way or (*within, name or body.recipe.factory.name))
+        yield dataclasses.replace(place, path=path)
+        if own and state is not None:
+            insides = body.inside_at(place.entry(state))
     for inside in insides:
         there = {k: (*ways[first], *rest) for k, (first, *rest) in inside.where.items()}
         seen = params
         if params is not None and inside.picked is not None:
             seen = subtree(params, inside.picked(params))
-        yield from _walk(inside.tx.body, there, (*within, *inside.within), inside.name or name, seen)
+        yield from _walk(inside.tx.body, there, (*within, *inside.within), inside.name or name, seen, state)
 
 
 def tunables(places: list[Place]) -> Iterator[tuple[str, Place, str]]:

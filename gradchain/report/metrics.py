@@ -23,7 +23,8 @@ def metrics(state: Any) -> dict[str, Array]:
     `state` is that of tx.init and tx.update, or as nnx.Optimizer and TrainState hold it, or one of these two;
     in or out of jit. `step` is the largest count of updates in it. The names depend on the links, never on
     values: a name that several links report is given to none, and each has it under its path,
-    "decay/scale_by_learning_rate/learning_rate". What a `snapshot` measures goes by its name before others.
+    "decay/scale_by_learning_rate/learning_rate". What a `snapshot` measures, and what `inject_hyperparams`
+    injects, goes by its name before others.
     A State class declares its part, fields or (name, field): metrics = ("skipped", ("grad_norm", "norm")).
     """
     counts: list[Array] = []
@@ -39,7 +40,8 @@ def metrics(state: Any) -> dict[str, Array]:
         if isinstance(measurement := fields.get("measurement"), Mapping):
             measured += [(path, name, value) for name, value in measurement.items()]
         if isinstance(kept := fields.get("hyperparams"), Mapping):
-            named += [(path, name, value) for name, value in kept.items()]
+            first = getattr(state_class(entry), "gives_hyperparams", False)  # to what it wraps
+            (measured if first else named).extend((path, name, value) for name, value in kept.items())
         for declared in getattr(state_class(entry), "metrics", ()):
             name, field = (declared, declared) if isinstance(declared, str) else declared
             named.append((path, name, fields[field]))

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from gradchain.core import place, tree, values
+from gradchain.core.inside import opens
 from gradchain.core.leaves import is_array
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform, need_transform
@@ -119,6 +120,7 @@ def _value(value: Any) -> str:
     return text.number(value) if isinstance(value, float) else values.text(value)
 
 
+@opens
 def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description:
     """The table of an optimizer for parameters, which may be abstract: links, state, bytes, hyperparameters.
 

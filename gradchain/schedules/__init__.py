@@ -39,10 +39,14 @@ from gradchain.schedules.single import (
     polynomial_schedule,
     staircase_schedule,
 )
+from gradchain.schedules.stateful import StatefulSchedule, WrappedSchedule, WrappedScheduleState
 
 __all__ = [
     "SCHEDULES",
     "Schedule",
+    "StatefulSchedule",
+    "WrappedSchedule",
+    "WrappedScheduleState",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from gradchain.core import ages, leaves, place, select, tree
+from gradchain.core.inside import opens
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform, need_transform
 from gradchain.report import text
@@ -88,6 +89,7 @@ class Layout:
         return self.table()
 
 
+@opens
 def layout(tx: Transform, params: Any, *, replicated: Any = None, state: Any = None) -> Layout:
     """Where each array of the state lives: path, shape, dtype, spec, memory, bytes on a device.
 
@@ -173,6 +175,7 @@ def _check(row: Placed, slot: Slot) -> None:
         )
 
 
+@opens
 def init(tx: Transform, params: Any, *, replicated: Any = None) -> dict[str, Any]:
     """The state of an optimizer, made where it will live: each device makes its own part.
 

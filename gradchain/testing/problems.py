@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradchain.core import tree
+from gradchain.math import numerics
 
 STEPS = 3
 LARGE = 1e4  # float16 ends at 6.5e4; its square is none of float16's numbers
@@ -47,11 +49,39 @@ def loss(params) -> jax.Array:
     return sum((jnp.sum(jnp.square(jnp.abs(x - 0.5))) for x in wide), jnp.float32(0))
 
 
-# An extra argument of update is known by its name, whichever transform asks for it.
+VALUE = 1.5
+
+
+@jax.jit
+def _bowl(x: jax.Array, p: jax.Array, g: jax.Array) -> jax.Array:
+    wide = numerics.compute_dtype(p, g)
+    d = x.astype(wide) - p.astype(wide)
+    return jnp.sum((g.astype(wide) * d).real) + 2 * jnp.sum(numerics.abs2(d))
+
+
+def objective(params, grads) -> Callable[[Any], jax.Array]:
+    """A convex function of the parameters whose value at `params` is VALUE, and its gradient `grads`.
+
+    f(x) = VALUE + <grads, x - params> + 2 |x - params|^2: a step of 1 along -grads is four times too long.
+    """
+    rows = list(zip(jax.tree.leaves(params), jax.tree.leaves(grads), strict=True))
+
+    def f(x):
+        parts = [_bowl(a, p, g) for a, (p, g) in zip(jax.tree.leaves(x), rows, strict=True)]
+        dtype = numerics.wide_dtype(*(part.dtype for part in parts))
+        return functools.reduce(jnp.add, [part.astype(dtype) for part in parts], jnp.asarray(VALUE, dtype))
+
+    return f
+
+
+# An extra argument of update is known by its name, whichever transform asks for it. Those that go together
+# are of one function.
 EXTRAS: dict[str, Callable[[Any, Any], Any]] = {
-    "value": lambda params, grads: jnp.float32(1.5),
+    "value": lambda params, grads: jnp.float32(VALUE),
     "grad": lambda params, grads: grads,
-    "value_fn": lambda params, grads: loss,
+    "value_fn": objective,
+    "obj_fn": objective,
+    "grad_fn": lambda params, grads: jax.grad(objective(params, grads)),
     "key": lambda params, grads: jax.random.key(0),
     "hessian_diagonal": lambda params, grads: jax.tree.map(jnp.square, grads),
 }

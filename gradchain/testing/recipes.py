@@ -33,8 +33,8 @@ def names(subject: Subject) -> dict[str, Any]:
         if module := sys.modules.get(link.recipe.factory.fn.__module__):
             found |= vars(module)
     found |= {**vars(gc), "re": re, "jnp": jnp}
-    calls = {f.name: functools.partial(_call, f) for f in REGISTRY.values()}
-    return {**found, **calls}
+    missing = [f for f in REGISTRY.values() if getattr(found.get(f.name), "factory", None) is not f]
+    return {**found, **{f.name: functools.partial(_call, f) for f in missing}}
 
 
 def _call(factory, *args, **kwargs) -> Transform:

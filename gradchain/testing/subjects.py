@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradchain.core import recipe
 from gradchain.core.compose import Chain
 from gradchain.core.leafwise import Leafwise
+from gradchain.core.link import Treewise
 from gradchain.core.masks import Frozen, Masked, Partition
 from gradchain.core.recipe import Factory
 from gradchain.core.transform import Transform, make
@@ -31,6 +33,7 @@ TRAITS = {
     "any_leaf": "works on whatever leaves the links beside it work on, and asks for none by itself",
     "last": "must be the last link, for it rounds parameters",
     "sometimes": "runs what it wraps in some steps only",
+    "per_example": "takes gradients of single examples, along a first axis",
 }
 
 
@@ -89,6 +92,11 @@ class Subject:
         return per_leaf(self.tx.body)
 
     @property
+    def on_trees(self) -> int:
+        """How many of its links work on whole trees."""
+        return sum(isinstance(tx.body, Treewise) for tx in links(self.tx))
+
+    @property
     def ulps(self) -> int:
         """By how much two programs of one step may differ, in units of a leaf's largest entry.
 
@@ -118,15 +126,24 @@ class Subject:
         found = {name: known[name] for name in sorted(tx.body.needs)}
         return {k: v(params, grads) if callable(v) else v for k, v in found.items()}
 
+    def gradients(self, grads):
+        """A tree of gradients as the transform takes them: of two examples, where it takes those."""
+        if not self.declares("per_example"):
+            return grads
+        return jax.tree.map(lambda g: jnp.stack([g, g / 2]), grads)
+
     def step(self, tx: Transform | None = None) -> Callable:
         """step(grads, state, params) -> (params, state), with what the transform asks for."""
-        tx = tx or self.tx
-        return lambda grads, state, params: tx.step(grads, state, params, **self.extra(tx, params, grads))
+        return self._given((tx or self.tx).step, tx or self.tx)
 
     def update(self, tx: Transform | None = None) -> Callable:
         """update(grads, state, params) -> (updates, state), with what the transform asks for."""
-        tx = tx or self.tx
-        return lambda grads, state, params: tx.update(grads, state, params, **self.extra(tx, params, grads))
+        return self._given((tx or self.tx).update, tx or self.tx)
+
+    def _given(self, do: Callable, tx: Transform) -> Callable:
+        return lambda grads, state, params: do(
+            self.gradients(grads), state, params, **self.extra(tx, params, grads)
+        )
 
     def run(self, params, grads, tx: Transform | None = None):
         """(params, state) after a step for each of the gradients."""
@@ -142,7 +159,10 @@ class Subject:
     def train(self) -> Callable:
         """The jitted step, train(params, state, grads) -> (params, state); it takes the first two."""
         do = self.step()  # donated in the order in which they are returned
-        return jax.jit(lambda params, state, grads: do(grads, state, params), donate_argnums=(0, 1))
+        # What a step only writes, and does not read, is given up as well.
+        return jax.jit(
+            lambda params, state, grads: do(grads, state, params), donate_argnums=(0, 1), keep_unused=True
+        )
 
     @functools.cached_property
     def jitted(self):

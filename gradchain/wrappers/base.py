@@ -13,7 +13,7 @@ from jax import Array
 from gradchain.core import tree
 from gradchain.core.compose import unique
 from gradchain.core.control import is_known, when
-from gradchain.core.link import Link, leaves_of, same_leaves
+from gradchain.core.link import Link, leaves_of, need_params, same_leaves
 from gradchain.core.slots import Shared, SlotMaker
 from gradchain.core.transform import Context, Inside, Recipe, Transform
 from gradchain.math.numerics import real_dtype
@@ -34,6 +34,14 @@ class Inner:
     def run(self, updates, state, params):
         """Its updates (the new parameters, where they are applied at once) and its new state."""
         return self.tx.body.run(updates, state, params, self.ctx)
+
+    def updates(self, updates, state, params):
+        """Its updates, also where they would be applied at once, and its new state."""
+        return self.tx.body.run(updates, state, params, dataclasses.replace(self.ctx, apply=False))
+
+    def given(self, updates, params):
+        """What a wrapper returns that made its own updates: them, or the parameters that they lead to."""
+        return tree.apply_updates(params, updates) if self.ctx.apply else updates
 
     def init(self, params):
         """A fresh state."""
@@ -75,9 +83,17 @@ class Wrapper(Link):
     """fn(inner, updates, s, state, params) -> (out, s, state), with s its own state and `state` the inner."""
 
     def __init__(
-        self, State, tx: Transform, fn: Callable, clock: str, needs: frozenset[str], fields: Mapping
+        self,
+        State,
+        tx: Transform,
+        fn: Callable,
+        clock: str,
+        needs: frozenset[str],
+        fields: Mapping,
+        params: bool = False,
     ):
         super().__init__(State, fields, clock)
+        self.uses_params = params
         self.tx, self.fn, self.needs = tx, fn, needs | tx.body.needs
 
     def bind(self, recipe: Recipe) -> Wrapper:
@@ -107,6 +123,8 @@ class Wrapper(Link):
 
     def run(self, updates, state, params, ctx: Context):
         """Run the wrapper's function on the wrapped transform."""
+        if self.uses_params:
+            need_params(self.recipe.factory.name, params)
         own = self.entry(state, self.own)
         same_leaves(own, self.fields, updates, self.recipe.factory.name)
         inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
@@ -128,12 +146,14 @@ def wrap(
     *,
     clock: str = "count",
     needs: frozenset[str] = frozenset(),
+    params: bool = False,
     fields: Mapping[str, SlotMaker | Shared],
 ) -> Wrapper:
     """Make a wrapper of `tx` from fn(inner, updates, s, state, params) -> (out, s, state).
 
     inner.run(updates, state, params) runs the wrapped transform, inner.run_if(due, ...) does where due; both
-    return (out, state). `clock` names the counter that schedules of
-    the wrapper's hyperparameters read.
+    return (out, state). inner.updates(...) never applies what it returns, inner.given(updates, params) is out
+    for updates of the wrapper's own. `clock` names the counter that schedules of the wrapper's
+    hyperparameters read; `params` says that it cannot do without the parameters.
     """
-    return Wrapper(State, tx, fn, clock, needs, fields)
+    return Wrapper(State, tx, fn, clock, needs, fields, params)

@@ -43,6 +43,7 @@ class SkipSpikesState(NamedTuple):
     errors=lambda: [
         ErrorInput({"window": 1}, ValueError, ("window is 1", "at least 2")),
         ErrorInput({"window": 10**9}, ValueError, ("window is 1000000000", f"at most {MAX_WINDOW}")),
+        ErrorInput({"max_nonfinite": -1}, ValueError, ("max_nonfinite is -1", "at least 0")),
         ErrorInput({"by": "loss"}, ValueError, ("by is 'loss'", "expected 'norm' or 'value'")),
     ],
 )
@@ -53,14 +54,21 @@ def skip(
     window: int = 128,
     by: str = "norm",
     max_consecutive: Period | None = None,
+    max_nonfinite: int | None = None,
 ):
     """Leave out an update whose gradient has no finite norm: parameters and inner state stay, it is counted.
 
     With `spikes` also one whose measure is above mean + spikes * std of the last `window` updates that were
     let through, once there are that many (6 is usual). by="norm": the measure is the gradient's global norm;
     by="value": the extra argument `value`, the loss. After max_consecutive skips in a row the next finite
-    update goes through whatever its size; one that is not finite never does.
+    update goes through whatever its size. One that is not finite never does, unless max_nonfinite is given:
+    then after so many in a row the next go through as they are, so that the run fails openly. Those count
+    as skipped, too.
     """
+    if max_nonfinite is not None and not 0 <= max_nonfinite < 2**31:
+        raise ValueError(
+            f"skip: max_nonfinite is {words.show(max_nonfinite)}; expected at least 0 and below 2**31"
+        )
     if by not in ("norm", "value"):
         raise ValueError(f"skip: by is {words.show(by)}; expected 'norm' or 'value'")
     if not 2 <= window <= MAX_WINDOW:
@@ -86,7 +94,8 @@ def skip(
                 jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)
             )
             s = s._replace(history=history, taken=jnp.where(ok, increment(s.taken), s.taken))
-        out, state = inner.run_if(ok, g, state, params)
+        through = ok if max_nonfinite is None else ok | (~finite & (s.consecutive >= max_nonfinite))
+        out, state = inner.run_if(through, g, state, params)
         s = s._replace(
             skipped=jnp.where(ok, s.skipped, increment(s.skipped)),
             consecutive=jnp.where(ok, 0, increment(s.consecutive)),
@@ -111,7 +120,9 @@ def skip(
 
 
 @optimizer(example=lambda: {"inner": example("adam"), "max_consecutive_errors": 3})
-def apply_if_finite(inner: Any, max_consecutive_errors: Period):
-    """Optax's name for `skip(inner)`; an update that is not finite is never applied, after however many."""
-    del max_consecutive_errors
-    return skip(inner)
+def apply_if_finite(inner: Any, max_consecutive_errors: int):
+    """Optax's name for `skip(inner, max_nonfinite=max_consecutive_errors)`.
+
+    After so many updates in a row that are not finite the next is applied as it is; `skip` never does that.
+    """
+    return skip(inner, max_nonfinite=max_consecutive_errors)

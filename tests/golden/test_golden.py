@@ -22,6 +22,10 @@ QUICK = {"xla_backend_optimization_level": 0}  # most of the time here is compil
 NAMES = pytest.mark.parametrize("name", CASES)
 
 
+def loss(params) -> jax.Array:
+    return sum(jnp.sum((p - 0.5) ** 2) for p in params.values())
+
+
 def arrays(prefix: str, dtype=np.float64) -> dict[str, np.ndarray]:
     prefix += "/"
     return {k.removeprefix(prefix): f[k].astype(dtype) for k, f in ARRAYS.items() if k.startswith(prefix)}
@@ -32,10 +36,11 @@ def trajectory(tx: gc.Transform, params, grads) -> dict[str, jax.Array]:
 
     def step(carry, g):
         params, state = carry
-        updates, state = tx.update(g, state, params)
+        extra = {"value": loss(params)} if "value" in tx.body.needs else {}
+        updates, state = tx.update(g, state, params, **extra)
         params = gc.apply_updates(params, updates)
         seen = dict(params)
-        if tx.name in ("average", "lookahead"):
+        if tx.name in ("average", "lookahead") or tx.name.startswith("schedule_free"):
             seen |= {f"average/{k}": v for k, v in gc.eval_params(tx, state, params).items()}
         return (params, state), seen
 

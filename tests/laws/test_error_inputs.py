@@ -185,9 +185,10 @@ def test_gradients_of_another_structure(name):
 @every
 def test_parameters_that_are_missing(name):
     tx, (params, (grads,)) = make(name), problem(shapes=SHAPES, steps=1)
-    more = testing.subject(tx).extra(tx, params, grads)
+    subject = testing.subject(tx)
+    more = subject.extra(tx, params, grads)
     try:
-        jax.eval_shape(lambda g, s: tx.update(g, s, **more), grads, tx.init(params))
+        jax.eval_shape(lambda g, s: tx.update(g, s, **more), subject.gradients(grads), tx.init(params))
     except ValueError as error:
         assert "needs the parameters" in str(error) and any(n in str(error) for n in links(tx)), error
 

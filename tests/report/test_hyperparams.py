@@ -124,7 +124,7 @@ def test_the_tunable_one_of_a_name_is_meant():
             ValueError,
             r"scale_by_adam/b1 is 0.9, fixed .*b1=tunable\(...\).*tx.replace\(b1=...\)",
         ),
-        ({"learning_rate": -0.1}, ValueError, "learning_rate is -0.1; expected"),
+        ({"b2": -0.1}, ValueError, "b2 is -0.1; expected"),
         ({"b2": np.float32(1.5)}, ValueError, "b2 is 1.5; expected"),
         ({"b2": jnp.float32(1.5)}, ValueError, "b2 is 1.5; expected"),
         ({"b2": jnp.float32(jnp.nan)}, ValueError, "b2 is nan"),

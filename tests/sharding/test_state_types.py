@@ -9,6 +9,7 @@ from jax.sharding import AbstractMesh, AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import gradchain as gc
+from gradchain import testing
 from gradchain.core import place, tree
 
 transform = sys.modules["gradchain.core.transform"]  # gc.transform is the decorator
@@ -55,6 +56,7 @@ def test_slots_are_split_as_jax_types_them(name):
         state = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=s.sharding), expected)
 
         extra = {k: EXTRAS[k] for k in tx.body.needs}
-        after, new = jax.eval_shape(lambda g, s, p: tx.step(g, s, p, **extra), PARAMS, state, PARAMS)
+        grads = jax.eval_shape(testing.subject(tx).gradients, PARAMS)
+        after, new = jax.eval_shape(lambda g, s, p: tx.step(g, s, p, **extra), grads, state, PARAMS)
         same_splits(new, expected)
         same_splits(after, PARAMS)

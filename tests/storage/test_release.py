@@ -85,8 +85,21 @@ TOGETHER = {  # what takes layers together, and the link that does
     **{name: name for name in ("accumulate", "apply_if_finite", "clip_by_global_norm", "loss_scale", "skip")},
     **{
         name: name
-        for name in ("MultiSteps", "apply_every", "reset_every", "snapshot", "zero_nans", "add_noise")
+        for name in (
+            "MultiSteps",
+            "apply_every",
+            "reset_every",
+            "snapshot",
+            "zero_nans",
+            "add_noise",
+            "flatten",
+        )
     },
+    **{name: name for name in ("conditionally_mask", "conditionally_transform", "flatten", "monitor")},
+    **{f"scale_by_{x}": f"scale_by_{x}" for x in ("dog", "dowg", "momo", "momo_adam", "prodigy")},
+    **{x: f"scale_by_{x}" for x in ("dog", "dowg", "momo", "momo_adam", "prodigy")},
+    **dict.fromkeys(("dadapt_adamw", "scale_by_dadapt_adam"), "scale_by_dadapt_adam"),
+    **{name: name for name in ("mechanize", "scale_by_distance_over_gradients")},
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

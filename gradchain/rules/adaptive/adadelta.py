@@ -39,15 +39,17 @@ def scale_by_adadelta(rho: Decay = 0.9, eps: Hyper = 1e-6):
 
 @optimizer(paper="arXiv:1212.5701", renamed={"weight_decay_mask": "mask"})
 def adadelta(
-    learning_rate: Hyper = 1.0,
+    learning_rate: Hyper | None = 1.0,
     rho: Decay = 0.9,
     eps: Hyper = 1e-6,
     weight_decay: Hyper = 0.0,
     mask: Selection = None,
 ):
-    """AdaDelta: see `scale_by_adadelta`. The paper's learning rate is 1. The decay joins the gradient."""
+    """AdaDelta: see `scale_by_adadelta`. The paper's learning rate is 1, which None is too. The decay joins
+    the gradient. (Optax takes None for no last link, and its updates go up the gradient.)
+    """
     return chain(
         *optional_decay(weight_decay, mask),
         scale_by_adadelta(rho, eps),
-        scale_by_learning_rate(learning_rate),
+        scale_by_learning_rate(1.0 if learning_rate is None else learning_rate),
     )

@@ -1,4 +1,4 @@
-"""Adam and its kin: adam, adamw, nadam, amsgrad."""
+"""Adam and its kin: adam, adamw, nadam, nadamw, amsgrad."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import squares, typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, over_root
+from gradchain.math.numerics import abs2, debias, debias_ahead, ema, over_root
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import add_decayed_weights
 
@@ -51,7 +51,7 @@ def scale_by_adam(
         if not bias_correction:
             m, v = (ema(mu, g, b1) if nesterov else mu), nu
         elif nesterov:
-            m, v = b1 * debias(mu, b1, t + 1) + (1 - b1) * debias(g, b1, t), debias(nu, b2, t)
+            m, v = debias_ahead(mu, g, b1, t), debias(nu, b2, t)
         else:
             m, v = debias(mu, b1, t), debias(nu, b2, t)
         return over_root(m, v, eps, eps_root), ScaleByAdamState(t, mu, nu)
@@ -115,10 +115,36 @@ def nadam(
     eps: Hyper = 1e-8,
     eps_root: Hyper = 0.0,
     mu_dtype: DType | None = None,
+    *,
+    nesterov: bool = True,
 ):
     """Adam with Nesterov momentum, b1 constant: see `scale_by_adam(nesterov=True)`."""
     return chain(
-        scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=True),
+        scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
+        scale_by_learning_rate(learning_rate),
+    )
+
+
+@optimizer(
+    paper="Dozat 2016, Incorporating Nesterov momentum into Adam; arXiv:1711.05101",
+    example=lambda: {"learning_rate": 0.1},
+)
+def nadamw(
+    learning_rate: Hyper,
+    b1: Decay = 0.9,
+    b2: Decay = 0.999,
+    eps: Hyper = 1e-8,
+    eps_root: Hyper = 0.0,
+    mu_dtype: DType | None = None,
+    weight_decay: Hyper = 1e-4,
+    mask: Selection = None,
+    *,
+    nesterov: bool = True,
+):
+    """`nadam` with decoupled weight decay: p = p - lr * (m' / (sqrt(v') + eps) + weight_decay * p)."""
+    return chain(
+        scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
+        add_decayed_weights(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
     )
 
@@ -139,18 +165,22 @@ def scale_by_amsgrad(
     mu_dtype: DType | None = None,
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
+    *,
+    debias_first: bool = False,
 ):
     """Scale by AMSGrad: Adam with the largest second moment so far.
 
     m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) |g|^2;  w = max(w, v);  u = m' / (sqrt(w' + eps_root) + eps)
-    The maximum is over the raw v, as in the paper, torch and keras; Optax takes it over v / (1 - b2^t).
+    The maximum is over the raw v, as in the paper, torch and keras.
+    debias_first: w = max(w, v / (1 - b2^t)) and w' = w, as in Optax.
     """
 
     def step(g, s):
         t, mu, nu = s.count, ema(s.mu, g, b1), ema(s.nu, abs2(g), b2)
-        nu_max = jnp.maximum(s.nu_max, nu)
+        first, last = debias_first and bias_correction_nu, bias_correction_nu and not debias_first
+        nu_max = jnp.maximum(s.nu_max, debias(nu, b2, t) if first else nu)
         m = debias(mu, b1, t) if bias_correction_mu else mu
-        w = debias(nu_max, b2, t) if bias_correction_nu else nu_max
+        w = debias(nu_max, b2, t) if last else nu_max
         return over_root(m, w, eps, eps_root), ScaleByAmsgradState(t, mu, nu, nu_max)
 
     return leafwise(ScaleByAmsgradState, step, mu=typed(zeros, mu_dtype), nu=squares, nu_max=squares)
@@ -166,9 +196,12 @@ def amsgrad(
     mu_dtype: DType | None = None,
     bias_correction_mu: bool = True,
     bias_correction_nu: bool = True,
+    *,
+    debias_first: bool = False,
 ):
     """AMSGrad: see `scale_by_amsgrad`."""
+    corrections = (bias_correction_mu, bias_correction_nu)
     return chain(
-        scale_by_amsgrad(b1, b2, eps, eps_root, mu_dtype, bias_correction_mu, bias_correction_nu),
+        scale_by_amsgrad(b1, b2, eps, eps_root, mu_dtype, *corrections, debias_first=debias_first),
         scale_by_learning_rate(learning_rate),
     )

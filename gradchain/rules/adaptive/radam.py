@@ -13,7 +13,7 @@ from gradchain.core.hyper import Decay, Hyper, Limit
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, over_root, real, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, debias, debias_ahead, ema, over_root, real, safe_divide, safe_sqrt
 from gradchain.rules.adaptive.adam import ScaleByAdamState
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
@@ -64,7 +64,7 @@ def scale_by_radam(
 
     def step(g, s):
         t, mu, nu = s.count, ema(s.mu, g, b1), ema(s.nu, abs2(g), b2)
-        m = b1 * debias(mu, b1, t + 1) + (1 - b1) * debias(g, b1, t) if nesterov else debias(mu, b1, t)
+        m = debias_ahead(mu, g, b1, t) if nesterov else debias(mu, b1, t)
         rho, r = rectification(b2, t)
         rectified = r * over_root(m, debias(nu, b2, t), eps, eps_root)
         return jnp.where((rho >= threshold) & (rho > 4), rectified, m), ScaleByAdamState(t, mu, nu)

@@ -1,3 +1,29 @@
-"""Second-order methods: L-BFGS, line searches, Hessian diagonals."""
+"""Second-order methods: L-BFGS, line searches."""
 
-__all__ = []
+from gradchain.rules.curvature.backtracking import (
+    BacktrackingLinesearchInfo,
+    BacktrackingValueState,
+    ScaleByBacktrackingLinesearchState,
+    scale_by_backtracking_linesearch,
+)
+from gradchain.rules.curvature.lbfgs import ScaleByLBFGSState, lbfgs, scale_by_lbfgs
+from gradchain.rules.curvature.linesearch import (
+    ScaleByZoomLinesearchState,
+    ZoomLinesearchInfo,
+    scale_by_zoom_linesearch,
+)
+from gradchain.rules.curvature.objective import value_and_grad_from_state
+
+__all__ = [
+    "BacktrackingLinesearchInfo",
+    "BacktrackingValueState",
+    "ScaleByBacktrackingLinesearchState",
+    "ScaleByLBFGSState",
+    "ScaleByZoomLinesearchState",
+    "ZoomLinesearchInfo",
+    "lbfgs",
+    "scale_by_backtracking_linesearch",
+    "scale_by_lbfgs",
+    "scale_by_zoom_linesearch",
+    "value_and_grad_from_state",
+]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +18,7 @@ from gradchain.core.hyper import Decay, Hyper, Limit
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, absent, drop, squares
+from gradchain.core.slots import Axes, Leaf, absent, drop, squares
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, compute_dtype, real, rms, safe_sqrt
 from gradchain.rules.parts.averaging import ema
@@ -39,6 +41,7 @@ class Sizes(NamedTuple):
 
     threshold: Any = None  # at most this; None: not clipped
     min_scale: Any = None  # times that of the parameter, at least this; None: not multiplied
+    per_leaf: bool = False  # of a stack of layers together
 
     @property
     def given(self) -> bool:
@@ -50,6 +53,8 @@ class Sizes(NamedTuple):
 
     def factor(self, means: list[Array]) -> Array:
         """The square of the factor for the update, of which there is one root to take."""
+        if self.per_leaf:
+            means = [jnp.mean(x, keepdims=True) for x in means]
         factor = jnp.ones_like(means[0])
         if self.threshold is not None:
             factor = 1 / jnp.maximum(means[0] / self.threshold**2, 1)
@@ -137,13 +142,35 @@ def _whole(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, size
     return u, s._replace(v=v)
 
 
-def _link(factored, decay_rate, step_offset, min_dim_size_to_factor, eps, sizes: Sizes):
+def _longest(p: Leaf) -> Axes:
+    """The two longest axes for rows and columns, the later one where two are alike."""
+    *batch, row, col = sorted(range(len(p.shape)), key=p.shape.__getitem__)
+    return Axes(tuple(sorted(batch)), (row,), (col,))
+
+
+def _link(
+    factored,
+    decay_rate,
+    step_offset,
+    min_dim_size_to_factor,
+    eps,
+    sizes: Sizes,
+    longest_axes: bool,
+    decay_rate_fn: Callable | None = None,
+):
+    def read(p: Leaf) -> Leaf:
+        return dataclasses.replace(p, axes=_longest(p)) if longest_axes and len(p.shape) > 1 else p
+
     def is_factored(p: Leaf) -> bool:
         rows, cols = (math.prod(p.shape[i] for i in axes) for axes in (p.axes.rows, p.axes.cols))
         return factored and p.axes.rows != () and min(rows, cols) >= max(min_dim_size_to_factor, 1)
 
     def update(g, s, p, leaf):
-        w = jnp.float_power(jnp.maximum(real(s.count) - step_offset, 1), -decay_rate)
+        if decay_rate_fn is None:
+            w = jnp.float_power(jnp.maximum(real(s.count) - step_offset, 1), -decay_rate)
+        else:
+            w = 1 - decay_rate_fn(s.count - 1 - step_offset, decay_rate)
+        leaf = read(leaf)
         return (_factored if is_factored(leaf) else _whole)(g, s, p, leaf, w, eps, sizes)
 
     def step(g, s, *, leaf):
@@ -155,9 +182,9 @@ def _link(factored, decay_rate, step_offset, min_dim_size_to_factor, eps, sizes:
     return leafwise(
         FactoredState,
         step if sizes.min_scale is None else step_with_params,
-        v_row=lambda p: drop(p, p.axes.cols) if is_factored(p) else absent(p),
-        v_col=lambda p: drop(p, p.axes.rows) if is_factored(p) else absent(p),
-        v=lambda p: absent(p) if is_factored(p) else squares(p),
+        v_row=lambda p: drop(p, read(p).axes.cols) if is_factored(read(p)) else absent(p),
+        v_col=lambda p: drop(p, read(p).axes.rows) if is_factored(read(p)) else absent(p),
+        v=lambda p: absent(p) if is_factored(read(p)) else squares(p),
     )
 
 
@@ -168,27 +195,33 @@ def scale_by_factored_rms(
     step_offset: Hyper = 0,
     min_dim_size_to_factor: int = 128,
     eps: Hyper = 1e-30,
+    decay_rate_fn: Callable | None = None,
+    *,
+    longest_axes: bool = False,
 ):
     """Divide by a running root mean square; of a matrix only its mean over rows and over columns is kept.
 
     w = t^-decay_rate, t counted from 1 after step_offset steps
     r = (1 - w) r + w mean over columns (|g|^2 + eps), c likewise over rows
     v = r c / mean(r);  u = g / sqrt(v)
-    The leaf's axes say what rows and columns are (Optax takes the two longest axes); leaves with fewer than
-    min_dim_size_to_factor rows or columns keep all of v.
+    The leaf's axes say what rows and columns are; leaves with fewer than min_dim_size_to_factor rows or
+    columns keep all of v. decay_rate_fn(t - 1 - step_offset, decay_rate) is 1 - w where it is given.
     """
-    return _link(factored, decay_rate, step_offset, min_dim_size_to_factor, eps, Sizes())
+    sizes = Sizes()
+    return _link(
+        factored, decay_rate, step_offset, min_dim_size_to_factor, eps, sizes, longest_axes, decay_rate_fn
+    )
 
 
 @transform(**PAPER)
-def scale_by_param_block_rms(min_scale: Hyper = 1e-3):
+def scale_by_param_block_rms(min_scale: Hyper = 1e-3, *, per_leaf: bool = False):
     """Make steps relative to the size of a leaf, or of each layer of a stack.
 
     u = g * max(rms(p), min_scale)
     """
 
     def step(g, p, *, leaf):
-        return g * jnp.maximum(rms(p, leaf.axes.matrix, keepdims=True), min_scale)
+        return g * jnp.maximum(rms(p, None if per_leaf else leaf.axes.matrix, keepdims=True), min_scale)
 
     return leafwise(None, step)
 
@@ -202,13 +235,16 @@ def scale_by_adafactor(
     clipping_threshold: Limit | None = 1.0,
     eps: Hyper = 1e-30,
     factored: bool = True,
+    *,
+    longest_axes: bool = False,
+    per_leaf: bool = False,
 ):
     """`scale_by_factored_rms`, `clip_by_block_rms` and `scale_by_param_block_rms` in one kernel.
 
     The numbers are those of a chain of the three; memory is read less often, see `_factored`.
     """
-    sizes = Sizes(clipping_threshold, 1e-3 if multiply_by_parameter_scale else None)
-    return _link(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps, sizes)
+    sizes = Sizes(clipping_threshold, 1e-3 if multiply_by_parameter_scale else None, per_leaf)
+    return _link(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps, sizes, longest_axes)
 
 
 @optimizer(
@@ -225,10 +261,13 @@ def adafactor(
     clipping_threshold: Limit | None = 1.0,
     momentum: Decay | None = None,
     dtype_momentum: DType | None = None,
-    weight_decay: Hyper = 0.0,
+    weight_decay: Hyper | None = 0.0,
     eps: Hyper = 1e-30,
     factored: bool = True,
     mask: Selection = None,
+    *,
+    longest_axes: bool = False,
+    per_leaf: bool = False,
 ):
     """Adafactor: p = p - lr * max(rms(p), 1e-3) * u / max(1, rms(u) / clipping_threshold) - weight_decay * p.
 
@@ -244,6 +283,8 @@ def adafactor(
         clipping_threshold,
         eps,
         factored,
+        longest_axes=longest_axes,
+        per_leaf=per_leaf,
     )
     rate = () if learning_rate is None else (scale_by_learning_rate(learning_rate, flip_sign=False),)
     average = () if momentum is None else (ema(momentum, debias=False, accumulator_dtype=dtype_momentum),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.masks import partition
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
+from gradchain.core.slots import Leaf
 from gradchain.core.transform import Transform, optimizer, transform
 from gradchain.math.numerics import norm, safe_divide
 from gradchain.rules.adaptive.adam import scale_by_adam
@@ -26,6 +28,12 @@ from gradchain.rules.parts.decay import add_decayed_weights, optional_decay
 MATRICES = frozenset({"matrices"})
 
 
+def _norms(leaf: Leaf, per_leaf: bool, *arrays: Array) -> Iterator[Array]:
+    """The norm of each array, of a leaf or of its layers."""
+    axes = None if per_leaf else leaf.axes.matrix
+    return (norm(x, axes, keepdims=True) for x in arrays)
+
+
 def _ratio(p_norm: Array, u_norm: Array, coefficient, eps) -> Array:
     """coefficient * |p| / (|u| + eps), 1 where either norm is 0: such a layer would never move."""
     ratio = safe_divide(coefficient * p_norm, u_norm + eps)
@@ -33,7 +41,9 @@ def _ratio(p_norm: Array, u_norm: Array, coefficient, eps) -> Array:
 
 
 @transform(paper="arXiv:1904.00962", traits=MATRICES)
-def scale_by_trust_ratio(min_norm: Hyper = 0.0, trust_coefficient: Hyper = 1.0, eps: Hyper = 0.0):
+def scale_by_trust_ratio(
+    min_norm: Hyper = 0.0, trust_coefficient: Hyper = 1.0, eps: Hyper = 0.0, *, per_leaf: bool = False
+):
     """Scale a leaf, or each layer of a stack, to the norm of its weights.
 
     u = g * trust_coefficient * |p| / (|g| + eps), u = g where |p| or |g| is 0
@@ -41,7 +51,7 @@ def scale_by_trust_ratio(min_norm: Hyper = 0.0, trust_coefficient: Hyper = 1.0, 
     """
 
     def step(g, p, *, leaf):
-        p_norm, g_norm = (jnp.maximum(norm(x, leaf.axes.matrix, keepdims=True), min_norm) for x in (p, g))
+        p_norm, g_norm = (jnp.maximum(n, min_norm) for n in _norms(leaf, per_leaf, p, g))
         return g * _ratio(p_norm, g_norm, trust_coefficient, eps)
 
     return leafwise(None, step)
@@ -56,6 +66,8 @@ def lamb(
     eps_root: Hyper = 0.0,
     weight_decay: Hyper = 0.0,
     mask: Selection = None,
+    *,
+    per_leaf: bool = False,
 ):
     """LAMB: p = p - lr * |p| / |u| * u, u = m' / (sqrt(v') + eps) + weight_decay * p; norms per layer.
 
@@ -64,7 +76,7 @@ def lamb(
     return chain(
         scale_by_adam(b1, b2, eps, eps_root),
         *optional_decay(weight_decay, mask),
-        scale_by_trust_ratio(),
+        scale_by_trust_ratio(per_leaf=per_leaf),
         scale_by_learning_rate(learning_rate),
     )
 
@@ -75,16 +87,23 @@ def scale_by_lars(
     trust_coefficient: Hyper = 0.001,
     eps: Hyper = 0.0,
     mask: Selection = None,
+    *,
+    norm_of_sum: bool = False,
+    per_leaf: bool = False,
 ):
     """Decay and scale by the local rate of LARS, per layer.
 
     u = trust_coefficient * |p| / (|g| + weight_decay * |p| + eps) * (g + weight_decay * p)
-    The factor is 1 where |p| or |g| + weight_decay * |p| is 0. The denominator is the paper's; Optax has
-    |g + weight_decay * p|.
+    The factor is 1 where |p| or |g| + weight_decay * |p| is 0. The denominator is the paper's.
+    norm_of_sum: it has |g + weight_decay * p|, as in Optax.
     """
 
     def step(g, p, *, leaf):
-        p_norm, g_norm = (norm(x, leaf.axes.matrix, keepdims=True) for x in (p, g))
+        if norm_of_sum:
+            u = g + weight_decay * p
+            p_norm, u_norm = _norms(leaf, per_leaf, p, u)
+            return _ratio(p_norm, u_norm, trust_coefficient, eps) * u
+        p_norm, g_norm = _norms(leaf, per_leaf, p, g)
         u_norm = g_norm + weight_decay * p_norm
         return _ratio(p_norm, u_norm, trust_coefficient, eps) * (g + weight_decay * p)
 
@@ -111,13 +130,13 @@ class _Groups:
         return jax.tree.structure(params).unflatten([names[pair] for pair in picked])
 
 
-def _local_rate(weight_decay, mask, trust_coefficient, eps, trust_ratio_mask) -> Transform:
+def _local_rate(weight_decay, mask, trust_coefficient, eps, trust_ratio_mask, **norms) -> Transform:
     if not optional_decay(weight_decay) or values.key(mask) == values.key(trust_ratio_mask):
-        return scale_by_lars(weight_decay, trust_coefficient, eps, trust_ratio_mask)
+        return scale_by_lars(weight_decay, trust_coefficient, eps, trust_ratio_mask, **norms)
     groups = {
-        "both": scale_by_lars(weight_decay, trust_coefficient, eps),
+        "both": scale_by_lars(weight_decay, trust_coefficient, eps, **norms),
         "decay": add_decayed_weights(weight_decay),
-        "ratio": scale_by_lars(0.0, trust_coefficient, eps),
+        "ratio": scale_by_lars(0.0, trust_coefficient, eps, **norms),
         "neither": identity(),
     }
     return partition(groups, _Groups(mask, trust_ratio_mask))
@@ -143,14 +162,18 @@ def lars(
     trust_ratio_mask: Selection = None,
     momentum: Fraction = 0.9,
     nesterov: bool = False,
+    *,
+    norm_of_sum: bool = False,
+    per_leaf: bool = False,
 ):
     """LARS: v = momentum v + lr * u;  p = p - v, u from `scale_by_lars`.
 
     `mask` says which leaves decay, `trust_ratio_mask` which have a trust ratio; the others' is 1. Biases and
     normalisation scales are commonly left out of both.
     """
+    norms = {"norm_of_sum": norm_of_sum, "per_leaf": per_leaf}
     return chain(
-        _local_rate(weight_decay, mask, trust_coefficient, eps, trust_ratio_mask),
+        _local_rate(weight_decay, mask, trust_coefficient, eps, trust_ratio_mask, **norms),
         scale_by_learning_rate(learning_rate),
         trace(momentum, nesterov),
     )

@@ -1,5 +1,13 @@
 """Updates of whole matrices."""
 
-from gradchain.rules.matrix.muon import muon, scale_by_muon, scale_by_shape
+from gradchain.rules.matrix.dimensions import MuonDimensionNumbers, matrices_alone
+from gradchain.rules.matrix.muon import ScaleByMuonState, muon, scale_by_muon, scale_by_shape
 
-__all__ = ["muon", "scale_by_muon", "scale_by_shape"]
+__all__ = [
+    "MuonDimensionNumbers",
+    "ScaleByMuonState",
+    "matrices_alone",
+    "muon",
+    "scale_by_muon",
+    "scale_by_shape",
+]

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +28,22 @@ from gradchain.math import numerics
 from gradchain.matrices.linalg import QUINTIC, Preconditioning, Triple, newton_schulz
 from gradchain.matrices.per_matrix import per_matrix, sides
 from gradchain.rules.adaptive.adam import scale_by_adam
+from gradchain.rules.matrix.dimensions import Dimensions, dimensioned, numbers_of, read
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
-Coefficients = Triple | Sequence[Triple]
+Coefficients = Triple | Sequence[Triple] | Literal["standard", "dion"]
+NAMED: dict[str, Triple | Sequence[Triple]] = {
+    "standard": QUINTIC,
+    "dion": (
+        (4.0848, -6.8946, 2.9270),
+        (3.9505, -6.3029, 2.6377),
+        (3.7418, -5.5913, 2.3037),
+        (2.8769, -3.1427, 1.2046),
+        (2.8366, -3.0525, 1.2012),
+    ),
+}
 MAX_STEPS = 100  # of Newton-Schulz: five are usual, each one is part of the program
 
 
@@ -57,7 +68,8 @@ LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier
 
 
 def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
-    """The coefficients of every step: one triple for all of them, or one for each."""
+    """The coefficients of every step: one triple for all of them, or one for each; or the name of these."""
+    ns_coeffs = NAMED[ns_coeffs] if isinstance(ns_coeffs, str) else ns_coeffs
     one = bool(ns_coeffs) and isinstance(ns_coeffs[0], int | float)
     count = ns_steps if one else len(ns_coeffs)
     given: Any = [ns_coeffs] if one else list(ns_coeffs)
@@ -95,6 +107,8 @@ def scale_by_muon(
     nesterov: bool = True,
     adaptive: bool = False,
     preconditioning: Preconditioning = "frobenius",
+    weight_dimension_numbers: Dimensions = None,
+    eps_floor: bool = False,
     bias_correction: bool = False,
     precision: str | None = None,
 ):
@@ -103,13 +117,13 @@ def scale_by_muon(
     m = beta m + (1 - beta) g;  m' = m, with nesterov beta m + (1 - beta) g;  u = newton_schulz(m' / |m'|)
     adaptive: u is multiplied by <m', u>, arXiv:2409.20325. `ns_coeffs` is one (a, b, c) for ns_steps steps,
     or one for each step; `precision` that of the products, see `linalg.newton_schulz`.
-    The leaf's axes say what rows and columns are; stacked layers are matrices of their own, a vector is a
-    matrix of one row. Optax corrects the bias of m, the papers do not: bias_correction=True is Optax's.
+    The leaf's axes say what rows and columns are, or a tree of `MuonDimensionNumbers` does; stacked layers
+    are matrices of their own, a vector is a matrix of one row. bias_correction: that of m, as in Optax.
     """
     coefficients = steps_of(ns_coeffs, ns_steps)
 
     def orthogonal(x):  # [k, m, n]
-        return newton_schulz(x, coefficients, eps, precision, preconditioning)
+        return newton_schulz(x, coefficients, eps, precision, preconditioning, eps_floor)
 
     def momentum(g, mu, t):
         mu = numerics.ema(mu, g, beta)
@@ -117,9 +131,11 @@ def scale_by_muon(
             return (numerics.ema(mu, g, beta) if nesterov else mu), mu
         if not nesterov:
             return numerics.debias(mu, beta, t), mu
-        return beta * numerics.debias(mu, beta, t + 1) + (1 - beta) * numerics.debias(g, beta, t), mu
+        return numerics.debias_ahead(mu, g, beta, t), mu
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
+        if weight_dimension_numbers is not None:
+            leaves = read(leaves, weight_dimension_numbers, updates)
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
         old = jax.tree.leaves(s.mu)
         rows = zip(grads, old, counts, strict=True)
@@ -160,10 +176,14 @@ class _Groups:
     """Labels: "muon" for the chosen leaves that have rows and columns, "adam" for the others."""
 
     chosen: Selection
+    numbers: Dimensions = None
 
     def __call__(self, params) -> Any:
         leaves, treedef = jax.tree.flatten(params)
         paths = tree.paths(params)
+        if self.numbers is not None:
+            found = numbers_of(self.numbers, params)
+            return treedef.unflatten(["adam" if n is None else "muon" for n in found])
         if self.chosen is None:
             picked: Sequence[bool] = [not LOOKED_UP.search(path.lower()) for path in paths]
         else:
@@ -197,8 +217,12 @@ def muon(
     adam_eps_root: Hyper = 0.0,
     adam_weight_decay: Hyper = 0.0,
     adam_learning_rate: Hyper | None = None,
-    muon_mask: Selection = None,
+    muon_weight_dimension_numbers: Dimensions = None,
     consistent_rms: Hyper | None = None,
+    muon_mask: Selection = None,
+    adam_mask: Selection = None,
+    adam_nesterov: bool = False,
+    eps_floor: bool = False,
     bias_correction: bool = False,
     precision: str | None = None,
 ):
@@ -206,8 +230,11 @@ def muon(
 
     u is the orthogonal momentum, see `scale_by_muon`, the scale that of `scale_by_shape`. `muon_mask` selects
     among the leaves with rows and columns; None: all but embeddings and heads, by the names in their paths.
-    The others take adam_learning_rate, or the same as the matrices, and Adam's eps is `eps`.
+    muon_weight_dimension_numbers, a tree of `MuonDimensionNumbers` or a function of the parameters that
+    makes one, replaces names and axes: leaves of None are the others; `matrices_alone` is Optax's default.
+    The others take adam_learning_rate, or the same as the matrices; adam_mask=None is `mask`, eps Adam's too.
     """
+    groups_of = _Groups(muon_mask, muon_weight_dimension_numbers)
     matrices = (
         scale_by_muon(
             ns_coeffs,
@@ -218,6 +245,7 @@ def muon(
             nesterov=nesterov,
             adaptive=adaptive,
             preconditioning=preconditioning,
+            eps_floor=eps_floor,
             bias_correction=bias_correction,
             precision=precision,
         ),
@@ -225,14 +253,17 @@ def muon(
         *optional_decay(weight_decay, mask),
     )
     others = (
-        scale_by_adam(adam_b1, adam_b2, eps, adam_eps_root, mu_dtype),
-        *optional_decay(adam_weight_decay, mask),
+        scale_by_adam(adam_b1, adam_b2, eps, adam_eps_root, mu_dtype, nesterov=adam_nesterov),
+        *optional_decay(adam_weight_decay, mask if adam_mask is None else adam_mask),
     )
     if adam_learning_rate is None:
         groups = {"muon": chain(*matrices), "adam": chain(*others)}
-        return chain(partition(groups, _Groups(muon_mask)), scale_by_learning_rate(learning_rate))
-    groups = {
-        "muon": chain(*matrices, scale_by_learning_rate(learning_rate)),
-        "adam": chain(*others, scale_by_learning_rate(adam_learning_rate)),
-    }
-    return partition(groups, _Groups(muon_mask))
+        made = chain(partition(groups, groups_of), scale_by_learning_rate(learning_rate))
+    else:
+        groups = {
+            "muon": chain(*matrices, scale_by_learning_rate(learning_rate)),
+            "adam": chain(*others, scale_by_learning_rate(adam_learning_rate)),
+        }
+        made = partition(groups, groups_of)
+    numbers = muon_weight_dimension_numbers
+    return made if numbers is None else dimensioned(made, numbers)

@@ -1,5 +1,19 @@
 """Gradient descent and momentum."""
 
-from gradchain.rules.momentum.sgd import sgd, trace
+from gradchain.rules.momentum.optimistic import (
+    OptimisticGradientState,
+    optimistic_gradient_descent,
+    scale_by_optimistic_gradient,
+)
+from gradchain.rules.momentum.private import dpsgd
+from gradchain.rules.momentum.sgd import TraceState, sgd, trace
 
-__all__ = ["sgd", "trace"]
+__all__ = [
+    "OptimisticGradientState",
+    "TraceState",
+    "dpsgd",
+    "optimistic_gradient_descent",
+    "scale_by_optimistic_gradient",
+    "sgd",
+    "trace",
+]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import slots
+from gradchain.core import slots, tree
 from gradchain.core.hyper import Hyper, Signed
 from gradchain.core.leafwise import leafwise
 from gradchain.core.transform import transform
+from gradchain.math.numerics import real_dtype
 
 
 @transform(traits=frozenset({"any_leaf"}))
@@ -46,14 +48,31 @@ class ScaleByLearningRateState(NamedTuple):
 
 
 @transform(record=("learning_rate",), example=lambda: {"learning_rate": 0.1})
-def scale_by_learning_rate(learning_rate: Hyper, *, flip_sign: bool = True):
+def scale_by_learning_rate(learning_rate: Hyper | None = None, *, flip_sign: bool = True):
     """Descend: u = -learning_rate * g. The last link of an optimizer, as a rule.
 
     The state holds the learning rate of the last step, also when it is constant, for `metrics`.
-    flip_sign=False leaves the sign.
+    flip_sign=False leaves the sign. Without a learning rate updates are left as they are, the sign too.
     """
+    if learning_rate is None:
+        return leafwise(None, lambda g: g)
     sign = -1 if flip_sign else 1
     return leafwise(ScaleByLearningRateState, lambda g, s: (sign * learning_rate * g, s))
+
+
+@jax.jit
+def scaled(g: Array, factor: Array) -> Array:
+    """factor * g, in float32 at least: for links that work on whole trees."""
+    g = tree.wide(g)
+    return g * factor.astype(real_dtype(g))
+
+
+def loss_of(value: Array, dtype, who: str) -> Array:
+    """The extra argument `value` as a number of the dtype; an error for anything else than a scalar."""
+    value = jnp.asarray(value, dtype)
+    if value.ndim:
+        raise ValueError(f"{who}: value has shape {list(value.shape)}; expected the loss, a scalar")
+    return value
 
 
 class ZeroNansState(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -10,9 +11,10 @@ from jax import Array
 from gradchain.core import tree
 from gradchain.core.hyper import Hyper, Limit
 from gradchain.core.leafwise import leafwise
-from gradchain.core.slots import Axes, scalar, shared
+from gradchain.core.slots import scalar, shared
 from gradchain.core.transform import transform
 from gradchain.math.numerics import abs2, norm, rms, safe_divide, safe_sqrt
+from gradchain.types import EmptyState
 
 
 def shrink(size: Array, limit) -> Array:
@@ -20,16 +22,17 @@ def shrink(size: Array, limit) -> Array:
     return jnp.minimum(1, safe_divide(limit, size, otherwise=1))
 
 
+def clipped(x: Array, limit) -> Array:
+    """Each element clipped to [-limit, limit]; a complex one to that absolute value."""
+    if jnp.iscomplexobj(x):
+        return x * shrink(safe_sqrt(abs2(x)), limit)
+    return jnp.clip(x, -limit, limit)
+
+
 @transform(example=lambda: {"max_delta": 0.5})
 def clip(max_delta: Limit):
     """Clip each element to [-max_delta, max_delta]; a complex one to that absolute value."""
-
-    def step(g):
-        if jnp.iscomplexobj(g):
-            return g * shrink(safe_sqrt(abs2(g)), max_delta)
-        return jnp.clip(g, -max_delta, max_delta)
-
-    return leafwise(None, step)
+    return leafwise(None, lambda g: clipped(g, max_delta))
 
 
 class GlobalNormState(NamedTuple):
@@ -59,36 +62,58 @@ def clip_by_global_norm(max_norm: Limit):
 
 
 @transform(paper="arXiv:1804.04235", example=lambda: {"threshold": 0.5}, traits=frozenset({"matrices"}))
-def clip_by_block_rms(threshold: Limit):
+def clip_by_block_rms(threshold: Limit, *, per_leaf: bool = False):
     """Scale a leaf so that its root mean square is at most the threshold; each layer of a stack by itself.
 
     u = g / max(1, rms(g) / threshold)
     """
 
     def step(g, *, leaf):
-        return g * shrink(rms(g, leaf.axes.matrix, keepdims=True), threshold)
+        return g * shrink(rms(g, None if per_leaf else leaf.axes.matrix, keepdims=True), threshold)
 
     return leafwise(None, step)
 
 
-def unitwise_norm(x: Array, axes: Axes) -> Array:
-    """The norm of each unit, the weights that make one output, with axes of length 1 for those summed over.
+AdaptiveGradClipState = EmptyState  # in Optax's form of a state
 
-    A unit is a column of a matrix (of each matrix of a stack), and the whole of a vector.
+
+def unitwise_norm(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
+    """The norm of each unit, the weights that make one output, spread over the shape of x.
+
+    `axis` is what a norm is taken over. None guesses it from the shape: all axes where one at most is longer
+    than 1, the first up to rank 3, all but the last beyond, as of a convolution kernel.
     """
-    return norm(x, axes.rows or axes.cols, keepdims=True)
+    x = jnp.asarray(x)
+    if axis is None:
+        short = sum(n != 1 for n in x.shape) <= 1
+        axis = tuple(range(x.ndim if short else 1 if x.ndim <= 3 else x.ndim - 1))
+    return jnp.broadcast_to(norm(x, _axes(axis), keepdims=True), x.shape)
+
+
+def _axes(axis: int | Sequence[int]) -> tuple[int, ...]:
+    return (axis,) if isinstance(axis, int) else tuple(axis)
+
+
+def unitwise_clip(g_norm: Array, max_norm: Array, grad: Array, div_eps: Any = 1e-6) -> Array:
+    """Clip the gradient of units: grad where g_norm < max_norm, else grad * max_norm / max(g_norm, div_eps).
+
+    Norms are as `unitwise_norm` gives them. Source: arXiv:2102.06171.
+    """
+    return grad * jnp.where(g_norm < max_norm, 1, max_norm / jnp.maximum(g_norm, div_eps))
 
 
 @transform(paper="arXiv:2102.06171", example=lambda: {"clipping": 0.1}, traits=frozenset({"matrices"}))
-def adaptive_grad_clip(clipping: Limit, eps: Hyper = 1e-3):
+def adaptive_grad_clip(clipping: Limit, eps: Hyper = 1e-3, axis: int | tuple[int, ...] | None = None):
     """Clip the gradient of each unit to a multiple of the norm of its weights.
 
-    u = g * min(1, clipping * max(|p|, eps) / |g|), norms by unit, see `unitwise_norm`; the leaf's axes say
-    what a unit is (Optax guesses from the rank and takes an `axis`).
+    u = g * min(1, clipping * max(|p|, eps) / |g|), norms by unit: a column of a matrix (of each matrix of a
+    stack), the whole of a vector, as the leaf's axes say, or with `axis` the numbers along these axes (Optax
+    guesses from the rank, see `unitwise_norm`).
     """
 
     def step(g, p, *, leaf):
-        limit = clipping * jnp.maximum(unitwise_norm(p, leaf.axes), eps)
-        return g * shrink(unitwise_norm(g, leaf.axes), limit)
+        axes = leaf.axes.rows or leaf.axes.cols if axis is None else _axes(axis)
+        limit = clipping * jnp.maximum(norm(p, axes, keepdims=True), eps)
+        return g * shrink(norm(g, axes, keepdims=True), limit)
 
     return leafwise(None, step)

@@ -1,4 +1,4 @@
-"""Penalties on the parameters: weight decay (L2), L1 as a gradient and as a proximal step."""
+"""Penalties on the parameters: weight decay (L2) and L1, as gradients and as proximal steps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,31 @@ def proximal_l1(strength: Hyper = 0.0, mask: Selection = None):
     return leafwise(None, lambda g, p: soft_threshold(p + g, strength) - p, where=mask)
 
 
+@transform(paper="arXiv:2208.06677", example=lambda: {"learning_rate": 0.1, "weight_decay": 0.01})
+def proximal_decay(learning_rate: Hyper, weight_decay: Hyper = 0.0, mask: Selection = None):
+    """Shrink what the step leads to, the proximal step of weight_decay / 2 * |p|^2: the last link of a chain.
+
+    p + u becomes (p + u) / (1 + learning_rate * weight_decay), learning_rate that of the chain.
+    """
+
+    def step(g, p):
+        strength = learning_rate * weight_decay
+        return (g - strength * p) / (1 + strength)
+
+    return leafwise(None, step, where=mask)
+
+
 def optional_decay(weight_decay: Hyper, mask: Selection = None) -> tuple[Transform, ...]:
     """`add_decayed_weights` for a chain, or no link for the number 0, which would read p for nothing."""
-    absent = weight_decay is None or (isinstance(weight_decay, int | float) and weight_decay == 0)
-    return () if absent else (add_decayed_weights(weight_decay, mask),)
+    return () if _is_zero(weight_decay) else (add_decayed_weights(weight_decay, mask),)
+
+
+def optional_proximal_decay(
+    learning_rate: Hyper, weight_decay: Hyper, mask: Selection = None
+) -> tuple[Transform, ...]:
+    """`proximal_decay` for a chain, or no link for the number 0."""
+    return () if _is_zero(weight_decay) else (proximal_decay(learning_rate, weight_decay, mask),)
+
+
+def _is_zero(weight_decay: Hyper) -> bool:
+    return weight_decay is None or (isinstance(weight_decay, int | float) and weight_decay == 0)

@@ -1,5 +1,17 @@
 """The sign of a momentum."""
 
-from gradchain.rules.sign.lion import lion, scale_by_lion
+from gradchain.rules.sign.lion import ScaleByLionState, lion, scale_by_lion
+from gradchain.rules.sign.rprop import ScaleByRpropState, rprop, scale_by_rprop
+from gradchain.rules.sign.signs import scale_by_sign, sign_sgd, signum
 
-__all__ = ["lion", "scale_by_lion"]
+__all__ = [
+    "ScaleByLionState",
+    "ScaleByRpropState",
+    "lion",
+    "rprop",
+    "scale_by_lion",
+    "scale_by_rprop",
+    "scale_by_sign",
+    "sign_sgd",
+    "signum",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -14,7 +14,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import ema
+from gradchain.math.numerics import abs2, ema
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -27,14 +27,30 @@ class ScaleByLionState(NamedTuple):
 
 
 @transform(paper="arXiv:2302.06675")
-def scale_by_lion(b1: Fraction = 0.9, b2: Decay = 0.99, mu_dtype: DType | None = None):
+def scale_by_lion(
+    b1: Fraction = 0.9,
+    b2: Decay = 0.99,
+    mu_dtype: DType | None = None,
+    *,
+    mode: Literal["hard", "smooth", "refined"] = "hard",
+    smooth_beta: float = 1.0,
+):
     """Scale by Lion.
 
-    u = sign(b1 m + (1 - b1) g), 0 at 0 and x / |x| of a complex x;  m = b2 m + (1 - b2) g
+    u = sign(x), x = b1 m + (1 - b1) g;  m = b2 m + (1 - b2) g;  sign is 0 at 0 and x / |x| of a complex x
+    mode: "smooth" has tanh(smooth_beta * x) for the sign, "refined" x itself where |x| < 1.
     """
 
+    def sign(x):
+        match mode:
+            case "smooth":
+                return jnp.tanh(smooth_beta * x)
+            case "refined":
+                return jnp.where(abs2(x) < 1, x, jnp.sign(x))
+        return jnp.sign(x)
+
     def step(g, s):
-        return jnp.sign(ema(s.mu, g, b1)), ScaleByLionState(s.count, ema(s.mu, g, b2))
+        return sign(ema(s.mu, g, b1)), ScaleByLionState(s.count, ema(s.mu, g, b2))
 
     return leafwise(ScaleByLionState, step, ages=False, mu=typed(zeros, mu_dtype))
 

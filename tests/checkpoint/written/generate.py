@@ -57,8 +57,16 @@ def registry() -> dict:
         paths = {
             jax.tree_util.keystr(p, simple=True, separator="/"): f"{x.dtype}{list(x.shape)}" for p, x in slots
         }
-        found[name] = {"config": gc.to_config(tx), "state": paths}
+        found[name] = {"config": config_of(tx), "state": paths}
     return found
+
+
+def config_of(tx: gc.Transform):
+    """The config of a transform, None of one that is made with a function."""
+    try:
+        return gc.to_config(tx)
+    except gc.ConfigError:
+        return None
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradchain as gc
+from gradchain.types import init_empty_state
 from tests.rules.steps import close, draw, problem, stack_is_layers, take
 
 
@@ -103,3 +104,36 @@ def test_adaptive_starts_from_zero_weights():
 @pytest.mark.parametrize("tx", [gc.clip_by_block_rms(0.5), gc.adaptive_grad_clip(0.2)], ids=str)
 def test_a_stack_is_its_layers(tx):
     stack_is_layers(tx)
+
+
+UNITS = [(), (1, 5, 1), (2, 4, 3), (2, 3, 4, 5)]
+
+
+def test_units_by_hand_are_optax():
+    optax = pytest.importorskip("optax")
+    for shape in UNITS:
+        x, g = draw({"x": shape}, 0)["x"], draw({"x": shape}, 1)["x"]
+        norms = gc.unitwise_norm(x)
+        close(norms, optax.transforms.unitwise_norm(x), 1e-6)
+        args = (gc.unitwise_norm(g), 0.5 * norms, g)
+        close(gc.unitwise_clip(*args), optax.transforms.unitwise_clip(*args), 1e-6)
+    x, g = draw({"x": (4, 3)})["x"], draw({"x": (4, 3)}, 1)["x"]
+    for axis in (0, 1, (0, 1)):
+        close(gc.unitwise_norm(x, axis), optax.transforms.unitwise_norm(x, axis), 1e-6)
+        tx, other = gc.adaptive_grad_clip(0.1, 1e-3, axis), optax.adaptive_grad_clip(0.1, 1e-3, axis)
+        close(tx.update(g, tx.init(x), x)[0], other.update(g, other.init(x), x)[0], 1e-5)
+    assert float(gc.unitwise_clip(jnp.zeros(()), jnp.zeros(()), jnp.zeros(()))) == 0
+
+
+def test_keep_params_nonnegative():
+    p, g = jnp.array([1.0, 1.0, 0.0, -2.0]), jnp.array([-0.5, -3.0, -1.0, 1.0])
+    tx = gc.chain(gc.identity(), gc.keep_params_nonnegative())
+    assert tx.step(g, tx.init(p), p)[0].tolist() == [0.5, 0.0, 0.0, 0.0]
+    optax = pytest.importorskip("optax")
+    other = optax.keep_params_nonnegative()
+    close(tx.update(g, tx.init(p), p)[0], other.update(g, other.init(p), p)[0])
+
+
+def test_states_of_what_keeps_none():
+    states = [gc.AdaptiveGradClipState(), gc.NonNegativeParamsState(), init_empty_state({"w": jnp.ones(2)})]
+    assert states == [(), (), ()]

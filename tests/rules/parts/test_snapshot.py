@@ -1,6 +1,8 @@
 """snapshot: what is measured, where it is read, and that nothing else changes."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import gradchain as gc
@@ -30,8 +32,13 @@ def test_start_is_zero_and_the_last_link_may_apply():
     assert float(gc.metrics(state)["size"]) == pytest.approx(float(gc.global_norm(g)))
 
 
-def test_a_measure_is_one_number():
+def test_a_measure_may_be_a_tree():
     params, (g, *_) = problem()
-    tx = gc.snapshot("columns", lambda u: jnp.sum(u["kernel"], 0))
-    with pytest.raises(ValueError, match=r"columns.*shape \[3\]"):
-        tx.update(g, tx.init(params))
+    tx = gc.snapshot("sums", lambda u: {"columns": jnp.sum(u["kernel"], 0), "n": jnp.asarray(3)})
+    state = tx.init(params)
+    assert not np.any(state["snapshot"].measurement["sums"]["columns"])
+    _, new = tx.update(g, state)
+    assert jax.tree.map(jnp.shape, new) == jax.tree.map(jnp.shape, state)
+    found = gc.metrics(new)["sums"]
+    assert found["n"] == 3
+    np.testing.assert_allclose(found["columns"], jnp.sum(g["kernel"], 0), rtol=1e-6)

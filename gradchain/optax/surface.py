@@ -1,0 +1,158 @@
+"""Transforms as Optax's: pairs of functions whose state has Optax's form."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradchain.core import tree
+from gradchain.core.codec import Plan
+from gradchain.core.transform import Context, Transform
+from gradchain.optax.describe import form
+from gradchain.optax.form import Form, FormError
+from gradchain.optax.types import GradientTransformationExtraArgs, MaskedNode
+
+PyTree = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """The two functions of a transform on states in Optax's form."""
+
+    tx: Transform
+
+    @functools.cached_property
+    def form(self) -> Form:
+        """Where everything stands."""
+        return form(self.tx)
+
+    def init(self, params: PyTree) -> Any:
+        """The state for parameters, in Optax's form."""
+        params = arrays(params)
+        return self.formed(self.tx.init(params, plan=plan_of(params)), params)
+
+    def update(self, updates: PyTree, state: Any, params: PyTree = None, **extra: Any) -> tuple[PyTree, Any]:
+        """Updates to add to the parameters, and the new state, in the form that the old one has."""
+        return self._run(updates, state, params, extra, False)
+
+    def step(self, grads: PyTree, state: Any, params: PyTree, **extra: Any) -> tuple[PyTree, Any]:
+        """The new parameters and state: update and apply in one."""
+        return self._run(grads, state, params, extra, True)
+
+    def _run(self, updates, state, params, extra, apply):
+        updates, params = arrays(updates), None if params is None else arrays(params)
+        ctx = Context(extra, apply, plan_of(updates))
+        if self.form.shows_nothing:  # whatever state is given
+            return self.tx.run(updates, self.form.start(), params, ctx)[0], state
+        out, new = self.tx.run(updates, self.flat(state, updates), params, ctx)
+        return out, new if self.is_flat(state) else self.formed(new, updates)
+
+    def formed(self, state: Mapping[str, Any], params: PyTree) -> Any:
+        """Optax's form of a state of links."""
+        return self.form.out(state, params)
+
+    def is_flat(self, state: Any) -> bool:
+        """Whether a state is one of links rather than in Optax's form."""
+        return isinstance(state, Mapping) and set(state) == set(self.tx.body.keys)
+
+    def flat(self, state: Any, params: PyTree) -> dict[str, Any]:
+        """The state of links, of one in either form."""
+        if self.is_flat(state) or not self.tx.body.keys:
+            return state
+        try:
+            return self.form.into(state, params)
+        except FormError as error:
+            raise ValueError(
+                f"{self.tx.name}: in the state {error}; it belongs to another optimizer: make a new one with "
+                "init(params)"
+            ) from None
+
+
+def plan_of(whole: PyTree) -> Plan:
+    """The plan under which another library's transformation sees MaskedNode for what a mask leaves out."""
+    treedef, paths = jax.tree.structure(whole), frozenset(tree.paths(whole))
+
+    def lift(values: PyTree) -> PyTree:
+        if (
+            jax.tree.structure(values) == treedef
+            or not isinstance(values, Mapping)
+            or not paths >= set(values)
+        ):
+            return values
+        return tree.map_paths(lambda path, _: values.get(path, MaskedNode()), whole)
+
+    return Plan(lift=lift)
+
+
+def arrays(values: PyTree) -> PyTree:
+    """Numbers of Python as arrays: Optax takes them for parameters and gradients."""
+    leaves, treedef = jax.tree.flatten(values)
+    if not any(isinstance(x, float | int | complex) for x in leaves):
+        return values
+    return treedef.unflatten([_array(x) for x in leaves])
+
+
+def _array(x: Any) -> Any:
+    if isinstance(x, bool) or not isinstance(x, float | int | complex):
+        return x
+    return jnp.asarray(x, jnp.result_type(complex if isinstance(x, complex) else float))
+
+
+class Transformation(GradientTransformationExtraArgs):
+    """A transform of gradchain as Optax's pair (init, update), with Optax's form of the state."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, tx: Transform) -> Transformation:
+        """The pair of a transform."""
+        run = Run(tx)
+        return cls(run.init, run.update)
+
+    @property
+    def run(self) -> Run | None:
+        """What both functions are methods of; None where one was replaced."""
+        ours = {getattr(f, "__self__", None) for f in self}
+        return ours.pop() if len(ours) == 1 and isinstance(next(iter(ours)), Run) else None
+
+    @property
+    def transform(self) -> Transform | None:
+        """The transform itself, whose state is a dict of links; None where a function was replaced."""
+        return None if self.run is None else self.run.tx
+
+    def __getattr__(self, name: str) -> Any:
+        if self.run is None or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.run if name in ("step", "flat", "formed") else self.run.tx, name)
+
+    def __repr__(self) -> str:
+        return repr(self.transform) if self.run else super().__repr__()
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Transformation) and self.run and other.run:
+            return self.run.tx == other.run.tx
+        return tuple.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return hash(self.transform) if self.run else tuple.__hash__(self)
+
+    def __reduce__(self):
+        return (Transformation.of, (self.transform,)) if self.run else (Transformation, tuple(self))
+
+
+def surface(factory: Callable[..., Transform], **numbers: Any) -> Callable[..., Any]:
+    """A factory whose transforms are Optax's pairs; `numbers` are arguments that give Optax's numbers."""
+
+    @functools.wraps(factory)
+    def call(*args: Any, **kwargs: Any) -> Transformation:
+        return Transformation.of(factory(*args, **{**numbers, **kwargs}))
+
+    return call
+
+
+__all__ = ["Run", "Transformation", "surface"]

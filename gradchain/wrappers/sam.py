@@ -1,0 +1,153 @@
+"""SAM: steps by gradients from where the loss is highest nearby."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gradchain.core import ages, tree
+from gradchain.core.compose import chain
+from gradchain.core.control import when
+from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
+from gradchain.core.slots import copy, counter, shared
+from gradchain.core.transform import Transform, example, wrapper
+from gradchain.math.numerics import compute_dtype, increment
+from gradchain.wrappers.base import Inner, wrap
+
+PyTree = Any
+
+
+class SamSyncState(NamedTuple):
+    steps_since_sync: Array  # [] int32, updates since the optimizer's last step
+    cache: PyTree  # like params, where that step has led
+
+    eval_field = "cache"
+
+
+class SamState(NamedTuple):
+    steps_since_sync: Array  # [] int32, always 0: each update is a step
+
+
+class _Two:
+    """The two transforms within a wrapper of their chain, each with its entries."""
+
+    def __init__(self, inner: Inner):
+        body: Any = inner.tx.body
+        self.ctx = dataclasses.replace(inner.ctx, apply=False)
+        self.links: list[tuple[Transform, dict[str, str]]] = [
+            (link, dict(zip(link.body.keys, names, strict=True)))
+            for link, names in zip(body.links, body.names, strict=True)
+        ]
+
+    def run(self, which: int, updates, state, params):
+        """The updates of one of them, and the state with its entries renewed."""
+        tx, names = self.links[which]
+        out, new = Inner(tx, self.ctx).run(updates, {k: state[v] for k, v in names.items()}, params)
+        return out, {**state, **{names[k]: x for k, x in new.items()}}
+
+    def fresh(self, which: int, state, params):
+        """The state with the entries of one of them as at the start."""
+        tx, names = self.links[which]
+        old = {k: state[v] for k, v in names.items()}
+        new = ages.like(Inner(tx, self.ctx).init(params), old)
+        return {**state, **{names[k]: x for k, x in new.items()}}
+
+
+@wrapper(
+    paper="arXiv:2010.01412",
+    traits=frozenset({"sometimes"}),
+    example=lambda: {"optimizer": example("adam"), "adv_optimizer": example("sgd")},
+    errors=lambda: [
+        ErrorInput({"optimizer": None}, TypeError, ("None is not a gradient transformation",)),
+        ErrorInput({"sync_period": 0}, ValueError, ("sync_period is 0", "at least 1")),
+    ],
+)
+def sam(
+    optimizer: Any,
+    adv_optimizer: Any,
+    sync_period: int = 2,
+    reset_state: bool = True,
+    opaque_mode: bool = False,
+    batch_axis_name: str | None = None,
+):
+    """Sharpness-aware minimization: climb by adv_optimizer, step by the gradient that is found there.
+
+    e = -adv(g(p));  p = p + optimizer(g(p + e)), after sync_period - 1 steps of e, each from the one before
+    Plainly each update is given one gradient: sync_period - 1 updates climb, the next one comes back to
+    where they began and steps from there. opaque_mode: one update does all, and takes the gradients between
+    from the extra argument `grad_fn(params)` or `grad_fn(params, i)`; in shards of a mesh their mean over
+    batch_axis_name. reset_state: the climb starts afresh after each step. The paper's adv_optimizer is
+    chain(normalize(), sgd(rho)). The parameters between are those climbed to; `eval_params` reads the others.
+    """
+    if sync_period < 1:
+        raise ValueError(f"sam: sync_period is {sync_period}; expected at least 1")
+    both = chain(as_transform(optimizer, "sam"), as_transform(adv_optimizer, "sam"))
+
+    def end(inner, out, params):
+        return tree.apply_updates(params, out) if inner.ctx.apply else out
+
+    def opaque(inner, g, s, state, params):
+        two, f, at, here = _Two(inner), inner.extra["grad_fn"], params, g
+        takes_index = _arguments(f) > 1
+        for i in range(sync_period - 1):
+            climb, state = two.run(1, here, state, at)
+            at = tree.apply_updates(at, jax.tree.map(jnp.negative, climb))
+            here = f(at, i) if takes_index else f(at)
+            if batch_axis_name is not None:
+                here = jax.lax.pmean(here, batch_axis_name)
+        if reset_state:
+            state = two.fresh(1, state, params)
+        out, state = two.run(0, here, state, params)
+        return end(inner, out, params), s, state
+
+    def transparent(inner, g, s, state, params):
+        two = _Two(inner)
+        last = s.steps_since_sync == sync_period - 1
+        cache = tree.where(s.steps_since_sync == 0, tree.cast_like(params, s.cache), s.cache)
+
+        def climb(carry, g, params):
+            out, cache, state = carry
+            climbed, state = two.run(1, g, state, params)
+            return jax.tree.map(lambda u, x: -u.astype(x.dtype), climbed, out), cache, state
+
+        def step(carry, g, params):
+            out, cache, state = carry
+            moved, state = two.run(0, g, state, tree.cast_like(cache, params))
+            if reset_state:
+                state = two.fresh(1, state, params)
+            out = jax.tree.map(_back, moved, cache, params, out)
+            return out, tree.cast_like(tree.apply_updates(params, out), cache), state
+
+        zeros = jax.tree.map(lambda p, x: jnp.zeros(p.shape, compute_dtype(p, x)), params, g)
+        carry = when(~last, climb, (zeros, cache, state), g, params)
+        out, cache, state = when(last, step, carry, g, params)
+        count = jnp.where(last, 0, increment(s.steps_since_sync))
+        return end(inner, out, params), s._replace(steps_since_sync=count, cache=cache), state
+
+    if opaque_mode:
+        fields: Any = {"steps_since_sync": shared(counter)}
+        return wrap(SamState, both, opaque, needs=frozenset({"grad_fn"}), fields=fields)
+    return wrap(SamSyncState, both, transparent, fields={"steps_since_sync": shared(counter), "cache": copy})
+
+
+def _back(moved: Array, cache: Array, p: Array, like: Array) -> Array:
+    """From where the climb has led to where it began, and the step from there."""
+    return moved.astype(like.dtype) + (cache.astype(like.dtype) - p.astype(like.dtype))
+
+
+def _arguments(f: Any) -> int:
+    """How many arguments a function takes by position."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return 2
+    return (
+        2 if any(p.kind is p.VAR_POSITIONAL for p in parameters) else sum(p.kind in kinds for p in parameters)
+    )
