@@ -275,6 +275,10 @@ __all__ += types.__all__
 __all__ += wrappers.__all__
 
 
+# Of the wrappers, which trees do not know.
+tree.map_params = tree_utils.tree_map_params = tree_map_params  # pyright: ignore[reportAttributeAccessIssue]
+
+
 if not TYPE_CHECKING:  # to which every name would be there
 
     def __getattr__(name: str):
