@@ -68,7 +68,10 @@ def test_the_hessian_is_asked_for_when_it_is_due():
 
 
 def test_it_converges_by_the_extra_argument():
-    tx, params = gc.sophia(0.1, update_interval=2, weight_decay=0.0), {"b": jnp.zeros(()), "w": jnp.ones(3)}
+    tx, params = (
+        gc.sophia(0.1, 0.5, 0.5, update_interval=2, weight_decay=0.0, gamma=1.0),
+        {"b": jnp.zeros(()), "w": jnp.ones(3)},
+    )
     f = lambda p: quadratic(p) + 4 * p["b"] ** 2  # noqa: E731
     state = tx.init(params)
     step = jax.jit(lambda p, s: tx.step(jax.grad(f)(p), s, p, obj_fn=f))
