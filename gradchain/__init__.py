@@ -5,15 +5,19 @@ from typing import TYPE_CHECKING
 from gradchain import (
     absent,
     assignment,
+    contrib,
     experimental,
     losses,
     microbatching,
     perturbations,
     projections,
     rules,
+    schedules,
     second_order,
+    transforms,
     tree,
     tree_utils,
+    types,
     wrappers,
 )
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
@@ -22,10 +26,11 @@ from gradchain.checkpoint.imported import from_optax
 from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
+from gradchain.checkpoint.torch_state import from_torch
 from gradchain.config import ConfigError, from_config, to_config
 from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
-from gradchain.core.foreign import foreign
+from gradchain.core.foreign import foreign, with_extra_args_support
 from gradchain.core.hyper import Decay, Fraction, Hyper, Limit, Period, Signed, tunable
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
@@ -65,6 +70,7 @@ from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params, schedule_free_eval_params
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
+from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
@@ -114,6 +120,7 @@ from gradchain.tree import (
     update_moment,
     update_moment_per_elem_norm,
 )
+from gradchain.types import *
 from gradchain.wrappers import *
 
 __all__ = [
@@ -146,6 +153,7 @@ __all__ = [
     "chain",
     "codecs",
     "constant_schedule",
+    "contrib",
     "convert",
     "convex_kl_divergence",
     "cosine_decay_schedule",
@@ -163,6 +171,7 @@ __all__ = [
     "freeze",
     "from_config",
     "from_optax",
+    "from_torch",
     "gather_params",
     "generalized_kl_divergence",
     "global_norm",
@@ -224,6 +233,7 @@ __all__ = [
     "scale_gradient",
     "scale_loss",
     "schedule_free_eval_params",
+    "schedules",
     "second_order",
     "set_hyperparams",
     "set_state",
@@ -242,7 +252,9 @@ __all__ = [
     "stored",
     "to_config",
     "transform",
+    "transforms",
     "tree",
+    "tree_map_params",
     "tree_utils",
     "treewise",
     "tunable",
@@ -253,11 +265,13 @@ __all__ = [
     "warmup_cosine_decay_schedule",
     "warmup_exponential_decay_schedule",
     "with_axes",
+    "with_extra_args_support",
     "wrapper",
     "wsd_schedule",
     "zero",
 ]
 __all__ += rules.__all__
+__all__ += types.__all__
 __all__ += wrappers.__all__
 
 

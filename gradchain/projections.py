@@ -150,7 +150,7 @@ def projection_simplex_last(x: Array, scale: ArrayLike = 1) -> Array:
         count = jnp.sum(support, axis=-1, keepdims=True).astype(x.dtype)
         return (jnp.sum(jnp.where(support, u, 0), axis=-1, keepdims=True) - scale) / count
 
-    near = lax.stop_gradient(jnp.maximum(u, -2 * scale))
+    near = lax.stop_gradient(jnp.maximum(u, -2 * scale - 1))
     down = -jnp.sort(-near, axis=-1)
     ranks = lax.broadcasted_iota(x.dtype, x.shape, x.ndim - 1) + 1
     fits = down * ranks > jnp.cumsum(down, axis=-1) - lax.stop_gradient(scale)

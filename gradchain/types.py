@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from jax import Array
@@ -88,3 +88,190 @@ class GradientTransformationExtraArgs(GradientTransformation):
     """One whose update takes extra arguments by name."""
 
     __slots__ = ()
+
+
+# The classes of Optax's states that no link here declares: gradchain.optax gives states in their form.
+
+
+class MaskedState(NamedTuple):
+    inner_state: Any
+
+
+class PartitionState(NamedTuple):
+    inner_states: Mapping[Any, Any]  # label -> MaskedState
+
+
+MultiTransformState = PartitionState
+
+
+class MultiStepsState(NamedTuple):
+    mini_step: Array  # [] int32, microbatches since the last step
+    gradient_step: Array  # [] int32, steps taken
+    inner_opt_state: Any
+    acc_grads: Updates  # like params, their mean or sum
+    skip_state: Any = ()
+
+
+class ApplyEvery(NamedTuple):
+    count: Array  # [] int32, updates since the last that went through
+    grad_acc: Updates  # like params, their sum
+
+
+class WeightDecaySchedule(NamedTuple):
+    count: Array  # [] int32
+
+
+class ApplyIfFiniteState(NamedTuple):
+    notfinite_count: Array  # [] int32, in a row
+    last_finite: Array  # [] bool
+    total_notfinite: Array  # [] int32
+    inner_state: Any
+
+
+class LookaheadState(NamedTuple):
+    fast_state: Any
+    steps_since_sync: Array  # [] int32
+
+
+class ConditionallyMaskState(NamedTuple):
+    step: Array  # [] int32
+    inner_state: Any
+
+
+class ConditionallyTransformState(NamedTuple):
+    inner_state: Any
+    step: Array  # [] int32
+
+
+class InjectHyperparamsState(NamedTuple):
+    count: Array  # [] int32
+    hyperparams: dict[str, Array]
+    inner_state: Any
+
+
+class InjectStatefulHyperparamsState(NamedTuple):
+    count: Array  # [] int32
+    hyperparams: dict[str, Array]
+    hyperparams_states: dict[str, Any]
+    inner_state: Any
+
+
+class MonitorState(NamedTuple):
+    measurements: dict[str, Any]
+    measure_states: Any
+
+
+class SplitRealAndImaginaryState(NamedTuple):
+    inner_state: Any
+
+
+class ScheduleFreeState(NamedTuple):
+    b1: Array  # []
+    weight_sum: Array  # []
+    step_count: Array  # [] int32
+    max_lr: Array  # []
+    base_optimizer_state: Any
+    z: Params  # like params
+
+
+class MechanicState(NamedTuple):
+    base_optimizer_state: Any
+    count: Array  # [] int32
+    r: Array  # [num_betas]
+    m: Array  # [num_betas]
+    v: Array  # [num_betas]
+    s: Array  # [num_betas]
+    x0: Params  # like params
+
+
+class MuonState(NamedTuple):
+    count: Array  # [] int32
+    mu: Updates  # like params
+    ns_coeffs: Array
+
+
+class ScaleByAdanState(NamedTuple):
+    m: Updates  # like params, as are v, n and g
+    v: Updates
+    n: Updates
+    g: Updates
+    t: Array  # [] int32
+
+
+class ScaleByAdemamixState(NamedTuple):
+    count: Array  # [] int32
+    count_m2: Array  # [] int32
+    m1: Updates  # like params, as are m2 and nu
+    m2: Updates
+    nu: Updates
+
+
+class ScaleBySimplifiedAdEMAMixState(NamedTuple):
+    t: Array  # [] int32
+    m: Updates  # like params, as is n
+    n: Updates
+
+
+class ScaleByOptimisticGradientState(NamedTuple):
+    is_initial_step: Array  # [] bool
+    previous_gradient: Updates  # like params
+
+
+class ScaleBySM3State(NamedTuple):
+    mu: Any  # for each leaf a list of arrays, one for each axis
+    nu: Updates  # like params
+
+
+class DifferentiallyPrivateAggregateState(NamedTuple):
+    rng_key: Any
+
+
+ScaleState = ClipState = ClipByGlobalNormState = AddDecayedWeightsState = EmptyState
+ScaleByTrustRatioState = NormalizeState = EmptyState
+
+__all__ = [
+    "AddDecayedWeightsState",
+    "ApplyEvery",
+    "ApplyIfFiniteState",
+    "ClipByGlobalNormState",
+    "ClipState",
+    "ConditionFn",
+    "ConditionallyMaskState",
+    "ConditionallyTransformState",
+    "DifferentiallyPrivateAggregateState",
+    "EmptyState",
+    "GradientTransformation",
+    "GradientTransformationExtraArgs",
+    "InjectHyperparamsState",
+    "InjectStatefulHyperparamsState",
+    "LookaheadState",
+    "MaskOrFn",
+    "MaskedNode",
+    "MaskedState",
+    "MechanicState",
+    "MonitorState",
+    "MultiStepsState",
+    "MultiTransformState",
+    "MuonState",
+    "NormalizeState",
+    "OptState",
+    "Params",
+    "PartitionState",
+    "ScalarOrSchedule",
+    "ScaleByAdanState",
+    "ScaleByAdemamixState",
+    "ScaleByOptimisticGradientState",
+    "ScaleBySM3State",
+    "ScaleBySimplifiedAdEMAMixState",
+    "ScaleByTrustRatioState",
+    "ScaleState",
+    "ScheduleFreeState",
+    "ShouldSkipUpdateFunction",
+    "SplitRealAndImaginaryState",
+    "TransformInitFn",
+    "TransformUpdateExtraArgsFn",
+    "TransformUpdateFn",
+    "Updates",
+    "WeightDecaySchedule",
+    "init_empty_state",
+]

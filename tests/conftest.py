@@ -17,8 +17,8 @@ import pytest  # noqa: E402
 # compilation. XLA's own passes are the same, and with them fusions, buffers and collectives; LLVM joins no
 # product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what users run.
 QUICK = {
-    *("frameworks", "golden", "laws", "matrices", "microbatching", "report", "rules", "schedules"),
-    *("tree", "wrappers"),
+    *("frameworks", "golden", "laws", "losses", "matrices", "microbatching", "optax", "report", "rules"),
+    *("schedules", "tree", "wrappers"),
 }
 
 

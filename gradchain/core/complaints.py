@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import jax
+
 from gradchain.core import words
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ def check_entries(
     raise ValueError(
         f"{who}: the state has entries {words.plain(str(found), 300)}; expected {sorted(keys)}. {hint}"
     )
+
+
+def exchanged(updates: Any, state: Any) -> bool:
+    """Whether nothing was given for updates, and something for the state of what keeps none."""
+    return not jax.tree.leaves(updates) and bool(jax.tree.leaves(state))
 
 
 def _has(state: Any, keys: Sequence[str]) -> bool:

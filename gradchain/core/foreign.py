@@ -144,6 +144,14 @@ def as_transform(tx: Any, who: str) -> Transform:
     )
 
 
+def with_extra_args_support(tx: Any) -> Transform:
+    """A transformation whose update takes extra arguments by name: those of gradchain do as they are.
+
+    Another library's becomes a link, which passes them on if its update takes any, and else leaves them out.
+    """
+    return as_transform(tx, "with_extra_args_support")
+
+
 def _hint(tx: Any, who: str) -> str:
     """What to write instead of what is no transformation."""
     if callable(tx) and hasattr(tx, "__name__"):

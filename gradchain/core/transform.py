@@ -12,8 +12,7 @@ import jax
 
 from gradchain.core import extras, glossary, leaves, tree, words
 from gradchain.core.codec import Plan
-from gradchain.core.complaints import asker, check_entries, full_name
-from gradchain.core.hyper import Range
+from gradchain.core.complaints import asker, check_entries, exchanged, full_name
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 from gradchain.core.slots import DtypeError
@@ -87,16 +86,6 @@ class Body:
             found = [(next(acted) if c else False) or on for on, c in zip(found, picked, strict=True)]
         return tuple(found)
 
-    @property
-    def hyperparams(self) -> dict[str, Any]:
-        """The hyperparameters as they were given: numbers, arrays, schedules, tunables."""
-        return {k: self.recipe.args[k] for k in self.ranges}
-
-    @property
-    def ranges(self) -> Mapping[str, Range]:
-        """What values its hyperparameters may take."""
-        return self.recipe.factory.ranges
-
     def inside_at(self, entry: Any) -> list[Inside]:
         """`inside` at an entry in a state, for what makes its transform anew from that in each update."""
         return self.inside()
@@ -159,7 +148,7 @@ class Transform:
                 "Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
         call = "step" if ctx.apply else "update"
-        given = state if self.body.keys or _exchanged(updates, state) else {}  # whatever stands for no state
+        given = state if self.body.keys or exchanged(updates, state) else {}  # whatever stands for no state
         check_entries(given, self.body.keys, self.name, call, (updates, params))
         whole = updates if params is None else params
         alike = params is None or jax.tree.structure(updates) == jax.tree.structure(params)
@@ -208,11 +197,6 @@ class Transform:
 
     def __reduce__(self):
         return (_rebuild, (self.recipe.factory.fn.__module__, self.recipe.factory.fn.__qualname__, self.args))
-
-
-def _exchanged(updates: PyTree, state: Any) -> bool:
-    """Whether nothing was given for updates, and something for the state of what keeps none."""
-    return not jax.tree.leaves(updates) and bool(jax.tree.leaves(state))
 
 
 def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
@@ -272,8 +256,7 @@ def example(name: str) -> Transform:
     except Exception as error:
         error.add_note(
             f"{name}: its example does not run: @{factory.kind}(example=lambda: {{argument: value}}) "
-            "declares "
-            "arguments that tests may use"
+            "declares arguments that tests may use"
         )
         raise
 

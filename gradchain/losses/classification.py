@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
@@ -140,10 +142,11 @@ def softmax_cross_entropy_with_integer_labels(
             f"expected labels of the shape {list(batch)}"
         )
     included, dtype = mask(who, where, x.shape, axes), x.dtype
+    classes = math.prod(x.shape[a] for a in axes)
 
     def flat(z: Array) -> Array:  # [*batch, classes]
-        z = z.transpose(others + axes).reshape(*batch, -1)
-        return jnp.broadcast_to(z, (*jnp.broadcast_shapes(batch, y.shape), z.shape[-1]))
+        z = z.transpose(others + axes).reshape(*batch, classes)
+        return jnp.broadcast_to(z, (*jnp.broadcast_shapes(batch, y.shape), classes))
 
     x = flat(x)
     y = jnp.broadcast_to(y, x.shape[:-1]).astype(y.dtype if y.dtype in (jnp.int32, jnp.int64) else jnp.int32)

@@ -8,7 +8,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from gradchain.losses.classification import surprise
-from gradchain.losses.operands import floating, integers, real, seen, wide
+from gradchain.losses.operands import floating, integers, real, seen, truth, wide
 
 
 def _checked(who: str, logits, logit_paddings, labels, label_paddings) -> tuple[Array, Array, Array, Array]:
@@ -22,18 +22,7 @@ def _checked(who: str, logits, logit_paddings, labels, label_paddings) -> tuple[
     for name, pad, other in (("logit_paddings", x_pad, x.shape[:2]), ("label_paddings", y_pad, y.shape)):
         if pad.shape != other:
             raise ValueError(f"{who}: {name} is {seen(pad)}; expected the shape {list(other)}")
-    return wide(x)[0], x_pad != 0, y, y_pad != 0
-
-
-def _emissions(log_p: Array, labels: Array, padded: Array) -> Array:
-    """The logarithm of the probability of each label in each frame: [frames, batch, length].
-
-    NaN for a label that is no class; what is padding may be anything.
-    """
-    known = (labels >= 0) & (labels < log_p.shape[-1])
-    at = jnp.where(known & ~padded, labels, 0)
-    picked = jnp.take_along_axis(log_p, jnp.broadcast_to(at[None], (log_p.shape[0], *at.shape)), -1)
-    return jnp.where((known | padded)[None], picked, jnp.nan)
+    return wide(x)[0], truth(x_pad), y, truth(y_pad)
 
 
 def ctc_loss_with_forward_probs(
@@ -60,7 +49,9 @@ def ctc_loss_with_forward_probs(
     nothing = jnp.asarray(log_epsilon, x.dtype)  # stands for log 0
     log_p = -surprise(x, (2,))
     log_p = jnp.where(jnp.isneginf(log_p), nothing, log_p).transpose(1, 0, 2)  # [frames, batch, classes]
-    log_blank, log_label = log_p[:, :, blank_id], _emissions(log_p, y, padded)
+    known = (y >= 0) & (y < x.shape[-1])
+    at = jnp.broadcast_to(jnp.where(known, y, 0), (x.shape[1], *y.shape))
+    log_blank, log_label = log_p[:, :, blank_id], jnp.take_along_axis(log_p, at, -1)
     # What a label adds to the next one at once; between equal ones there must be a blank.
     apart = jnp.where(y[:, :-1] == y[:, 1:], nothing, jnp.zeros((), x.dtype))
     batch, length = y.shape
@@ -85,6 +76,7 @@ def ctc_loss_with_forward_probs(
     done = over(*last)  # [batch, length + 1]
     count = length - jnp.sum(padded, 1)
     loss = -jnp.take_along_axis(done, count[:, None], 1)[:, 0]
+    loss = jnp.where(jnp.all(known | padded, 1), loss, jnp.nan)
     return loss, blanks.at[-1:].set(jnp.broadcast_to(done, blanks[-1:].shape)), label_rows
 
 
@@ -101,7 +93,7 @@ def ctc_loss(
 
     Logits are [batch, frames, classes], labels integers [batch, length]; paddings, [batch, frames] and
     [batch, length], are 1 where there is no frame or label, those of labels at the end. Labels that do not
-    fit into the frames have the loss -`log_epsilon`, about. In float32 at least.
+    fit into the frames have the loss -`log_epsilon`, about; one that is no class, NaN. In float32 at least.
 
     Graves et al. 2006.
     """

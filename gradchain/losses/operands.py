@@ -81,7 +81,7 @@ def common_shape(who: str, **arrays: Array) -> tuple[int, ...]:
     if shape is None or (x.ndim != y.ndim and shape not in (x.shape, y.shape)):
         made = f", which would broadcast to {list(shape)}" if shape else ""
         raise ValueError(
-            f"{who}: {one} is {seen(x)} and {other} is {seen(y)}{made}; "
+            f"{who}: {one} is {seen(x)} and {other} {seen(y)}{made}; "
             f"expected the same shape, or one that broadcasts to the other's"
         )
     return shape
@@ -92,7 +92,7 @@ def same_shape(who: str, **arrays: Array) -> None:
     (first, x), *others = arrays.items()
     for name, y in others:
         if x.shape != y.shape:
-            raise ValueError(f"{who}: {first} is {seen(x)} and {name} is {seen(y)}; expected the same shape")
+            raise ValueError(f"{who}: {first} is {seen(x)} and {name} {seen(y)}; expected the same shape")
 
 
 def broadcast(shape: Sequence[int], *arrays: Array) -> list[Array]:
@@ -140,8 +140,7 @@ def mask(
     """
     if where is None:
         return None
-    found = jnp.asarray(where)
-    found = found if found.dtype == bool else found != 0
+    found = truth(jnp.asarray(where))
     if reduced and found.ndim == len(shape) - len(reduced):
         found = jnp.expand_dims(found, reduced)
     try:
@@ -153,14 +152,14 @@ def mask(
         ) from None
 
 
+def truth(x: Array) -> Array:
+    """An array of flags, which may be numbers, as booleans."""
+    return x if x.dtype == bool else x != 0
+
+
 def hide(where: Array | None, *arrays: Array) -> list[Array]:
     """Arrays with 0 where the mask is False, so that nothing there spoils a value or a derivative."""
     return list(arrays) if where is None else [jnp.where(where, x, 0) for x in arrays]
-
-
-def total(x: Array, axes: tuple[int, ...], where: Array | None = None) -> Array:
-    """The sum over the axes of what the mask includes."""
-    return jnp.sum(hide(where, x)[0], axis=axes)
 
 
 def weighted(weights: Array, x: Array) -> Array:

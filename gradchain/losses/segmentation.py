@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -85,7 +86,7 @@ def dice_loss(
 
 def _plain(axis) -> int | tuple[int, ...]:
     """Axes as Python integers: they may come as an array."""
-    return tuple(int(a) for a in axis) if jnp.ndim(axis) else int(axis)
+    return tuple(int(a) for a in axis) if np.ndim(axis) else int(axis)
 
 
 def _balanced(size: Array) -> Array:

@@ -1,15 +1,46 @@
-"""Optax's surface: its names, its signatures and its form of the state, on gradchain's algorithms."""
+"""Optax's surface: its names, signatures, numbers and form of the state, on gradchain's algorithms.
 
-import gradchain as _gc
-from gradchain.optax import forms as _forms
-from gradchain.optax.surface import Transformation, surface
-from gradchain.optax.types import (
-    EmptyState,
-    GradientTransformation,
-    GradientTransformationExtraArgs,
-    MaskedNode,
+    import gradchain.optax as optax
+
+A program written for Optax runs with this one import changed. What a factory returns is an instance of
+Optax's own GradientTransformationExtraArgs, where Optax is installed; `tx.transform` is gradchain's
+transform, whose state is a dict of links: tx.flat(state, params) gives it, tx.formed(flat, params) Optax's
+form again. Functions of gradchain (`describe`, `save`, `load_state`, ...) take either.
+"""
+
+from typing import TYPE_CHECKING
+
+import gradchain
+from gradchain import absent
+from gradchain.optax import (
+    aliases,
+    assignment,
+    contrib,
+    experimental,
+    losses,
+    microbatching,
+    perturbations,
+    projections,
+    schedules,
+    second_order,
+    special,
+    transforms,
+    tree,
+    tree_utils,
+    types,
 )
+from gradchain.optax.surface import Transformation as Transformation
+from gradchain.optax.surface import faces
 
-for _name in _gc.__all__:
-    _found = getattr(_gc, _name)
-    globals()[_name] = surface(_found) if hasattr(_found, "factory") else _found
+if TYPE_CHECKING:
+    from gradchain import *
+else:
+    _here = dict(globals())
+    globals().update(faces(gradchain) | special.names(gradchain) | types.names(gradchain))
+    globals().update({name: _here[name] for name in gradchain.__all__ if name in _here})
+
+    def __getattr__(name: str):
+        raise absent.missing(name, __all__)
+
+
+__all__ = list(gradchain.__all__)

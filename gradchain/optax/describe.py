@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 
@@ -17,10 +17,11 @@ from gradchain.core.masks import Masked, Partition
 from gradchain.core.states import extended
 from gradchain.core.transform import Body, Transform
 from gradchain.optax.form import Alone, Entries, Entry, Field, Fixed, Form, Node, Row, Table, Way
-from gradchain.optax.states import MaskedState, PartitionState
 from gradchain.optax.types import EmptyState, MaskedNode
+from gradchain.types import MaskedState, PartitionState
 
 EMPTY = Row((), EmptyState)
+F = TypeVar("F", bound=Field)
 FORMS: dict[str, Callable[[At], Node]] = {}  # by the name of a factory
 
 
@@ -44,6 +45,7 @@ class At:
     tx: Transform
     ways: Mapping[str, Way]
     masked: bool = False
+    free: bool = False  # it sees another tree than the parameters
 
     @property
     def body(self) -> Body:
@@ -62,7 +64,12 @@ class At:
     def __getattr__(self, field: str) -> Field:
         if field.startswith("_") or not isinstance(self.body, Link):
             raise AttributeError(field)
-        return Field(self.own, field, field in self.body.fields, self.masked)
+        return Field(self.own, field, field in self.body.fields and not self.free, self.masked)
+
+    def of(self, field: str, kind: type[F], **more: Any) -> F:
+        """A field of its own entry as another kind of node."""
+        plain = getattr(self, field)
+        return kind(plain.way, plain.field, plain.by_leaf, plain.masked, **more)
 
     @functools.cached_property
     def parts(self) -> list[At]:
@@ -72,6 +79,7 @@ class At:
                 part.tx,
                 {k: (*self.ways[first], *rest) for k, (first, *rest) in part.where.items()},
                 self.masked or part.picked is not None,
+                self.free,
             )
             for part in self.body.inside()
         ]
@@ -81,9 +89,24 @@ class At:
         """The form of what it wraps."""
         return node(self.parts[0])
 
+    @property
+    def inner_free(self) -> Node:
+        """The form of what it wraps, which sees another tree."""
+        return node(dataclasses.replace(self.parts[0], free=True))
+
+    @property
+    def groups(self) -> dict[str, At]:
+        """The groups of a partition by label."""
+        body = self.body
+        return dict(zip(body.groups, self.parts, strict=True)) if isinstance(body, Partition) else {}
+
+    def link(self, name: str) -> At:
+        """The first link in it that a factory of this name made."""
+        return next(at for at in self.walk() if at.body.recipe.factory.name == name)
+
     def find(self, name: str) -> Node:
         """The form of the first link in it that a factory of this name made; EmptyState without one."""
-        return next((node(at) for at in self.walk() if at.body.recipe.factory.name == name), EMPTY)
+        return node(self.link(name)) if self.has(name) else EMPTY
 
     def has(self, name: str) -> bool:
         """Whether there is such a link in it."""
@@ -93,7 +116,11 @@ class At:
         """The form of its weight decay, which is left out where it is zero."""
         if self.has("add_decayed_weights"):
             return self.find("add_decayed_weights")
-        return EMPTY if self.tx.args["mask"] is None else masked(EMPTY)
+        return EMPTY if self.tx.args.get("mask") is None else masked(EMPTY)
+
+    def row(self, *names: str) -> Row:
+        """Links in it by the names of their factories, as `find` finds them."""
+        return Row([self.decay() if name == "add_decayed_weights" else self.find(name) for name in names])
 
     def walk(self):
         """It and all in it, the outer before the inner."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from gradchain.core import tree
 from gradchain.core.link import leaves_of
@@ -84,6 +85,69 @@ class Field(Node):
             self.masked or jax.tree.structure(theirs).num_leaves != jax.tree.structure(like.tree).num_leaves
         )
         found[self.way, self.field] = like.by_path(theirs) if part else theirs
+
+
+@dataclasses.dataclass(frozen=True)
+class Item(Field):
+    """One value of a field that is a dict."""
+
+    key: str = ""
+
+    def out(self, state, like):
+        """The value under the key."""
+        return getattr(entry_at(state, self.way), self.field)[self.key]
+
+    def into(self, theirs, like, found):
+        """The value under the key, beside the others."""
+        found.setdefault((self.way, self.field), {})[self.key] = theirs
+
+
+@dataclasses.dataclass(frozen=True)
+class Not(Field):
+    """A truth value of which Optax keeps the opposite."""
+
+    def out(self, state, like):
+        """The opposite."""
+        return ~super().out(state, like)
+
+    def into(self, theirs, like, found):
+        """The opposite."""
+        super().into(~theirs, like, found)
+
+
+@dataclasses.dataclass(frozen=True)
+class AtStart(Field):
+    """A counter of which Optax keeps only whether it is 0."""
+
+    def out(self, state, like):
+        """Whether it is 0."""
+        return super().out(state, like) == 0
+
+    def into(self, theirs, like, found):
+        """0, or more."""
+        super().into(1 - theirs.astype(jnp.int32), like, found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns(Node):
+    """Fields with an array for each leaf, where Optax has for each leaf a list, as long as it has axes."""
+
+    parts: Sequence[Field]
+
+    def out(self, state, like):
+        """For each leaf its list."""
+        columns = [jax.tree.leaves(part.out(state, like)) for part in self.parts]
+        leaves, treedef = jax.tree.flatten(like.tree)
+        rows = zip(leaves, *columns, strict=True)
+        return treedef.unflatten([list(row[: len(p.shape)]) for p, *row in rows])
+
+    def into(self, theirs, like, found):
+        """For each field its column; a scalar where a leaf has no such axis."""
+        treedef = jax.tree.structure(like.tree)
+        rows = treedef.flatten_up_to(theirs)
+        for i, part in enumerate(self.parts):
+            column = [row[i] if i < len(row) else jnp.zeros(()) for row in rows]
+            part.into(treedef.unflatten(column), like, found)
 
 
 @dataclasses.dataclass(frozen=True)

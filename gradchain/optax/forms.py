@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
+
+from gradchain import types
 from gradchain.core import hyper
-from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked
-from gradchain.optax.form import Fixed, Node, Padded, Row
-from gradchain.optax.states import ApplyIfFiniteState, MultiStepsState
+from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked, node
+from gradchain.optax.form import AtStart, Columns, Fixed, Item, Node, Not, Padded, Row, Table
 from gradchain.rules.parts.basic import ScaleByScheduleState
+from gradchain.schedules.stateful import WrappedScheduleState
 
 
 @form_of_factory("scale_by_learning_rate")
@@ -26,7 +29,8 @@ def _(at: At) -> Node:
 
 @form_of_factory("add_decayed_weights")
 def _(at: At) -> Node:
-    inner = link(at)
+    scheduled = hyper.is_schedule(at.args["weight_decay"])
+    inner = Row([at.count], types.WeightDecaySchedule) if scheduled else link(at)
     return inner if at.args["mask"] is None else masked(inner)
 
 
@@ -64,34 +68,135 @@ def _(at: At) -> Node:
     return Row([at.find(name) for name in (scaled, "scale_by_learning_rate", "trace")])
 
 
-@form_of_factory("sgd")
+# Single links.
+
+
+@form_of_factory("scale_by_adan")
 def _(at: At) -> Node:
-    return Row([at.find(name) for name in ("trace", "scale_by_learning_rate")])
+    return Row([at.m, at.v, at.n, at.g, at.count], types.ScaleByAdanState)
 
 
-@form_of_factory("adadelta")
+@form_of_factory("scale_by_ademamix")
 def _(at: At) -> Node:
-    names = ("add_decayed_weights", "scale_by_adadelta", "scale_by_learning_rate")
-    return Row([at.decay() if name == names[0] else at.find(name) for name in names])
+    return Row([at.count, at.count, at.m1, at.m2, at.nu], types.ScaleByAdemamixState)
 
 
-@form_of_factory("lamb")
+@form_of_factory("scale_by_simplified_ademamix")
 def _(at: At) -> Node:
-    names = ("scale_by_trust_ratio", "scale_by_learning_rate")
-    return Row([at.find("scale_by_adam"), at.decay(), *map(at.find, names)])
+    return Row([at.count, at.m, at.n], types.ScaleBySimplifiedAdEMAMixState)
 
 
-@form_of_factory("lars")
+@form_of_factory("scale_by_optimistic_gradient")
 def _(at: At) -> Node:
-    return Row([masked(EMPTY), masked(EMPTY), at.find("scale_by_learning_rate"), at.find("trace")])
+    started = at.of("count", AtStart)
+    return Row([started, at.previous_gradient], types.ScaleByOptimisticGradientState)
+
+
+@form_of_factory("scale_by_sm3")
+def _(at: At) -> Node:
+    body: Any = at.body
+    axes = [getattr(at, field) for field in body.fields if field.startswith("mu")]
+    return Row([Columns(axes), at.nu], types.ScaleBySM3State)
+
+
+@form_of_factory("scale_by_muon")
+def _(at: At) -> Node:
+    coefficients = jnp.asarray(at.args["ns_coeffs"]) if not isinstance(at.args["ns_coeffs"], str) else ()
+    return Row([at.count, at.mu, Fixed(coefficients)], types.MuonState)
+
+
+@form_of_factory("normalize_by_update_norm")
+def _(at: At) -> Node:
+    return link(at, hidden=("norm",))
+
+
+@form_of_factory("scale_by_polyak")
+def _(at: At) -> Node:
+    return link(at, hidden=("step_size",))
+
+
+@form_of_factory("monitor")
+def _(at: At) -> Node:
+    states = [
+        Row([EMPTY, at.of("measure_states", Item, key=name)]) if hasattr(measure, "init") else EMPTY
+        for name, measure in at.args["measures"].items()
+    ]
+    return Row([at.measurement, Row(states)], types.MonitorState)
+
+
+# Wrappers.
 
 
 @form_of_factory("accumulate")
 def _(at: At) -> Node:
-    parts = [at.mini_step, at.gradient_step, at.inner, at.acc_grads, Fixed(())]
-    return Row(parts, MultiStepsState)
+    body: Any = at.body
+    skip = at.skip_state if "skip_state" in body.globals else Fixed(())
+    return Row([at.mini_step, at.gradient_step, at.inner, at.acc_grads, skip], types.MultiStepsState)
+
+
+@form_of_factory("apply_every")
+def _(at: At) -> Node:
+    return Row([at.mini_step, at.acc_grads], types.ApplyEvery)
 
 
 @form_of_factory("skip")
 def _(at: At) -> Node:
-    return Row([at.consecutive, at.last_skipped, at.skipped, at.inner], ApplyIfFiniteState)
+    finite = at.of("last_skipped", Not)
+    return Row([at.consecutive, finite, at.skipped, at.inner], types.ApplyIfFiniteState)
+
+
+@form_of_factory("lookahead_pairs")
+def _(at: At) -> Node:
+    return Row([at.inner_free, at.steps_since_sync], types.LookaheadState)
+
+
+@form_of_factory("conditionally_mask")
+def _(at: At) -> Node:
+    return Row([at.step, at.inner], types.ConditionallyMaskState)
+
+
+@form_of_factory("conditionally_transform")
+def _(at: At) -> Node:
+    return Row([at.inner, at.step], types.ConditionallyTransformState)
+
+
+@form_of_factory("flatten")
+def _(at: At) -> Node:
+    return at.inner_free
+
+
+@form_of_factory("split_real_and_imaginary")
+def _(at: At) -> Node:
+    return Row([at.inner_free], types.SplitRealAndImaginaryState)
+
+
+@form_of_factory("injected")
+def _(at: At) -> Node:
+    body: Any = at.body
+    states: dict[str, Node] = {
+        name: Row([at.count], WrappedScheduleState) for name in body.arguments.of("schedule")
+    }
+    states |= {name: at.of("hyperparams_states", Item, key=name) for name in body.arguments.of("stateful")}
+    parts = [at.count, at.hyperparams, Table(states), at.inner]
+    return Row(parts, types.InjectStatefulHyperparamsState)
+
+
+@form_of_factory("mechanize")
+def _(at: At) -> Node:
+    return Row([at.inner, at.count, at.r, at.m, at.v, at.s, at.x0], types.MechanicState)
+
+
+def averaged(at: At, base: Node) -> Node:
+    """The state of `schedule_free` around a base."""
+    return Row([at.b1, at.weight_sum, at.step_count, at.max_lr, base, at.z], types.ScheduleFreeState)
+
+
+@form_of_factory("schedule_free")
+def _(at: At) -> Node:
+    return averaged(at, at.inner)
+
+
+@form_of_factory("selective_transform")
+def _(at: At) -> Node:
+    groups = Table({"train": masked(node(at.parts[0])), "freeze": masked(EMPTY)})
+    return Row([groups], types.PartitionState)

@@ -12,9 +12,11 @@ import jax.numpy as jnp
 
 from gradchain.core import tree
 from gradchain.core.codec import Plan
+from gradchain.core.recipe import Factory
 from gradchain.core.transform import Context, Transform
 from gradchain.optax.describe import form
 from gradchain.optax.form import Form, FormError
+from gradchain.optax.numbers import NUMBERS, numbers_of
 from gradchain.optax.types import GradientTransformationExtraArgs, MaskedNode
 
 PyTree = Any
@@ -128,6 +130,8 @@ class Transformation(GradientTransformationExtraArgs):
     def __getattr__(self, name: str) -> Any:
         if self.run is None or name.startswith("__"):
             raise AttributeError(name)
+        if name == "has_updated":  # of MultiSteps
+            return lambda state: self.run.tx.has_updated(self.run.flat(state, None))
         return getattr(self.run if name in ("step", "flat", "formed") else self.run.tx, name)
 
     def __repr__(self) -> str:
@@ -145,14 +149,31 @@ class Transformation(GradientTransformationExtraArgs):
         return (Transformation.of, (self.transform,)) if self.run else (Transformation, tuple(self))
 
 
-def surface(factory: Callable[..., Transform], **numbers: Any) -> Callable[..., Any]:
-    """A factory whose transforms are Optax's pairs; `numbers` are arguments that give Optax's numbers."""
+def surface(factory: Callable[..., Transform]) -> Callable[..., Transformation]:
+    """A factory whose transforms are Optax's pairs, with Optax's numbers."""
+    about: Factory = factory.factory  # pyright: ignore[reportFunctionMemberAccess]
+    name = about.name
 
     @functools.wraps(factory)
     def call(*args: Any, **kwargs: Any) -> Transformation:
-        return Transformation.of(factory(*args, **{**numbers, **kwargs}))
+        if name not in NUMBERS:
+            return Transformation.of(factory(*args, **kwargs))
+        given = about.bind(args, kwargs)
+        return Transformation.of(factory(**{**given, **numbers_of(name, given), **_own(name, kwargs)}))
 
     return call
 
 
-__all__ = ["Run", "Transformation", "surface"]
+def _own(name: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the caller says of the arguments that give Optax's numbers."""
+    fixed = NUMBERS[name]
+    return {} if callable(fixed) else {k: v for k, v in kwargs.items() if k in fixed}
+
+
+def faces(namespace: Any) -> dict[str, Any]:
+    """The names of one of gradchain's namespaces, its factories in Optax's form."""
+    found = {name: getattr(namespace, name) for name in namespace.__all__}
+    return {name: surface(x) if hasattr(x, "factory") else x for name, x in found.items()}
+
+
+__all__ = ["Run", "Transformation", "faces", "surface"]

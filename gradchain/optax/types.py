@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradchain.types import (
@@ -21,5 +21,19 @@ else:
             GradientTransformationExtraArgs,
             MaskedNode,
         )
+
+TYPES = {
+    "EmptyState": EmptyState,
+    "GradientTransformation": GradientTransformation,
+    "GradientTransformationExtraArgs": GradientTransformationExtraArgs,
+    "MaskedNode": MaskedNode,
+    "init_empty_state": lambda params: EmptyState(),
+}
+
+
+def names(namespace: Any) -> dict[str, Any]:
+    """Those of these names that a namespace has."""
+    return {name: x for name, x in TYPES.items() if name in namespace.__all__}
+
 
 __all__ = ["EmptyState", "GradientTransformation", "GradientTransformationExtraArgs", "MaskedNode"]

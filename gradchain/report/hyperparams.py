@@ -66,7 +66,7 @@ def set_hyperparams(
             place, name = known[path]
             old = _stored(tx, place, bare)[name]
             key = "/".join((*(place.way or ()), "hyperparams", name))
-            new[key] = _fit(value, old, path, place.body.ranges[name])
+            new[key] = _fit(value, old, path, place.ranges[name])
     return held.put(state, new)
 
 

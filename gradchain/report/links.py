@@ -9,9 +9,11 @@ from typing import Any
 import jax
 
 from gradchain.core import hyper
+from gradchain.core.hyper import Range
 from gradchain.core.leaves import is_floating
 from gradchain.core.transform import Body, Recipe, Transform
 from gradchain.core.tree import subtree
+from gradchain.wrappers.inject import Injected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,14 @@ class Place:
     @property
     def hyperparams(self) -> dict[str, Any]:
         """Its hyperparameters as they were given: numbers, arrays, schedules, tunables."""
-        return self.body.hyperparams
+        if isinstance(self.body, Injected):
+            return self.body.hyperparams
+        return {k: self.recipe.args[k] for k in self.recipe.factory.ranges}
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """What values its hyperparameters may take."""
+        return self.body.ranges if isinstance(self.body, Injected) else self.recipe.factory.ranges
 
     @property
     def leaves(self) -> int:
@@ -73,7 +82,7 @@ def _walk(body: Body, ways: Mapping[str, tuple[str, ...]], within: tuple[str, ..
     insides = body.inside()
     theirs = {way[0] for inside in insides for way in inside.where.values()}
     own = [key for key in body.keys if key not in theirs]
-    if own or body.ranges or not (insides or body.recipe.factory.variadic):
+    if own or body.recipe.factory.ranges or not (insides or body.recipe.factory.variadic):
         place = Place("", ways[own[0]] if own else None, body, params)
         path = "/".join(place.way or (*within, name or body.recipe.factory.name))
         yield dataclasses.replace(place, path=path)

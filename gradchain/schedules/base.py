@@ -24,8 +24,24 @@ SCHEDULES: dict[str, type[Schedule]] = {}
 def schedule(cls: type) -> Any:
     """Make a class a frozen dataclass and enter it in `SCHEDULES` under its name."""
     cls = dataclasses.dataclass(frozen=True, repr=False)(cls)
+    cls.__init__ = _named(cls, cls.__init__)
     SCHEDULES[cls.__name__] = cls
     return cls
+
+
+def _named(cls: type, made: Callable) -> Callable:
+    """Its initialisation, with an error that says what was meant by an argument that it does not have."""
+    fields = [f.name for f in dataclasses.fields(cls)]
+
+    @functools.wraps(made)
+    def init(self, *args, **kwargs):
+        for name in kwargs:
+            if name not in fields:
+                hint = words.meant(name, fields)
+                raise TypeError(f"{cls.__name__}() has no argument {words.show(name)}; {hint}")
+        made(self, *args, **kwargs)
+
+    return init
 
 
 class Schedule:

@@ -151,7 +151,7 @@ def accumulate(
     )
 
 
-def _said(f: Callable[..., Any], g: PyTree, gradient_step: Array, params: PyTree) -> tuple[Array, PyTree]:
+def _said(f: Any, g: PyTree, gradient_step: Array, params: PyTree) -> tuple[Array, PyTree]:
     left_out, kept = f(g, gradient_step, params)
     return jnp.asarray(left_out, bool).reshape(()), kept
 

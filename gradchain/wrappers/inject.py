@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 from gradchain.core import hyper, slots, words
 from gradchain.core.foreign import as_transform, is_pair
@@ -210,7 +211,7 @@ class Injected(Wrapper):
 def _tunable(value: Any) -> Tunable:
     if isinstance(value, Tunable):
         return value
-    return Tunable(value if isinstance(value, int | float | jax.core.Tracer) else np.asarray(value).item())
+    return Tunable(value if isinstance(value, int | float | Tracer) else np.asarray(value).item())
 
 
 @wrapper(

@@ -57,14 +57,14 @@ class Split(Body):
     def plan(self, plan: Plan, params: PyTree) -> Plan:
         """The plan for the parts: each is read and placed as its leaf is."""
         owners: dict[str, str] = {
-            f"{path}/{part}".lstrip("/"): path
+            f"{path}/{part}" if path else part: path
             for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
             for part in (RealAndImaginary._fields if _is_complex(x) else ())
         }
         axes, placed = plan.axes, plan.placed
 
         def owner(path: str) -> str:
-            return owners[path] if path in owners else path
+            return owners.get(path, path)
 
         return dataclasses.replace(
             plan.within(),

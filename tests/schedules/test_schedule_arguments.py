@@ -81,7 +81,10 @@ ERRORS = (
     (lambda: gs.sgdr_schedule([]), "sgdr_schedule: cosine_kwargs is (), expected at least one cycle"),
     (lambda: gs.sgdr_schedule([3]), "sgdr_schedule: cosine_kwargs[0] is 3, expected a mapping"),
     (lambda: gs.sgdr_schedule(CYCLE), "sgdr_schedule: cosine_kwargs is {.*}, expected a sequence"),
-    (lambda: gs.sgdr_schedule([CYCLE, {**CYCLE, "steps": 3}]), "cosine_kwargs[1]: .* unexpected .* 'steps'"),
+    (
+        lambda: gs.sgdr_schedule([CYCLE, {**CYCLE, "steps": 3}]),
+        "cosine_kwargs[1]: .* no argument 'steps'; did you mean decay_steps",
+    ),
     (
         lambda: gs.sgdr_schedule([{**CYCLE, "decay_steps": 2}]),
         "cosine_kwargs[0]: .* decay_steps is 2, expected more",

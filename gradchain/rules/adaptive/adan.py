@@ -64,7 +64,8 @@ def adan(
 ):
     """Adan: p = (p - lr * u) / (1 + lr * weight_decay), u from `scale_by_adan`.
 
-    proximal=False: p = p - lr * (u + weight_decay * p), as in AdamW and Optax.
+    proximal=False: p = p - lr * (u + weight_decay * p), as in AdamW and Optax. A proximal decay reads the
+    learning rate as well: where it is tunable, "**/learning_rate" sets it in both links.
     """
     scaled, rate = scale_by_adan(b1, b2, b3, eps, eps_root), scale_by_learning_rate(learning_rate)
     if proximal:

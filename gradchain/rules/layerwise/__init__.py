@@ -2,7 +2,7 @@
 
 from gradchain.rules.layerwise.fromage import fromage, step_and_shrink
 from gradchain.rules.layerwise.norms import (
-    NormalizeState,
+    UpdateNormState,
     centralize,
     normalize,
     normalize_by_update_norm,
@@ -11,7 +11,7 @@ from gradchain.rules.layerwise.norms import (
 from gradchain.rules.layerwise.trust import lamb, lars, scale_by_lars, scale_by_trust_ratio
 
 __all__ = [
-    "NormalizeState",
+    "UpdateNormState",
     "centralize",
     "fromage",
     "lamb",

@@ -18,7 +18,7 @@ from gradchain.math.numerics import norm, safe_divide
 MATRICES = frozenset({"matrices"})
 
 
-class NormalizeState(NamedTuple):
+class UpdateNormState(NamedTuple):
     norm: Array  # [] of the last updates
 
     metrics = (("grad_norm", "norm"),)
@@ -37,7 +37,7 @@ def normalize_by_update_norm(scale_factor: Signed = 1.0, eps: Hyper = 1e-6):
     def step(g, s):
         return g * safe_divide(scale_factor, s.norm + eps).astype(jnp.finfo(g.dtype).dtype), s
 
-    return leafwise(NormalizeState, step, before=before, norm=shared(scalar))
+    return leafwise(UpdateNormState, step, before=before, norm=shared(scalar))
 
 
 @optimizer()

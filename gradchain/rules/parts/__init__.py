@@ -1,7 +1,10 @@
 """What chains are made of: scales, clipping, decay, noise, averages."""
 
-from gradchain.rules.parts.averaging import ema
+from gradchain.rules.parts.averaging import EmaState, ema
 from gradchain.rules.parts.basic import (
+    ScaleByLearningRateState,
+    ScaleByScheduleState,
+    ZeroNansState,
     identity,
     scale,
     scale_by_learning_rate,
@@ -11,6 +14,7 @@ from gradchain.rules.parts.basic import (
 )
 from gradchain.rules.parts.clipping import (
     AdaptiveGradClipState,
+    GlobalNormState,
     adaptive_grad_clip,
     clip,
     clip_by_block_rms,
@@ -19,7 +23,7 @@ from gradchain.rules.parts.clipping import (
     unitwise_norm,
 )
 from gradchain.rules.parts.decay import add_decayed_weights, add_l1, proximal_decay, proximal_l1
-from gradchain.rules.parts.noise import add_noise, noisy_sgd
+from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.privacy import (
     PrivateAggregateState,
@@ -32,10 +36,16 @@ from gradchain.rules.parts.stateless import stateless, stateless_with_tree_map
 
 __all__ = [
     "AdaptiveGradClipState",
+    "AddNoiseState",
+    "EmaState",
+    "GlobalNormState",
     "MonitoredState",
     "NonNegativeParamsState",
     "PrivateAggregateState",
+    "ScaleByLearningRateState",
+    "ScaleByScheduleState",
     "SnapshotState",
+    "ZeroNansState",
     "adaptive_grad_clip",
     "add_decayed_weights",
     "add_l1",

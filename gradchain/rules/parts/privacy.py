@@ -31,11 +31,13 @@ class PrivateAggregateState(NamedTuple):
 
 def _examples(grads: PyTree, who: str) -> int:
     """How many examples the gradients [examples, *shape] are of; an error where leaves disagree."""
-    (first, *_), shapes = tree.paths(grads), [jnp.shape(g) for g in jax.tree.leaves(grads)]
-    for path, shape in zip(tree.paths(grads), shapes, strict=True):
+    paths, shapes = tree.paths(grads), [jnp.shape(g) for g in jax.tree.leaves(grads)]
+    if not paths:
+        raise ValueError(f"{who}: there are no gradients; expected a leaf [examples, ...] at least")
+    for path, shape in zip(paths, shapes, strict=True):
         if not shape or shape[0] != (shapes[0] or (0,))[0]:
             raise ValueError(
-                f"{who}: the gradient of {path!r} has shape {list(shape)}, that of {first!r} "
+                f"{who}: the gradient of {path!r} has shape {list(shape)}, that of {paths[0]!r} "
                 f"{list(shapes[0])}; expected gradients of single examples, [examples, ...] with as many in "
                 "each leaf: jax.vmap(jax.grad(loss), (None, 0))(params, batch)"
             )

@@ -38,16 +38,16 @@ def _bound(m: Model, lb, lower_bound, adapt: bool):
     return jnp.where(cap < m.decay * m.rho * lb, jnp.maximum(cap / (2 * m.decay * m.rho), lower_bound), lb)
 
 
-def _length(m: Model, lb) -> Array:
-    """How far to go along d: to where the model reaches the bound, at most rate / rho."""
-    gap = jnp.maximum(m.decay * (m.f - m.rho * lb - m.gamma) + m.product, 0)
-    return jnp.minimum(m.rate / m.rho, safe_divide(gap, m.square))
+def _length(m: Model, lb) -> tuple[Array, Array]:
+    """How far to go along d, to where the model reaches the bound, at most rate / rho; that times |d|^2."""
+    gap, most = jnp.maximum(m.decay * (m.f - m.rho * lb - m.gamma) + m.product, 0), m.rate / m.rho
+    return jnp.minimum(most, safe_divide(gap, m.square)), jnp.minimum(most * m.square, gap)
 
 
-def _next_bound(m: Model, lb, lower_bound, tau, adapt: bool):
+def _next_bound(m: Model, lb, lower_bound, down, adapt: bool):
     if not adapt:
         return lb
-    return jnp.maximum((m.f + m.product - m.gamma - tau * m.square / 2) / m.rho, lower_bound)
+    return jnp.maximum((m.f + m.product - m.gamma - down / 2) / m.rho, lower_bound)
 
 
 def _stepped(d: Array, p: Array, tau, decay, proximal: bool) -> Array:
@@ -98,9 +98,9 @@ def scale_by_momo(
         decay = 1 + learning_rate * weight_decay
         model = Model(f, gamma, product, square, 1, learning_rate, decay)
         lb = _bound(model, s.lb, lower_bound, adapt_lower_bound)
-        tau = _length(model, lb)
+        tau, down = _length(model, lb)
         u = each(_stepped, mu, p, tau=tau, decay=decay, proximal=proximal)
-        lb = _next_bound(model, lb, lower_bound, tau, adapt_lower_bound)
+        lb = _next_bound(model, lb, lower_bound, down, adapt_lower_bound)
         return closed(updates, u, g, MomoState(mu, f, gamma, lb, s.count), old)
 
     return treewise(
@@ -179,9 +179,9 @@ def scale_by_momo_adam(
         decay = 1 + learning_rate * weight_decay
         model = Model(f, gamma, product, square, bias(b1, s.count), learning_rate, decay)
         lb = _bound(model, s.lb, lower_bound, adapt_lower_bound)
-        tau = _length(model, lb)
+        tau, down = _length(model, lb)
         u = each(_stepped, steps, p, tau=tau, decay=decay, proximal=proximal)
-        lb = _next_bound(model, lb, lower_bound, tau, adapt_lower_bound)
+        lb = _next_bound(model, lb, lower_bound, down, adapt_lower_bound)
         return closed(updates, u, g, MomoAdamState(mu, nu, f, gamma, lb, s.count), old)
 
     return treewise(

@@ -37,6 +37,14 @@ def test_adan_decays_the_chosen_leaves():
     close(found["bias"], plain["bias"])
 
 
+def test_adan_has_its_rate_in_two_links():
+    params, grads = problem()
+    tx = gc.adan(gc.tunable(0.1), weight_decay=0.5)
+    state = gc.set_hyperparams(tx, tx.init(params), {"**/learning_rate": 0.2})
+    fixed = gc.adan(0.2, weight_decay=0.5)
+    close(tx.update(grads[0], state, params)[0], fixed.update(grads[0], fixed.init(params), params)[0])
+
+
 def test_adan_keeps_no_link_for_no_decay():
     assert list(gc.adan(0.1).init({"w": jnp.ones(2)})) == ["scale_by_adan", "scale_by_learning_rate"]
 

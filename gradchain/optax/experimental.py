@@ -1,0 +1,5 @@
+"""`optax.experimental`, see gradchain.experimental."""
+
+from gradchain.experimental import aggregating
+
+__all__ = ["aggregating"]

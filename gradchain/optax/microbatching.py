@@ -1,0 +1,4 @@
+"""`optax.microbatching`: see gradchain.microbatching."""
+
+from gradchain.microbatching import *
+from gradchain.microbatching import __all__ as __all__

@@ -1,0 +1,58 @@
+"""Arguments that give Optax's numbers, where a rule follows its paper and Optax made another choice.
+
+`docs/guide/optax.md` says what each of them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gradchain.rules import matrices_alone
+
+Given = Mapping[str, Any]  # the arguments of a call by name, defaults included
+PER_LEAF = {"per_leaf": True}
+AVERAGED = {"first_count": 1, "weight_by_max": True}
+
+
+def _muon_kernel(given: Given) -> dict[str, Any]:
+    return {"bias_correction": True, "eps_floor": given["preconditioning"] in ("aol", "schatten")}
+
+
+def _muon(given: Given) -> dict[str, Any]:
+    dimensions = given["muon_weight_dimension_numbers"]
+    return _muon_kernel(given) | {
+        "adam_nesterov": given["nesterov"],
+        "adam_mask": True,
+        "muon_weight_dimension_numbers": matrices_alone if dimensions is None else dimensions,
+    }
+
+
+NUMBERS: dict[str, dict[str, Any] | Callable[[Given], dict[str, Any]]] = {
+    **dict.fromkeys(("amsgrad", "scale_by_amsgrad"), {"debias_first": True}),
+    "lars": {"norm_of_sum": True, "per_leaf": True},
+    **dict.fromkeys(("lamb", "scale_by_trust_ratio", "scale_by_param_block_rms"), PER_LEAF),
+    **dict.fromkeys(("clip_by_block_rms", "novograd", "scale_by_novograd"), PER_LEAF),
+    "scale_by_factored_rms": {"longest_axes": True},
+    "adafactor": {"longest_axes": True, "per_leaf": True},
+    **dict.fromkeys(("yogi", "scale_by_yogi"), {"fill_mu": True}),
+    **dict.fromkeys(("acprop", "scale_by_acprop"), {"old_mean": True}),
+    "muon": _muon,
+    "scale_by_muon": _muon_kernel,
+    "adan": {"proximal": False},
+    **dict.fromkeys(("madgrad", "scale_by_madgrad"), {"eps_in_rate": True}),
+    "centralize": {"units": "leading"},
+    "polyak_sgd": {"scaling_first": True},
+    **dict.fromkeys(("momo", "momo_adam"), {"proximal": False}),
+    "scale_by_distance_over_gradients": lambda given: {"param_dtype": given["param_dtype"] or "float32"},
+    "mechanize": {"variant": "optax"},
+    **dict.fromkeys(("schedule_free", "schedule_free_sgd", "schedule_free_adamw"), AVERAGED),
+    "MultiSteps": lambda given: {"running_mean": given["use_grad_mean"]},
+    "lookahead": {"pairs": True},
+}
+
+
+def numbers_of(name: str, given: Given) -> dict[str, Any]:
+    """The arguments of one call that are not the paper's."""
+    found = NUMBERS.get(name, {})
+    return found(given) if callable(found) else found

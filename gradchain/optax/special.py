@@ -1,0 +1,45 @@
+"""Names of Optax that are more than a factory in another form."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gradchain import wrappers
+from gradchain.core.masks import masked
+from gradchain.optax.surface import Transformation
+from gradchain.rules import set_to_zero
+
+
+def freeze(mask: Any) -> Transformation:
+    """Zero updates where the mask is True; what stands before it in a chain keeps its state."""
+    return Transformation.of(masked(set_to_zero(), mask))
+
+
+def _made(make: Callable[..., Any]) -> Callable[..., Transformation]:
+    @functools.wraps(make)
+    def call(*args: Any, **kwargs: Any) -> Transformation:
+        return Transformation.of(make(*args, **kwargs))
+
+    return call
+
+
+def inject_hyperparams(
+    inner_factory: Callable[..., Any], static_args: str | Iterable[str] = (), hyperparam_dtype: Any = None
+) -> Callable[..., Transformation]:
+    """`gradchain.inject_hyperparams`, whose state is InjectStatefulHyperparamsState."""
+    return _made(wrappers.inject_hyperparams(inner_factory, static_args, hyperparam_dtype))
+
+
+inject_stateful_hyperparams = inject_hyperparams
+
+
+def names(namespace: Any) -> dict[str, Any]:
+    """Those of these names that a namespace has."""
+    ours = (freeze, inject_hyperparams)
+    found = {f.__name__: f for f in ours} | {"inject_stateful_hyperparams": inject_hyperparams}
+    return {name: f for name, f in found.items() if name in namespace.__all__}
+
+
+__all__ = ["freeze", "inject_hyperparams", "inject_stateful_hyperparams", "names"]
