@@ -124,7 +124,7 @@ def sam(
             out = jax.tree.map(_back, moved, cache, params, out)
             return out, tree.cast_like(tree.apply_updates(params, out), cache), state
 
-        zeros = jax.tree.map(lambda p, x: jnp.zeros(p.shape, compute_dtype(p, x)), params, g)
+        zeros = jax.tree.map(lambda p, x: jnp.zeros_like(p, compute_dtype(p, x)), params, g)
         carry = when(~last, climb, (zeros, cache, state), g, params)
         out, cache, state = when(last, step, carry, g, params)
         count = jnp.where(last, 0, increment(s.steps_since_sync))
