@@ -198,6 +198,8 @@ def _meanings(places: Sequence[Seen]) -> Iterator[str]:
                     f"{place.path!r}: torch's RAdam adds eps before it corrects the bias of the second "
                     f"moment; the same numbers need eps=lambda t: {eps:g} / sqrt(1 - b2 ** (t + 1))"
                 )
+            if p.kind == "Muon" and eps and not place.args.get("eps_floor"):
+                yield f"{place.path!r}: torch divides by max(|m|, eps), eps_floor=True, this by |m| + eps"
             if p.kind == "Adafactor" and place.args["eps"] != 0:
                 yield (
                     f"{place.path!r}: torch's Adafactor bounds roots and means by its eps, here eps is added "

@@ -57,6 +57,7 @@ ADAM = {"eps_root": 0, "bias_correction": True}
 AMSGRAD = {"eps_root": 0, "bias_correction_mu": True, "bias_correction_nu": True, "debias_first": False}
 RADAM = {"eps_root": 0, "nesterov": False, "threshold": 5}
 FACTORED = {"factored": True, "multiply_by_parameter_scale": True, "decay_offset": 0, "step_offset": 0}
+FACTORED |= {"longest_axes": False}
 FACTORS = {"v_row": "row_var", "v_col": "col_var", "v": "variance"}  # which of both is of rows: by the axes
 RULES = {
     "scale_by_adam": Rule(("Adam", "NAdam"), MEANS, lambda k, g: {**ADAM, "nesterov": k == "NAdam"}, _adam),

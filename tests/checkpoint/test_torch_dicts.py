@@ -192,9 +192,11 @@ def test_other_numbers_are_remarks():
         MUON, "momentum_buffer", step=None, shapes=only("fc.weight"), adjust_lr_fn="match_rms_adamw"
     )
     kernel = {"fc": {"kernel": jnp.ones((3, 4))}}
-    assert remark(gc.muon(0.01, eps=1e-7, weight_decay=0.1), muon, kernel, ["fc.weight"]) == (
+    assert remark(gc.muon(0.01, eps=1e-7, eps_floor=True, weight_decay=0.1), muon, kernel, ["fc.weight"]) == (
         "'muon/scale_by_shape': consistent_rms is None here, 0.2 by torch's adjust_lr_fn"
     )
+    rms = gc.muon(0.01, eps=1e-7, consistent_rms=0.2, weight_decay=0.1)
+    assert "eps_floor=True" in remark(rms, muon, kernel, ["fc.weight"])
 
 
 def test_strict_with_what_is_not_loaded():

@@ -219,7 +219,7 @@ FAULTS = {
     "factors of a convolution": (
         (gc.adafactor(0.01, 1), CONV, factors((6, 5, 3, 2)), ["conv.weight"]),
         {},
-        ["'conv/kernel'", "axes 2 and 3 of 4", "rows (0, 1, 2)", "initialise='**/conv/kernel'"],
+        ["'conv/kernel'", "axes 2 and 3 of 4", "rows (0, 1, 2)", "'rcbb'", "initialise='**/conv/kernel'"],
     ),
     "no factors": (
         (gc.adafactor(0.01), KERNEL, factors((4, 3)), ["fc.weight"]),
