@@ -84,7 +84,7 @@ def seen(places: Sequence[Place], at: Mapping[str, Parameter]) -> list[Seen]:
         found.append(Seen(place, mine, momentum))
         if place.recipe.factory.name in ("trace", "ema"):
             args = place.recipe.args
-            of = [p for p in mine if p.kind == "SGD" and not hyper.is_dynamic(args["decay"])]
+            of = [p for p in mine if p.kind == "SGD" and not hyper.is_schedule(args["decay"])]
             momentum |= {p.path: momentum_rate(place.recipe.factory.name, args, p) for p in of}
     return found
 

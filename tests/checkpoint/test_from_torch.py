@@ -85,6 +85,10 @@ OTHERS = {  # the same runs through links in another order, or averages in place
         "sgd_dampening",
         lambda: gc.chain(gc.ema(0.9, debias=False), gc.scale_by_learning_rate(0.02 * 7.5)),
     ),
+    "sgd_dampening by a tunable average": (
+        "sgd_dampening",
+        lambda: gc.chain(gc.ema(gc.tunable(0.9), debias=False), gc.scale_by_learning_rate(0.02 * 7.5)),
+    ),
     "rmsprop_momentum before the rate": (
         "rmsprop_momentum",
         lambda: gc.chain(gc.scale_by_rms(**RMS), gc.trace(0.7), gc.scale_by_learning_rate(0.02)),

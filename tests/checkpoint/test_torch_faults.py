@@ -180,6 +180,21 @@ FAULTS = {
         {},
         ["dampening=1", "less than 1 for 'trace'", "without momentum"],
     ),
+    "an average whose decay changes": (
+        (
+            gc.chain(gc.ema(FALLING, debias=False), gc.scale_by_learning_rate(0.01)),
+            FC,
+            state_of(SGD, "momentum_buffer", step=None, shapes=FC_SHAPES),
+            NAMES[:2],
+        ),
+        {},
+        ["'ema' has a schedule for decay", "SGD of 'fc/bias'", "use trace"],
+    ),
+    "a class that is not here": (
+        (TX, FC, state_of({"lr": 1, "lambd": 1e-4, "alpha": 0.75}, shapes=FC_SHAPES), NAMES[:2]),
+        {},
+        ["'lambd'", "of no class that is known here", "Adadelta"],
+    ),
     "a schedule without its step": (
         (
             gc.sgd(FALLING, 0.9),
