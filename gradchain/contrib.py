@@ -39,12 +39,15 @@ from gradchain.rules import (
 )
 from gradchain.types import (
     DifferentiallyPrivateAggregateState,
+    GaLoreState,
     MechanicState,
     MuonState,
     NormalizeState,
+    SAMState,
     ScaleByAdemamixState,
     ScaleBySimplifiedAdEMAMixState,
     ScheduleFreeState,
+    SophiaState,
     SplitRealAndImaginaryState,
 )
 from gradchain.wrappers import (
@@ -69,6 +72,7 @@ __all__ = [
     "DoGState",
     "DoWGState",
     "GaLoreDimensionNumbers",
+    "GaLoreState",
     "HutchinsonState",
     "MadgradState",
     "MechanicState",
@@ -79,9 +83,11 @@ __all__ = [
     "NormalizeState",
     "ProdigyState",
     "ReduceLROnPlateauState",
+    "SAMState",
     "ScaleByAdemamixState",
     "ScaleBySimplifiedAdEMAMixState",
     "ScheduleFreeState",
+    "SophiaState",
     "SplitRealAndImaginaryState",
     "acprop",
     "ademamix",

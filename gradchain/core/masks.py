@@ -150,7 +150,7 @@ class Partition(Body):
                 hits = select.chosen(pattern, params, f"partition({label!r})", whole)
                 found = [label if f is None and hit else f for f, hit in zip(found, hits, strict=True)]
         else:
-            found = [self.name_of(label) for label in select.values(self.labels, params, whole)]
+            found = [self.name_of(label) for label in select.labels(self.labels, params, whole)]
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(

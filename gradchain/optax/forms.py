@@ -196,6 +196,24 @@ def _(at: At) -> Node:
     return averaged(at, at.inner)
 
 
+@form_of_factory("scale_by_sophia")
+def _(at: At) -> Node:
+    return Row([at.count, at.mu, at.nu, at.inner], types.SophiaState)
+
+
+@form_of_factory("scale_by_galore")
+def _(at: At) -> Node:
+    return Row([at.count, at.inner, at.projector], types.GaLoreState)
+
+
+@form_of_factory("sam")
+def _(at: At) -> Node:
+    body: Any = at.body
+    own, adversary = map(node, at.parts)
+    cache = at.cache if "cache" in body.fields else Fixed(None)
+    return Row([at.steps_since_sync, own, adversary, cache], types.SAMState)
+
+
 @form_of_factory("selective_transform")
 def _(at: At) -> Node:
     groups = Table({"train": masked(node(at.parts[0])), "freeze": masked(EMPTY)})
