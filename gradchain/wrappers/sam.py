@@ -14,6 +14,7 @@ from gradchain.core import ages, tree
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
+from gradchain.core.link import need_params
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
 from gradchain.core.transform import Transform, example, wrapper
@@ -93,6 +94,7 @@ def sam(
         return tree.apply_updates(params, out) if inner.ctx.apply else out
 
     def opaque(inner, g, s, state, params):
+        need_params("sam", params)
         two, f, at, here = _Two(inner), inner.extra["grad_fn"], params, g
         takes_index = _arguments(f) > 1
         for i in range(sync_period - 1):
@@ -107,6 +109,7 @@ def sam(
         return end(inner, out, params), s, state
 
     def transparent(inner, g, s, state, params):
+        need_params("sam", params)
         two = _Two(inner)
         last = s.steps_since_sync == sync_period - 1
         cache = tree.where(s.steps_since_sync == 0, tree.cast_like(params, s.cache), s.cache)
