@@ -17,6 +17,7 @@ FILLED = {"fill_mu": True}
 OLD_MEAN = {"old_mean": True}
 IN_RATE = {"eps_in_rate": True}
 PLAIN_DECAY = {"proximal": False}
+LONG_SIDE = {"side": "long"}
 AVERAGED = {"first_count": 1, "weight_by_max": True}
 
 
@@ -56,6 +57,9 @@ NUMBERS: dict[str, dict[str, Any] | Callable[[Given], dict[str, Any]]] = {
     "momo_adam": PLAIN_DECAY,
     "scale_by_distance_over_gradients": lambda given: {"param_dtype": given["param_dtype"] or "float32"},
     "mechanize": {"variant": "optax"},
+    "sophia": {"bias_correction": True, "delayed": True},
+    "galore": LONG_SIDE,
+    "scale_by_galore": LONG_SIDE,
     **dict.fromkeys(("schedule_free", "schedule_free_sgd", "schedule_free_adamw"), AVERAGED),
     "MultiSteps": lambda given: {"running_mean": given["use_grad_mean"]},
     "lookahead": {"pairs": True},
