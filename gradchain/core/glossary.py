@@ -16,8 +16,8 @@ GLOSSARY: dict[str, str] = {
     "b2": "Decay of the slower statistic in the state: the mean of squares; of Lion, the mean of gradients.",
     "b3": "Decay of the slowest statistic in the state.",
     "base_optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
-    "beta": "Decay of the mean of gradients that is made orthogonal or signs; of optimistic gradients "
-    "the weight of the difference.",
+    "beta": "Decay of the mean of gradients that is made orthogonal or signs; of optimistic "
+    "gradients the weight of the difference.",
     "beta3": "Decay of the sums that the step length is estimated from; None: sqrt(b2).",
     "betas": "The pair (b1, b2): decays of the means of gradients and of their squares.",
     "bias_correction": "Divide averages that start at zero by 1 - decay^t.",
@@ -63,8 +63,9 @@ GLOSSARY: dict[str, str] = {
     "links": "Transformations in the order in which they run.",
     "longest_axes": "Take the two longest axes for rows and columns, whatever the leaf's name says.",
     "lower_bound": "A lower bound of the loss, 0 for most.",
-    "mask": "Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular "
-    "expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.",
+    "mask": "Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a "
+    "regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: "
+    "all.",
     "mask_compatible_extra_args": "Pick leaves of extra arguments that are trees like the updates, too.",
     "max_learning_rate": "The longest step.",
     "max_step_size": "The largest step size of an element.",
@@ -80,8 +81,8 @@ GLOSSARY: dict[str, str] = {
     "nesterov": "Look one step ahead along the momentum.",
     "noise_multiplier": "Standard deviation of the noise in the sum, in units of the largest norm.",
     "norm_of_sum": "Divide by the norm of gradient and decay together, not by the sum of their norms.",
-    "ns_coeffs": "Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: "
-    "'standard', 'dion'.",
+    "ns_coeffs": "Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a "
+    "name: 'standard', 'dion'.",
     "ns_steps": "Steps of the Newton-Schulz iteration, where `ns_coeffs` are for all of them.",
     "old_mean": "Compare the gradient with the mean that was before it.",
     "optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
@@ -89,7 +90,7 @@ GLOSSARY: dict[str, str] = {
     "per_leaf": "Take norms over whole leaves, stacks of layers too; False: of each layer by itself.",
     "precision": 'Precision of matrix products: None is the platform\'s own, "highest" float32 everywhere.',
     "preconditioning": "The norm a matrix is divided by first: frobenius, spectral, schatten or aol.",
-    "print_win_rate_every_n_steps": "How often the share of elements that are not clipped is printed; 0: never.",
+    "print_win_rate_every_n_steps": "How often the share of unclipped elements is printed; 0: never.",
     "proximal": "Decay what the step leads to, as the paper does, not the parameters before it.",
     "rank": "How many singular vectors a gradient is projected to.",
     "reset_state": "Whether the inner optimizer starts afresh after each synchronisation.",
@@ -98,7 +99,8 @@ GLOSSARY: dict[str, str] = {
     "running_mean": "Keep the mean of the microbatches so far, as Optax does, rather than their sum.",
     "safeguard_warmup": "Leave the learning rate out of the denominator of the estimate.",
     "scale": "Factor of the updates of projected leaves.",
-    "scale_init_precond": "Begin with a multiple of the identity that fits the last step, not with the identity.",
+    "scale_init_precond": "Begin with a multiple of the identity that fits the last step, not with the "
+    "identity.",
     "seed": "Number that the noise is made from, together with step, path and element.",
     "should_skip_update_fn": "(grads, gradient_step, params) -> (leave the microbatch out, what to keep).",
     "should_transform_fn": "Whether the transformation works in a step, 0 the first: step -> truth value.",
@@ -121,7 +123,7 @@ GLOSSARY: dict[str, str] = {
     "warmup_steps": "Steps in which the learning rate grows to its value; None: it is constant.",
     "weight_by_max": "Weigh by the largest learning rate so far, not by that of the step.",
     "weight_decay": "Multiple of the parameters that joins the update or gradient, where `mask` says so.",
-    "weight_dimension_numbers": "Which axes of a leaf are the rows and the columns of its matrix, as Optax says it.",
+    "weight_dimension_numbers": "Which axes of a leaf are rows and columns, as Optax says it.",
     "weight_lr_power": "Power of the learning rate in the weight of a step in the average.",
     "weight_power": "Power of the number of the step in its weight in the average.",
 }

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from gradchain import types
 from gradchain.core import hyper
 from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked, node
-from gradchain.optax.form import AtStart, Columns, Fixed, Item, Node, Not, Padded, Row, Table
+from gradchain.optax.fields import AtStart, Columns, Item, Not, Padded
+from gradchain.optax.form import Fixed, Node, Row, Table
 from gradchain.rules.parts.basic import ScaleByScheduleState
 from gradchain.schedules.stateful import WrappedScheduleState
 

@@ -148,13 +148,15 @@ class Transformation(GradientTransformationExtraArgs):
         return None if self.run is None else self.run.tx
 
     def __getattr__(self, name: str) -> Any:
-        if self.run is None or name.startswith("__"):
+        run = None if name.startswith("__") else self.run
+        if run is None:
             raise AttributeError(name)
+        if name in ("step", "flat", "formed"):
+            return getattr(run, name)
+        found = getattr(run.tx, name)
         if name == "has_updated":  # of MultiSteps
-            return lambda state: self.run.tx.has_updated(self.run.flat(state, None))
-        if name == "gradient_transformation" and hasattr(self.run.tx, name):
-            return lambda: self
-        return getattr(self.run if name in ("step", "flat", "formed") else self.run.tx, name)
+            return lambda state: found(run.flat(state, None))
+        return (lambda: self) if name == "gradient_transformation" else found
 
     def __repr__(self) -> str:
         return repr(self.transform) if self.run else super().__repr__()

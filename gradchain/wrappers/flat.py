@@ -78,7 +78,9 @@ class Flat(Body):
     def run(self, updates, state, params, ctx: Context):
         """The inner update of the vector."""
         weights = None if params is None else flat(params)
-        here = dataclasses.replace(ctx, apply=False, plan=ctx.plan.within())  # added leaf by leaf, each where it is
+        here = dataclasses.replace(
+            ctx, apply=False, plan=ctx.plan.within()
+        )  # added leaf by leaf, each where it is
         made, new = self.inner.body.run(flat(updates), state, weights, here)
         leaves = jax.tree.leaves(updates)
         if any(map(place.is_blind, leaves)):  # or XLA would split it as the parameters are
