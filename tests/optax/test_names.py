@@ -1,4 +1,4 @@
-"""Every public name of Optax is here, in gradchain and in gradchain.optax, with a signature to which its binds."""
+"""Every public name of Optax is here and in gradchain.optax, with a signature to which its own binds."""
 
 import importlib
 import inspect
@@ -43,7 +43,7 @@ def names(space: str) -> list[str]:
         if not isinstance(value, types.ModuleType)
         and str(getattr(value, "__module__", "optax")).partition(".")[0] in ("optax", "typing")
         and value is not types.ModuleType
-        and name not in ("TYPE_CHECKING", "Any", "Callable", "annotations")
+        and name not in ("TYPE_CHECKING", "Any", "Callable", "Protocol", "annotations")
     )
 
 
