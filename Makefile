@@ -64,6 +64,8 @@ hooks: .venv/.installed-test  ## run ruff and pyright before each commit
 golden: .envs/oracle/.installed  ## write the golden trajectories anew from the independent oracle
 	.envs/oracle/bin/python tests/golden/generate.py
 	.envs/oracle/bin/python tests/golden/generate_schedules.py
+	.envs/oracle/bin/python tests/checkpoint/torch_runs.py
+	.envs/oracle/bin/python tests/torch_page.py
 
 bench: .venv/.installed-bench  ## time the step on this machine
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -275,6 +275,14 @@ __all__ += types.__all__
 __all__ += wrappers.__all__
 
 
+# Names that Optax has there too, of what trees and schedules do not know.
+tree.map_params = tree_utils.tree_map_params = tree_map_params  # pyright: ignore[reportAttributeAccessIssue]
+schedules.inject_hyperparams = wrappers.inject_hyperparams  # pyright: ignore[reportAttributeAccessIssue]
+schedules.inject_stateful_hyperparams = wrappers.inject_hyperparams  # pyright: ignore
+schedules.InjectHyperparamsState = types.InjectHyperparamsState  # pyright: ignore
+schedules.InjectStatefulHyperparamsState = types.InjectStatefulHyperparamsState  # pyright: ignore
+
+
 if not TYPE_CHECKING:  # to which every name would be there
 
     def __getattr__(name: str):

@@ -184,6 +184,26 @@ class MechanicState(NamedTuple):
     x0: Params  # like params
 
 
+class SAMState(NamedTuple):
+    steps_since_sync: Array  # [] int32
+    opt_state: Any
+    adv_state: Any
+    cache: Params | None  # like params
+
+
+class SophiaState(NamedTuple):
+    count: Array  # [] int32
+    mu: Updates  # like params, as is nu
+    nu: Updates
+    hessian_fn_state: Any
+
+
+class GaLoreState(NamedTuple):
+    count: Array  # [] int32
+    base_optimizer_state: Any
+    projector: Any  # [m, rank] for each matrix
+
+
 class MuonState(NamedTuple):
     count: Array  # [] int32
     mu: Updates  # like params
@@ -240,6 +260,7 @@ __all__ = [
     "ConditionallyTransformState",
     "DifferentiallyPrivateAggregateState",
     "EmptyState",
+    "GaLoreState",
     "GradientTransformation",
     "GradientTransformationExtraArgs",
     "InjectHyperparamsState",
@@ -257,6 +278,7 @@ __all__ = [
     "OptState",
     "Params",
     "PartitionState",
+    "SAMState",
     "ScalarOrSchedule",
     "ScaleByAdanState",
     "ScaleByAdemamixState",
@@ -267,6 +289,7 @@ __all__ = [
     "ScaleState",
     "ScheduleFreeState",
     "ShouldSkipUpdateFunction",
+    "SophiaState",
     "SplitRealAndImaginaryState",
     "TransformInitFn",
     "TransformUpdateExtraArgsFn",

@@ -13,13 +13,16 @@ os.environ["XLA_FLAGS"] = " ".join([*_flags, f"--xla_force_host_platform_device_
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
-# Folders of tests that look at numbers: in the quick suite LLVM does little there, which takes a third off a
-# compilation. XLA's own passes are the same, and with them fusions, buffers and collectives; LLVM joins no
-# product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what users run.
+# Folders and files of tests that look at numbers: in the quick suite LLVM does little there, which takes a
+# third off a compilation. XLA's own passes are the same, and with them fusions, buffers and collectives; LLVM
+# joins no product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what
+# users run.
 QUICK = {
-    *("frameworks", "golden", "laws", "losses", "matrices", "microbatching", "optax", "report", "rules"),
-    *("clients", "schedules", "tree", "wrappers"),
+    *("clients", "frameworks", "golden", "laws", "losses", "matrices", "microbatching", "optax", "report"),
+    *("rules", "schedules", "tree", "wrappers"),
 }
+ROOT_FILES = ("assignment", "perturbations", "projections", "second_order")
+QUICK |= {f"test_{name}.py" for name in ROOT_FILES}
 
 
 @pytest.fixture(autouse=True)

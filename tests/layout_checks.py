@@ -18,9 +18,9 @@ LAYERS = (
     ("tree_utils", "matrices", "schedules", "losses", "second_order", "experimental"),
     ("rules",),
     ("wrappers",),
-    ("contrib", "transforms"),
     ("storage",),
     ("config", "report"),
+    ("contrib", "transforms"),
     ("sharding", "checkpoint"),
     ("aot",),
     ("__init__",),
@@ -46,7 +46,7 @@ CORE = (
 CORE_RANK = {name: rank for rank, row in enumerate(CORE) for name in row}
 
 # Imports inside a function that go up all the same, as (importer, imported), each with its reason.
-LAZY_UPWARD: frozenset[tuple[str, str]] = frozenset({("schedules", "wrappers")})  # inject_hyperparams
+LAZY_UPWARD: frozenset[tuple[str, str]] = frozenset()
 
 # What a module imports at once though it may be absent, as (importer, imported), each with its reason.
 OPTIONAL = frozenset(

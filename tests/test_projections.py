@@ -91,7 +91,12 @@ def test_nearest_point_of_the_set(name):
         assert np.linalg.norm(y - x) <= np.linalg.norm(near - x, axis=1).min() + 1e-6
 
 
-@pytest.mark.parametrize("name", PROJECT)
+FEW = ("simplex", "l1_ball", "halfspace")  # in the quick suite
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in FEW)) for n in PROJECT]
+)
 def test_same_numbers_as_optax_and_as_differences(name, x64):
     optax = pytest.importorskip("optax")
     x = jax.tree.map(lambda z: 2 * z.astype(jnp.float64), TREE)

@@ -34,6 +34,7 @@ def test_products_and_diagonals():
     np.testing.assert_allclose(S.fisher_diag(loss, PARAMS, X, Y), gradient**2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_same_numbers_as_optax():
     optax = pytest.importorskip("optax")
     for name, extra in (("hvp", (jnp.arange(8.0),)), ("hessian_diag", ()), ("fisher_diag", ())):

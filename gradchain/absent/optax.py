@@ -3,8 +3,6 @@
 OF_OPTAX: dict[str, tuple[str, str]] = {
     "additive_weight_decay": ("gc.add_decayed_weights(1e-4)", "its former name in Optax"),
     "maybe_update": ("gc.accumulate(gc.adam(1e-3), every=8)", "Optax has it no more"),
-    "contrib": ("gc.muon(1e-3)", "names of optax.contrib stand in the root"),
-    "transforms": ("gc.accumulate(gc.adam(1e-3), every=8)", "names of optax.transforms stand in the root"),
     "tree_map": ("jax.tree.map(lambda x: 2 * x, params)", ""),
     "tree_zeros_like": ("gc.tree.zeros_like(params)", ""),
     "tree_cast": ("gc.tree.cast(params, 'bfloat16')", ""),

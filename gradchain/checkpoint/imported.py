@@ -29,20 +29,26 @@ from gradchain.report import held
 from gradchain.report.links import links
 
 # Where a class of Optax has another name than ours.
-SAME = {
-    "AccumulateState": "MultiStepsState",
-    "AccumulateChosenState": "MultiStepsState",
-    "SkipState": "ApplyIfFiniteState",
-    "ScaleByLearningRateState": "ScaleByScheduleState",
-    "AdemamixState": "ScaleByAdemamixState",
-    "SimplifiedAdemamixState": "ScaleBySimplifiedAdEMAMixState",
-    "OptimisticGradientState": "ScaleByOptimisticGradientState",
-    "ScaleByMuonState": "MuonState",
+INJECT = ("InjectStatefulHyperparamsState", "InjectHyperparamsState")
+SAME: dict[str, tuple[str, ...]] = {
+    "AccumulateState": ("MultiStepsState",),
+    "AccumulateChosenState": ("MultiStepsState",),
+    "SkipState": ("ApplyIfFiniteState",),
+    "ScaleByLearningRateState": ("ScaleByScheduleState",),
+    "ConditionalState": ("ConditionallyMaskState", "ConditionallyTransformState"),
+    "InjectedState": INJECT,
+    "InjectedSchedulesState": INJECT,
+    "AdemamixState": ("ScaleByAdemamixState",),
+    "SimplifiedAdemamixState": ("ScaleBySimplifiedAdEMAMixState",),
+    "OptimisticGradientState": ("ScaleByOptimisticGradientState",),
+    "ScaleByMuonState": ("MuonState",),
 }
 CLOCKS = (
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
     "HyperState",
+    "InjectedState",
+    "InjectedSchedulesState",
 )  # their count is that of the steps
 LARGEST = "the largest count of Optax's state"
 
@@ -144,7 +150,7 @@ def _match(path: str, entry: Any, units: list[Unit]) -> Unit | None:
     group = tuple(path.split("/")[:-1])
     grouped = any(unit.groups == group for unit in units)
     for unit in units:
-        if unit.name in (name, SAME.get(name)) and (unit.groups == group or not grouped):
+        if unit.name in (name, *SAME.get(name, ())) and (unit.groups == group or not grouped):
             return unit
     return None
 
@@ -171,6 +177,8 @@ def _ours(name: str, taken: Mapping[str, Any], path: str, tx, found: Mapping[str
         summed = args["mean"] and not args["running_mean"]
         n = taken["mini_step"] if summed else 1  # theirs is the mean of the microbatches so far, ours the sum
         return {p: x * n if p.startswith("acc_grads/") else x for p, x in taken.items()}
+    if name == "InjectedState":  # plain schedules are functions of its count
+        return {p: x for p, x in taken.items() if not p.startswith("hyperparams_states/")}
     if name == "SkipState":
         names = {"skipped": "total_notfinite", "consecutive": "notfinite_count"}
         return {ours: taken[p] for ours, p in names.items()} | {"last_skipped": ~taken["last_finite"]}

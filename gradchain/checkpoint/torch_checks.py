@@ -84,7 +84,7 @@ def seen(places: Sequence[Place], at: Mapping[str, Parameter]) -> list[Seen]:
         found.append(Seen(place, mine, momentum))
         if place.recipe.factory.name in ("trace", "ema"):
             args = place.recipe.args
-            of = [p for p in mine if p.kind == "SGD" and not hyper.is_dynamic(args["decay"])]
+            of = [p for p in mine if p.kind == "SGD" and not hyper.is_schedule(args["decay"])]
             momentum |= {p.path: momentum_rate(place.recipe.factory.name, args, p) for p in of}
     return found
 
@@ -198,6 +198,8 @@ def _meanings(places: Sequence[Seen]) -> Iterator[str]:
                     f"{place.path!r}: torch's RAdam adds eps before it corrects the bias of the second "
                     f"moment; the same numbers need eps=lambda t: {eps:g} / sqrt(1 - b2 ** (t + 1))"
                 )
+            if p.kind == "Muon" and eps and not place.args.get("eps_floor"):
+                yield f"{place.path!r}: torch divides by max(|m|, eps), eps_floor=True, this by |m| + eps"
             if p.kind == "Adafactor" and place.args["eps"] != 0:
                 yield (
                     f"{place.path!r}: torch's Adafactor bounds roots and means by its eps, here eps is added "

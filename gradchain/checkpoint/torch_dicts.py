@@ -25,9 +25,7 @@ CLASSES = {
     "RMSprop": "centered",
     "Adagrad": "lr_decay",
     "Adadelta": "rho",
-    "ASGD": "lambd",
     "Rprop": "etas",
-    "LBFGS": "history_size",
     "Adam": "amsgrad",
 }
 NUMBERS = ("step", "mu_product")  # what torch keeps one number of for each parameter
@@ -35,7 +33,7 @@ WEIGHT = ("kernel", "scale", "embedding", "weight", "w")  # what "weight" may be
 CALL = "[name for name, _ in model.named_parameters()]"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Parameter:
     """What an optimizer of torch keeps of one parameter."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gradchain.checkpoint.errors import CheckpointError
 from gradchain.checkpoint.torch_dicts import WHO, Parameter
+from gradchain.core.hyper import Tunable, is_schedule
 
 Group = Mapping[str, Any]
 Said = Callable[[str, Group], dict[str, Any]]  # (class, its hyperparameters) -> arguments here
@@ -57,6 +58,7 @@ ADAM = {"eps_root": 0, "bias_correction": True}
 AMSGRAD = {"eps_root": 0, "bias_correction_mu": True, "bias_correction_nu": True, "debias_first": False}
 RADAM = {"eps_root": 0, "nesterov": False, "threshold": 5}
 FACTORED = {"factored": True, "multiply_by_parameter_scale": True, "decay_offset": 0, "step_offset": 0}
+FACTORED |= {"longest_axes": False}
 FACTORS = {"v_row": "row_var", "v_col": "col_var", "v": "variance"}  # which of both is of rows: by the axes
 RULES = {
     "scale_by_adam": Rule(("Adam", "NAdam"), MEANS, lambda k, g: {**ADAM, "nesterov": k == "NAdam"}, _adam),
@@ -138,6 +140,11 @@ def check_form(path: str, name: str, args: Mapping[str, Any], p: Parameter) -> N
                 f"with {argument}={value!r}; expected the same rule. Pass {argument}={value!r} to the "
                 "optimizer"
             )
+    if name == "ema" and is_schedule(args["decay"]):
+        raise CheckpointError(
+            f"{WHO}: {path!r} has a schedule for decay, and torch's {named(p)} of {p.path!r} one momentum; "
+            "expected a number. Pass a number, or use trace, which sums up as torch does"
+        )
     _check_rest(path, name, p)
 
 
@@ -199,5 +206,5 @@ def momentum_rate(name: str, args: Mapping[str, Any], p: Parameter) -> float:
 
     torch: v = m v + (1 - dampening) g.  trace: v = m v + g;  ema: v = m v + (1 - m) g
     """
-    rate = 1 - p.group.get("dampening", 0)
-    return rate / (1 - args["decay"]) if name == "ema" else rate
+    rate, m = 1 - p.group.get("dampening", 0), args["decay"]
+    return rate / (1 - (m.value if isinstance(m, Tunable) else m)) if name == "ema" else rate

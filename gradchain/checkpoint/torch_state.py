@@ -133,7 +133,11 @@ class _Taken:
         check_form(place.path, place.name, place.args, p)
         axes = axes_of(p, self.shapes[p.path or ""], self.turns[p.path or ""])
         if p.kind == "Adafactor":
-            made = factors({field: self.found[path] for field, path in mine.items()}, p, axes)
+            cells_of = {field: self.found[path] for field, path in mine.items()}
+            # In parts the norms are links of their own.
+            made = factors(
+                cells_of, p, axes, place.args.get("per_leaf", place.name == "scale_by_factored_rms")
+            )
         else:
             factor, theirs = self._factor(i, place, p), RULES[place.name].fields
             made = {f: p.held[theirs[f]] if factor == 1 else factor * p.held[theirs[f]] for f in known}

@@ -150,7 +150,7 @@ class Partition(Body):
                 hits = select.chosen(pattern, params, f"partition({label!r})", whole)
                 found = [label if f is None and hit else f for f, hit in zip(found, hits, strict=True)]
         else:
-            found = [self.name_of(label) for label in select.values(self.labels, params, whole)]
+            found = [self.name_of(label) for label in select.labels(self.labels, params, whole)]
         for path, label in zip(tree.paths(params), found, strict=True):
             if label not in self.groups:
                 raise ValueError(
@@ -217,18 +217,21 @@ def _errors() -> Iterator[ErrorInput]:
     example=lambda: {"transforms": {"all": example("scale_by_adam")}, "param_labels": {"**": "all"}},
     errors=_errors,
 )
-def partition(transforms: Mapping[str, Any], param_labels: Selection):
+def partition(
+    transforms: Mapping[str, Any], param_labels: Selection, *, mask_compatible_extra_args: bool = False
+):
     """A transformation for each group of leaves, by label; every leaf belongs to exactly one.
 
     `param_labels` is {pattern: label} tried in order, for example {"**/bias": "plain", "**": "decay"}, a
     function (path, leaf) -> label, a tree of labels that may be a prefix of the parameters, or a function of
     the parameters that returns one. The state of a group is kept under its label.
+    mask_compatible_extra_args: of an extra argument that is a tree like the updates each gets its part.
     """
     made = {
         str(label): as_transform(tx, f"partition[{words.show(label)}]") for label, tx in transforms.items()
     }
     _check_labels(made, param_labels)
-    return Partition(made, param_labels)
+    return Partition(made, param_labels, extra=mask_compatible_extra_args)
 
 
 def _check_labels(groups: Mapping[str, Any], labels: Any) -> None:

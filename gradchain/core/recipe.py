@@ -130,13 +130,15 @@ class Factory:
         return self.fn(**args)
 
 
-def inside(given: Any) -> Any:
+def inside(given: Any, deep: int = 2) -> Any:
     """An argument with transforms for objects of another form that have one, also in dicts and sequences."""
     if isinstance(getattr(getattr(given, "transform", None), "recipe", None), Recipe):
         return given.transform
+    if not deep or type(given) not in (dict, tuple, list):
+        return given
     if type(given) is dict:
-        return {k: inside(x) for k, x in given.items()}
-    return type(given)(map(inside, given)) if type(given) in (tuple, list) else given
+        return {k: inside(x, deep - 1) for k, x in given.items()}
+    return type(given)(inside(x, deep - 1) for x in given)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

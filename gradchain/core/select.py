@@ -81,6 +81,11 @@ def _by_tree(spec, paths: Sequence[str]) -> list:
     return found
 
 
+def labels(spec: Selection, tree, whole=None) -> list:
+    """The label of each leaf, from a tree of them or a function: a sequence of texts is a tree here."""
+    return _by_tree(spec, trees.paths(tree)) if _is_patterns(spec) else values(spec, tree, whole)
+
+
 def values(spec: Selection, tree, whole=None) -> list:
     """What a selection says of each leaf of `tree`: a truth value, or a label from a tree of them.
 

@@ -32,8 +32,8 @@ class Context:
     apply: bool = False
     plan: Plan = PLAN
 
-    def within(self, params: PyTree, picked: Sequence[bool]) -> Context:
-        """The same for a transform that sees some of the leaves."""
+    def within(self, params: PyTree = None, picked: Sequence[bool] = ()) -> Context:
+        """The same for a transform that sees some of the leaves; without parameters extra arguments stay."""
         extra = self.extra if params is None else extras.extra_of(self.extra, params, picked)
         return dataclasses.replace(self, extra=extra, plan=self.plan.within())
 

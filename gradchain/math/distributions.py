@@ -34,12 +34,20 @@ class MultiNormalDiagFromLogScale:
     def sample(self, shape: Sequence[int], key: Array) -> Array:
         """Samples loc + exp(log_scale) * noise, [*shape, *loc.shape], differentiable in both."""
         noise = jax.random.normal(key, (*shape, *self.loc.shape), self.loc.dtype)
-        return self.loc + jnp.exp(self.log_scale) * noise
+        loc, log_scale = self._like(noise)
+        return loc + jnp.exp(log_scale) * noise
+
+    def _like(self, x: Array) -> tuple[Array, Array]:
+        """loc and log_scale for each of several points."""
+        shape = jnp.broadcast_shapes(x.shape, self.loc.shape)
+        return jnp.broadcast_to(self.loc, shape), jnp.broadcast_to(self.log_scale, shape)
 
     def log_prob(self, x: Any) -> Array:
         """The logarithm of the density at x, [..., *loc.shape] to [...]."""
-        z = (jnp.asarray(x) - self.loc) * jnp.exp(-self.log_scale)
-        terms = -0.5 * jnp.square(z) - self.log_scale - 0.5 * math.log(2 * math.pi)
+        x = jnp.asarray(x)
+        loc, log_scale = self._like(x)
+        z = (x - loc) * jnp.exp(-log_scale)
+        terms = -0.5 * jnp.square(z) - log_scale - 0.5 * math.log(2 * math.pi)
         return jnp.sum(terms, axis=tuple(range(-self.loc.ndim, 0)))
 
 

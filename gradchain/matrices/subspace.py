@@ -33,7 +33,7 @@ class Shape:
         """Along which axes of the leaf the projected leaf runs; along none where several are one side."""
         if len(self.axes.rows) > 1 or len(self.axes.cols) > 1:
             return (*self.axes.batch, None, None)
-        (row,), (col,) = self.axes.rows, self.axes.cols
+        row, col = sum(self.axes.rows), sum(self.axes.cols)  # the one of each
         return (*self.axes.batch, None, col) if self.along_rows else (*self.axes.batch, row, None)
 
     def small(self, shape: Sequence[int]) -> tuple[int, ...]:

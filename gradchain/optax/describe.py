@@ -143,8 +143,9 @@ def node(at: At) -> Node:
     if type(body) is Masked:
         return masked(at.inner)
     if type(body) is Partition:
+        labels = {text: label for label, text in body.names.items()}
         groups = zip(body.groups, at.parts, strict=True)
-        return Row([Table({label: masked(node(part)) for label, part in groups})], PartitionState)
+        return Row([Table({labels.get(k, k): masked(node(part)) for k, part in groups})], PartitionState)
     if isinstance(body, Foreign):
         return Alone(at.own)
     if isinstance(body, Link) and not at.parts:

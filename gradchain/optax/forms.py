@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from gradchain import types
 from gradchain.core import hyper
 from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked, node
-from gradchain.optax.form import AtStart, Columns, Fixed, Item, Node, Not, Padded, Row, Table
+from gradchain.optax.fields import AtStart, Columns, Item, Not, Padded
+from gradchain.optax.form import Fixed, Node, Row, Table
 from gradchain.rules.parts.basic import ScaleByScheduleState
 from gradchain.schedules.stateful import WrappedScheduleState
 
@@ -194,6 +195,24 @@ def averaged(at: At, base: Node) -> Node:
 @form_of_factory("schedule_free")
 def _(at: At) -> Node:
     return averaged(at, at.inner)
+
+
+@form_of_factory("scale_by_sophia")
+def _(at: At) -> Node:
+    return Row([at.count, at.mu, at.nu, at.inner], types.SophiaState)
+
+
+@form_of_factory("scale_by_galore")
+def _(at: At) -> Node:
+    return Row([at.count, at.inner, at.projector], types.GaLoreState)
+
+
+@form_of_factory("sam")
+def _(at: At) -> Node:
+    body: Any = at.body
+    own, adversary = map(node, at.parts)
+    cache = at.cache if "cache" in body.fields else Fixed(None)
+    return Row([at.steps_since_sync, own, adversary, cache], types.SAMState)
 
 
 @form_of_factory("selective_transform")

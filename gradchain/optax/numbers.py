@@ -12,6 +12,12 @@ from gradchain.rules import matrices_alone
 
 Given = Mapping[str, Any]  # the arguments of a call by name, defaults included
 PER_LEAF = {"per_leaf": True}
+DEBIASED = {"debias_first": True}
+FILLED = {"fill_mu": True}
+OLD_MEAN = {"old_mean": True}
+IN_RATE = {"eps_in_rate": True}
+PLAIN_DECAY = {"proximal": False}
+LONG_SIDE = {"side": "long"}
 AVERAGED = {"first_count": 1, "weight_by_max": True}
 
 
@@ -29,23 +35,31 @@ def _muon(given: Given) -> dict[str, Any]:
 
 
 NUMBERS: dict[str, dict[str, Any] | Callable[[Given], dict[str, Any]]] = {
-    **dict.fromkeys(("amsgrad", "scale_by_amsgrad"), {"debias_first": True}),
+    "amsgrad": DEBIASED,
+    "scale_by_amsgrad": DEBIASED,
     "lars": {"norm_of_sum": True, "per_leaf": True},
     **dict.fromkeys(("lamb", "scale_by_trust_ratio", "scale_by_param_block_rms"), PER_LEAF),
     **dict.fromkeys(("clip_by_block_rms", "novograd", "scale_by_novograd"), PER_LEAF),
     "scale_by_factored_rms": {"longest_axes": True},
     "adafactor": {"longest_axes": True, "per_leaf": True},
-    **dict.fromkeys(("yogi", "scale_by_yogi"), {"fill_mu": True}),
-    **dict.fromkeys(("acprop", "scale_by_acprop"), {"old_mean": True}),
+    "yogi": FILLED,
+    "scale_by_yogi": FILLED,
+    "acprop": OLD_MEAN,
+    "scale_by_acprop": OLD_MEAN,
     "muon": _muon,
     "scale_by_muon": _muon_kernel,
-    "adan": {"proximal": False},
-    **dict.fromkeys(("madgrad", "scale_by_madgrad"), {"eps_in_rate": True}),
+    "adan": PLAIN_DECAY,
+    "madgrad": IN_RATE,
+    "scale_by_madgrad": IN_RATE,
     "centralize": {"units": "leading"},
     "polyak_sgd": {"scaling_first": True},
-    **dict.fromkeys(("momo", "momo_adam"), {"proximal": False}),
+    "momo": PLAIN_DECAY,
+    "momo_adam": PLAIN_DECAY,
     "scale_by_distance_over_gradients": lambda given: {"param_dtype": given["param_dtype"] or "float32"},
     "mechanize": {"variant": "optax"},
+    "sophia": {"bias_correction": True, "delayed": True},
+    "galore": LONG_SIDE,
+    "scale_by_galore": LONG_SIDE,
     **dict.fromkeys(("schedule_free", "schedule_free_sgd", "schedule_free_adamw"), AVERAGED),
     "MultiSteps": lambda given: {"running_mean": given["use_grad_mean"]},
     "lookahead": {"pairs": True},

@@ -51,8 +51,10 @@ class Run:
         params = None if params is None else with_gradients(self.tx, updates, params)
         ctx = Context(extra, apply, plan_of(updates))
         if self.form.shows_nothing:  # whatever state is given
-            return self.tx.run(updates, self.form.start(), params, ctx)[0], state
+            out, _ = self.tx.run(updates, self.form.start(), params, ctx)
+            return (out if apply else like(out, updates, params)), state
         out, new = self.tx.run(updates, self.flat(state, updates), params, ctx)
+        out = out if apply else like(out, updates, params)
         return out, new if self.is_flat(state) else self.formed(new, updates)
 
     def formed(self, state: Mapping[str, Any], params: PyTree) -> Any:
@@ -114,6 +116,24 @@ def arrays(values: PyTree) -> PyTree:
     return treedef.unflatten([_array(x) for x in leaves])
 
 
+def like(out: PyTree, updates: PyTree, params: PyTree) -> PyTree:
+    """Updates in the dtype of the gradients, or of the parameters where that is wider, as Optax's are."""
+    leaves, treedef = jax.tree.flatten(out)
+    given = [x for x in (updates, params) if x is not None]
+    if any(jax.tree.structure(x) != treedef for x in given):
+        return out
+    rows = zip(leaves, *map(jax.tree.leaves, given), strict=True)
+    return treedef.unflatten([_as(u, *more) for u, *more in rows])
+
+
+def _as(u: Any, *others: Any) -> Any:
+    dtypes = [x.dtype for x in (u, *others) if hasattr(x, "dtype")]
+    if len(dtypes) < len(others) + 1 or not all(jnp.issubdtype(d, jnp.inexact) for d in dtypes):
+        return u
+    with jax.numpy_dtype_promotion("standard"):
+        return u.astype(jnp.result_type(*dtypes[1:]))
+
+
 def _array(x: Any) -> Any:
     if isinstance(x, bool) or not isinstance(x, float | int | complex):
         return x
@@ -143,11 +163,15 @@ class Transformation(GradientTransformationExtraArgs):
         return None if self.run is None else self.run.tx
 
     def __getattr__(self, name: str) -> Any:
-        if self.run is None or name.startswith("__"):
+        run = None if name.startswith("__") else self.run
+        if run is None:
             raise AttributeError(name)
+        if name in ("step", "flat", "formed"):
+            return getattr(run, name)
+        found = getattr(run.tx, name)
         if name == "has_updated":  # of MultiSteps
-            return lambda state: self.run.tx.has_updated(self.run.flat(state, None))
-        return getattr(self.run if name in ("step", "flat", "formed") else self.run.tx, name)
+            return lambda state: found(run.flat(state, None))
+        return (lambda: self) if name == "gradient_transformation" else found
 
     def __repr__(self) -> str:
         return repr(self.transform) if self.run else super().__repr__()

@@ -66,16 +66,3 @@ __all__ = [
     "warmup_exponential_decay_schedule",
     "wsd_schedule",
 ]
-
-
-def __getattr__(name: str):
-    """Names of Optax's `schedules` that wrap optimizers."""
-    if name in ("inject_hyperparams", "inject_stateful_hyperparams"):
-        from gradchain import wrappers
-
-        return getattr(wrappers, name)
-    if name in ("InjectHyperparamsState", "InjectStatefulHyperparamsState"):
-        from gradchain import types
-
-        return getattr(types, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

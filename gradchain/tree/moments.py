@@ -86,7 +86,8 @@ def _passed(x: Array, scale: Any) -> Array:
 @_passed.defjvp
 def _(primals, tangents):
     (x, scale), (dx, _) = primals, tangents
-    return x, (scale * dx).astype(dx.dtype)
+    wide = core.wide(dx)
+    return x, (jnp.asarray(scale).astype(wide.dtype) * wide).astype(dx.dtype)
 
 
 def scale_gradient(inputs: PyTree, scale: Any) -> PyTree:

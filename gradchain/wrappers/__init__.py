@@ -12,6 +12,7 @@ from gradchain.wrappers.accumulate import (
 from gradchain.wrappers.average import AverageParamsState, average, average_params
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.flat import flatten
+from gradchain.wrappers.galore import GaLoreDimensionNumbers, ScaleByGaLoreState, galore, scale_by_galore
 from gradchain.wrappers.groups import multi_transform, selective_transform
 from gradchain.wrappers.inject import (
     InjectedSchedulesState,
@@ -30,6 +31,7 @@ from gradchain.wrappers.lookahead import (
     reset_every,
 )
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
     schedule_free,
@@ -37,6 +39,13 @@ from gradchain.wrappers.schedule_free import (
     schedule_free_sgd,
 )
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
+from gradchain.wrappers.sophia import (
+    HutchinsonState,
+    ScaleBySophiaState,
+    hutchinson_estimator_diag_hessian,
+    scale_by_sophia,
+    sophia,
+)
 from gradchain.wrappers.split_complex import split_real_and_imaginary
 
 __all__ = [
@@ -47,6 +56,8 @@ __all__ = [
     "FlatMechanicDeltaState",
     "FlatMechanicState",
     "FlatScheduleFreeState",
+    "GaLoreDimensionNumbers",
+    "HutchinsonState",
     "InjectedSchedulesState",
     "InjectedState",
     "LookaheadPairsState",
@@ -54,6 +65,10 @@ __all__ = [
     "LookaheadSyncState",
     "MultiSteps",
     "ResetEveryState",
+    "SamState",
+    "SamSyncState",
+    "ScaleByGaLoreState",
+    "ScaleBySophiaState",
     "SkipSpikesState",
     "SkipState",
     "accumulate",
@@ -64,6 +79,8 @@ __all__ = [
     "conditionally_mask",
     "conditionally_transform",
     "flatten",
+    "galore",
+    "hutchinson_estimator_diag_hessian",
     "inject_hyperparams",
     "inject_stateful_hyperparams",
     "injected",
@@ -72,6 +89,9 @@ __all__ = [
     "mechanize",
     "multi_transform",
     "reset_every",
+    "sam",
+    "scale_by_galore",
+    "scale_by_sophia",
     "schedule_free",
     "schedule_free_adamw",
     "schedule_free_sgd",
@@ -79,5 +99,6 @@ __all__ = [
     "skip",
     "skip_large_updates",
     "skip_not_finite",
+    "sophia",
     "split_real_and_imaginary",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -38,7 +39,8 @@ def flat(values: Any) -> Any:
         return jax.ShapeDtypeStruct((n,), dtype, sharding=sharding)
     if mesh is not None:
         leaves = [x if place.of(x) is None else place.put(x, place.at(mesh, [()] * x.ndim)) for x in leaves]
-    return jnp.concatenate([jnp.zeros(0, dtype), *(x.astype(dtype).ravel() for x in leaves)])
+    found = jnp.concatenate([jnp.zeros(0, dtype), *(x.astype(dtype).ravel() for x in leaves)])
+    return found if mesh is None else place.put(found, place.at(mesh, [()]))
 
 
 def parts(vector: jax.Array, like: Any) -> Any:
@@ -76,9 +78,16 @@ class Flat(Body):
     def run(self, updates, state, params, ctx: Context):
         """The inner update of the vector."""
         weights = None if params is None else flat(params)
-        made, new = self.inner.body.run(flat(updates), state, weights, ctx.within())
+        here = dataclasses.replace(
+            ctx, apply=False, plan=ctx.plan.within()
+        )  # added leaf by leaf, each where it is
+        made, new = self.inner.body.run(flat(updates), state, weights, here)
+        leaves = jax.tree.leaves(updates)
+        if any(map(place.is_blind, leaves)):  # or XLA would split it as the parameters are
+            mesh = _mesh(leaves)
+            new = jax.tree.map(lambda x: place.put(x, place.at(mesh, [()] * x.ndim)), new)
         out = parts(made, updates)
-        return (tree.cast_like(out, params) if ctx.apply else out), new
+        return (tree.apply_updates(params, out) if ctx.apply else out), new
 
 
 @transform(example=lambda: {"inner": example("scale_by_adam")}, traits=frozenset({"matrices"}))

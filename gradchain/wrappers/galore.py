@@ -168,7 +168,7 @@ class Projected(Wrapper):
         small = list(grads)
         for i, (g, _, shape), basis in zip(at, chosen, bases, strict=True):
             small[i], old[i] = subspace.down(g, basis, shape), basis
-        ctx = dataclasses.replace(inner.ctx.within(None, ()), apply=False)
+        ctx = dataclasses.replace(inner.ctx.within(), apply=False)
         made, state = self.tx.body.run(treedef.unflatten(small), state, None, ctx)
         out = jax.tree.leaves(made)
         for i, (g, _, shape), basis in zip(at, chosen, bases, strict=True):

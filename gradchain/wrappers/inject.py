@@ -211,7 +211,10 @@ class Injected(Wrapper):
 def _tunable(value: Any) -> Tunable:
     if isinstance(value, Tunable):
         return value
-    return Tunable(value if isinstance(value, int | float | Tracer) else np.asarray(value).item())
+    if isinstance(value, Tracer):
+        return Tunable(math.nan)  # not known while the program is traced
+    known = value if isinstance(value, int | float) else np.asarray(value).item()
+    return Tunable(known)
 
 
 @wrapper(

@@ -14,6 +14,7 @@ from gradchain.core import ages, tree
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
+from gradchain.core.link import need_params
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
 from gradchain.core.transform import Transform, example, wrapper
@@ -93,6 +94,7 @@ def sam(
         return tree.apply_updates(params, out) if inner.ctx.apply else out
 
     def opaque(inner, g, s, state, params):
+        need_params("sam", params)
         two, f, at, here = _Two(inner), inner.extra["grad_fn"], params, g
         takes_index = _arguments(f) > 1
         for i in range(sync_period - 1):
@@ -107,6 +109,7 @@ def sam(
         return end(inner, out, params), s, state
 
     def transparent(inner, g, s, state, params):
+        need_params("sam", params)
         two = _Two(inner)
         last = s.steps_since_sync == sync_period - 1
         cache = tree.where(s.steps_since_sync == 0, tree.cast_like(params, s.cache), s.cache)
@@ -124,7 +127,7 @@ def sam(
             out = jax.tree.map(_back, moved, cache, params, out)
             return out, tree.cast_like(tree.apply_updates(params, out), cache), state
 
-        zeros = jax.tree.map(lambda p, x: jnp.zeros(p.shape, compute_dtype(p, x)), params, g)
+        zeros = jax.tree.map(lambda p, x: jnp.zeros_like(p, compute_dtype(p, x)), params, g)
         carry = when(~last, climb, (zeros, cache, state), g, params)
         out, cache, state = when(last, step, carry, g, params)
         count = jnp.where(last, 0, increment(s.steps_since_sync))

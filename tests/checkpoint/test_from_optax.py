@@ -51,6 +51,16 @@ PAIRS = {name: both(name, RATE) for name in PLAIN} | {
         gc.MultiSteps(gc.adam(RATE), 2, use_grad_mean=False),
         optax.MultiSteps(optax.adam(RATE), 2, use_grad_mean=False),
     ),
+    "MultiSteps, a running mean": (
+        gc.MultiSteps(gc.adam(RATE), 2, running_mean=True, should_skip_update_fn=gc.skip_not_finite),
+        optax.MultiSteps(optax.adam(RATE), 2, should_skip_update_fn=optax.skip_not_finite),
+    ),
+    "conditionally_mask": tuple(
+        lib.conditionally_mask(lib.adam(RATE), lambda step: step % 3 != 1) for lib in (gc, optax)
+    ),
+    "injected": tuple(
+        lib.inject_hyperparams(lib.adamw)(lib.linear_schedule(RATE, 0.0, 50), b1=0.8) for lib in (gc, optax)
+    ),
     "apply_if_finite": (gc.apply_if_finite(gc.adam(RATE), 3), optax.apply_if_finite(optax.adam(RATE), 3)),
     "inject_hyperparams": (
         gc.adamw(gc.tunable(0.5)),

@@ -13,7 +13,7 @@ import gradchain as gc
 RUNS = dict(np.load(Path(__file__).parent / "torch_runs.npz"))
 GROUPS = json.loads(str(RUNS["groups"]))["groups"]
 PATHS = {"fc.weight": "fc/kernel", "fc.bias": "fc/bias", "up.weight": "up/kernel"}
-NAMES = list(PATHS)
+CONV = {"conv.weight": "conv/kernel"}
 ADAM = {"b1": 0.85, "b2": 0.97, "eps": 1e-3}
 RMS = {"decay": 0.8, "eps": 1e-3, "eps_in_sqrt": False}
 FACTORED = {"decay_rate": 0.7, "clipping_threshold": 1.1, "eps": 0.0, "min_dim_size_to_factor": 1}
@@ -73,6 +73,9 @@ HERE = {
     "nadam": lambda: gc.nadam(0.02, **ADAM),
     "adafactor": lambda: gc.adafactor(falling, **FACTORED),
     "adafactor_decay": lambda: gc.adafactor(falling, **FACTORED, weight_decay=0.3 * 0.1),
+    "adafactor_conv": lambda: gc.with_axes(
+        gc.adafactor(falling, **FACTORED, per_leaf=True), {"conv/kernel": "rcbb"}
+    ),
     "muon": lambda: gc.muon(0.03, **MUON),
     "muon_rms": lambda: gc.muon(0.03, **MUON, nesterov=False, consistent_rms=0.2),
 }
@@ -81,6 +84,10 @@ OTHERS = {  # the same runs through links in another order, or averages in place
     "sgd_dampening by an average": (
         "sgd_dampening",
         lambda: gc.chain(gc.ema(0.9, debias=False), gc.scale_by_learning_rate(0.02 * 7.5)),
+    ),
+    "sgd_dampening by a tunable average": (
+        "sgd_dampening",
+        lambda: gc.chain(gc.ema(gc.tunable(0.9), debias=False), gc.scale_by_learning_rate(0.02 * 7.5)),
     ),
     "rmsprop_momentum before the rate": (
         "rmsprop_momentum",
@@ -109,18 +116,23 @@ def run_of(case: str):
                 key, field = path.removeprefix(start).split("/")
                 state.setdefault(int(key), {})[field] = x
         dicts.append({"state": state, "param_groups": param_groups})
-    two = [[n for n in NAMES if n.endswith("weight")], ["fc.bias"]]
-    names = None if "param_names" in GROUPS[case][0][0] else two if len(dicts) > 1 else NAMES
+    paths = CONV if case.endswith("conv") else PATHS
+    names = [n for n in paths if n.endswith("weight")], [n for n in paths if n.endswith("bias")]
+    names = None if "param_names" in GROUPS[case][0][0] else list(names) if dicts[1:] else list(paths)
     now, grads, then = (
-        nested({PATHS[n]: here(n, RUNS[f"{what}/{n}"]) for n in NAMES})
+        nested({path: here(n, RUNS[f"{what}/{n}"]) for n, path in paths.items()})
         for what in (f"{case}/now", "grads", f"{case}/then")
     )
-    return (dicts if len(dicts) > 1 else dicts[0]), names, now, grads, then
+    return (dicts if dicts[1:] else dicts[0]), names, now, grads, then
 
 
 def here(name, x):
-    """A weight, or the weights of many steps, as [in, out]."""
-    return jnp.asarray(np.swapaxes(x, -1, -2) if name.endswith("weight") else x)
+    """A weight, or the weights of many steps, as [in, out] or [h, w, in, out]."""
+    lead = x.ndim % 2  # an axis of the steps
+    if name.endswith("bias"):
+        return jnp.asarray(x)
+    axes = (*range(2 + lead, x.ndim), 1 + lead, lead)
+    return jnp.asarray(x.transpose(*range(lead), *axes))
 
 
 def nested(flat):
@@ -153,8 +165,6 @@ ALL = {name: (name, tx) for name, tx in HERE.items()} | OTHERS
 
 @pytest.mark.parametrize(("case", "make"), ALL.values(), ids=ALL)
 def test_it_goes_on(case, make, x64):
-    if case in ("adamax", "rprop") and not hasattr(gc, case):
-        pytest.skip(f"this version has no {case}")
     state, names, params, grads, expected = run_of(case)
     tx = make()
     made, report = gc.from_torch(tx, params, state, names)

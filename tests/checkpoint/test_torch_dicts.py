@@ -135,6 +135,17 @@ def test_it_goes_into_codes_and_groups():
     assert int(made["stored"].count) == 7 and int(made["accumulate"].mini_step) == 0
 
 
+def test_it_goes_to_its_places_on_a_mesh():
+    mesh = jax.make_mesh((2,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
+    where = {"kernel": jax.NamedSharding(mesh, jax.P(None, "d")), "bias": jax.NamedSharding(mesh, jax.P("d"))}
+    params = {"fc": jax.tree.map(jax.device_put, FC["fc"], where)}
+    made, _ = gc.from_torch(TX, params, adamw(shapes=FC_SHAPES), NAMES[:2])
+    assert mu_of(made)["fc"]["kernel"].sharding == where["kernel"]
+    assert {x.sharding.mesh for x in jax.tree.leaves(made)} == {mesh}
+    shapes = jax.eval_shape(lambda: FC)
+    assert gc.from_torch(TX, shapes, adamw(shapes=FC_SHAPES), NAMES[:2], strict=True)[1].initialised == ()
+
+
 def test_steps_that_torch_does_not_count():
     schedule = gc.linear_schedule(0.1, 0.0, 100)
     state = state_of(SGD, "momentum_buffer", step=None, shapes=FC_SHAPES, lr=0.05)
@@ -192,9 +203,11 @@ def test_other_numbers_are_remarks():
         MUON, "momentum_buffer", step=None, shapes=only("fc.weight"), adjust_lr_fn="match_rms_adamw"
     )
     kernel = {"fc": {"kernel": jnp.ones((3, 4))}}
-    assert remark(gc.muon(0.01, eps=1e-7, weight_decay=0.1), muon, kernel, ["fc.weight"]) == (
+    assert remark(gc.muon(0.01, eps=1e-7, eps_floor=True, weight_decay=0.1), muon, kernel, ["fc.weight"]) == (
         "'muon/scale_by_shape': consistent_rms is None here, 0.2 by torch's adjust_lr_fn"
     )
+    rms = gc.muon(0.01, eps=1e-7, consistent_rms=0.2, weight_decay=0.1)
+    assert "eps_floor=True" in remark(rms, muon, kernel, ["fc.weight"])
 
 
 def test_strict_with_what_is_not_loaded():

@@ -180,6 +180,21 @@ FAULTS = {
         {},
         ["dampening=1", "less than 1 for 'trace'", "without momentum"],
     ),
+    "an average whose decay changes": (
+        (
+            gc.chain(gc.ema(FALLING, debias=False), gc.scale_by_learning_rate(0.01)),
+            FC,
+            state_of(SGD, "momentum_buffer", step=None, shapes=FC_SHAPES),
+            NAMES[:2],
+        ),
+        {},
+        ["'ema' has a schedule for decay", "SGD of 'fc/bias'", "use trace"],
+    ),
+    "a class that is not here": (
+        (TX, FC, state_of({"lr": 1, "lambd": 1e-4, "alpha": 0.75}, shapes=FC_SHAPES), NAMES[:2]),
+        {},
+        ["'lambd'", "of no class that is known here", "Adadelta"],
+    ),
     "a schedule without its step": (
         (
             gc.sgd(FALLING, 0.9),
@@ -219,7 +234,7 @@ FAULTS = {
     "factors of a convolution": (
         (gc.adafactor(0.01, 1), CONV, factors((6, 5, 3, 2)), ["conv.weight"]),
         {},
-        ["'conv/kernel'", "axes 2 and 3 of 4", "rows (0, 1, 2)", "initialise='**/conv/kernel'"],
+        ["'conv/kernel'", "axes 2 and 3 of 4", "rows (0, 1, 2)", "'rcbb'", "initialise='**/conv/kernel'"],
     ),
     "no factors": (
         (gc.adafactor(0.01), KERNEL, factors((4, 3)), ["fc.weight"]),

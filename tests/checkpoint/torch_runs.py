@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 BEFORE, AFTER = 5, 10  # steps
 LATE = 2  # steps without a gradient of "up.weight", where a case says so
 SHAPES = {"fc.weight": (4, 3), "fc.bias": (4,), "up.weight": (5, 4)}
+CONV = {"conv.weight": (4, 3, 2, 2)}
 BETAS = {"betas": (0.85, 0.97), "eps": 1e-3}
 ADAM = {"lr": 0.02, **BETAS}
 MUON = {
@@ -48,6 +49,7 @@ CASES = {
     "nadam": ("NAdam", {**ADAM, "momentum_decay": 1e9}),
     "adafactor": ("Adafactor", ADAFACTOR),
     "adafactor_decay": ("Adafactor", {**ADAFACTOR, "weight_decay": 0.1}),
+    "adafactor_conv": ("Adafactor", ADAFACTOR),
     "muon": ("Muon", MUON),
     "muon_rms": ("Muon", {**MUON, "nesterov": False, "adjust_lr_fn": "match_rms_adamw"}),
 }
@@ -86,11 +88,13 @@ def steps(made: list, params: dict[str, torch.Tensor], grads: dict, start: int, 
 def main() -> None:
     torch.set_default_dtype(torch.float64)
     rng = np.random.default_rng(7)
-    start = {k: rng.normal(size=shape) for k, shape in SHAPES.items()}
-    grads = {k: rng.normal(size=(BEFORE + AFTER, *shape)) for k, shape in SHAPES.items()}
+    shapes = SHAPES | CONV
+    start = {k: rng.normal(size=shape) for k, shape in shapes.items()}
+    grads = {k: rng.normal(size=(BEFORE + AFTER, *shape)) for k, shape in shapes.items()}
     arrays, groups = {f"grads/{k}": g[BEFORE:] for k, g in grads.items()}, {}
     for name in CASES:
-        params = {k: torch.tensor(x, requires_grad=True) for k, x in start.items()}
+        here = CONV if name.endswith("conv") else SHAPES
+        params = {k: torch.tensor(start[k], requires_grad=True) for k in here}
         made, late = optimizers(name, params), name.endswith("late")
         now = steps(made, params, grads, 0, BEFORE, late)
         arrays |= {f"{name}/now/{k}": x[-1] for k, x in now.items()}

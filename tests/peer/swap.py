@@ -15,6 +15,7 @@ import optax
 
 import gradchain.optax
 
+SPACES = ("contrib", "losses", "projections", "schedules", "transforms", "tree_utils")
 KEPT = {"GradientTransformation", "GradientTransformationExtraArgs"}  # gradchain.optax has Optax's own
 
 
@@ -27,13 +28,17 @@ def modules() -> list[types.ModuleType]:
     return found
 
 
-def ours(name: str) -> object | None:
-    """What gradchain.optax has under a name, in its root or in one of its namespaces."""
-    for namespace in (gradchain.optax, *vars(gradchain.optax).values()):
-        if isinstance(namespace, types.ModuleType) or namespace is gradchain.optax:
-            if namespace.__name__.startswith("gradchain.optax") and name in vars(namespace):
-                return vars(namespace)[name]
-    return None
+def ours(module: str, name: str) -> object | None:
+    """What gradchain.optax has for a name of one of Optax's modules: in its own namespace, or in the root.
+
+    `scale` of optax.tree is another function than that of the root; Optax's private modules have the names
+    of the root, and those of whichever namespace they are for.
+    """
+    own = module.removeprefix("optax").strip(".").split(".")[0]
+    if own in ("tree", "tree_utils"):
+        return getattr(getattr(gradchain.optax, own), name, None)
+    spaces = [gradchain.optax, *(getattr(gradchain.optax, space) for space in SPACES)]
+    return next((vars(space)[name] for space in spaces if name in vars(space)), None)
 
 
 def swap() -> list[str]:
@@ -45,7 +50,7 @@ def swap() -> list[str]:
                 continue
             if not getattr(value, "__module__", "").startswith("optax"):
                 continue
-            mine = ours(name)
+            mine = ours(module.__name__, name)
             if mine is not None and mine is not value:
                 setattr(module, name, mine)
                 done.add(name)

@@ -17,7 +17,6 @@ def public(module):
 
 
 NAMES = [("tree", n) for n in public(optax.tree)] + [("tree_utils", n) for n in public(optax.tree_utils)]
-NAMES = [(module, n) for module, n in NAMES if n.removeprefix("tree_") != "map_params"]  # of a state
 
 
 def random(seed, dtype=np.float64, positive=False):

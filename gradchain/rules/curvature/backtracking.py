@@ -49,7 +49,8 @@ class _Trial(NamedTuple):
 
 
 def _info(p) -> Any:
-    return BacktrackingLinesearchInfo(counter(p), unknown(p))
+    slots: Any = (counter(p), unknown(p))
+    return BacktrackingLinesearchInfo(*slots)
 
 
 @transform(

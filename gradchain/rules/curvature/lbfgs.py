@@ -147,7 +147,7 @@ def scale_by_lbfgs(memory_size: int = 10, scale_init_precond: bool = True):
             last = order[jnp.argmax(weights[order] > 0)]
             own = safe_divide(1, weights[last] * _sum([_size_of_row(y, last) for y in memories[1]]))
             gamma = jnp.where(own > 0, own, jnp.minimum(1, safe_divide(1, safe_sqrt(gg), 1)))
-        out = two_loops(g, *memories, weights, order, gamma)
+        out = two_loops(g, memories[0], memories[1], weights, order, gamma)
         p, g = treedef.unflatten(leaves)
         like = jax.tree.structure(s.params).unflatten
         return jax.tree.structure(updates).unflatten(out), ScaleByLBFGSState(

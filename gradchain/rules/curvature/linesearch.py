@@ -27,7 +27,8 @@ class ZoomLinesearchInfo(NamedTuple):
 
 
 def _zoom_info(p) -> Any:
-    return ZoomLinesearchInfo(counter(p), unknown(p), unknown(p))
+    slots: Any = (counter(p), unknown(p), unknown(p))
+    return ZoomLinesearchInfo(*slots)
 
 
 class ScaleByZoomLinesearchState(NamedTuple):

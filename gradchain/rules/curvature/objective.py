@@ -69,7 +69,8 @@ def unknown(p: Any = None) -> Slot:
 def tell(failed: Array, who: str, **numbers: Array) -> None:
     """Print the numbers of a search that failed."""
     text = f"{who}: no step fulfils the conditions; " + ", ".join(f"{k} {{{k}}}" for k in numbers)
-    jax.lax.cond(failed, lambda: jax.debug.print(text, **numbers), lambda: None)
+    shown: Any = numbers
+    jax.lax.cond(failed, lambda: jax.debug.print(text, **shown), lambda: None)
 
 
 def along(f: Callable, params: PyTree, direction: PyTree) -> Callable[[Array], PyTree]:
