@@ -99,7 +99,7 @@ def ranking():
 
 def polynomial_losses():
     one_hot = jax.nn.one_hot(_LABELS, 3)
-    return optax.poly_loss_cross_entropy(_LOGITS, one_hot, epsilon=1.0)
+    return optax.losses.poly_loss_cross_entropy(_LOGITS, one_hot, epsilon=1.0)
 
 
 def helpers_of_numbers():

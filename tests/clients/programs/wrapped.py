@@ -167,7 +167,7 @@ def sharpness_aware_transparent():
 
 def prodigy_without_a_rate():
     params, state = _run(contrib.prodigy(1.0, safeguard_warmup=True))
-    return params, state[0].estim_lr
+    return params, state.estim_lr
 
 
 def dadaptation_without_a_rate():
