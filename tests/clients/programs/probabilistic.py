@@ -71,13 +71,8 @@ def stein_variational_of_blackjax():
     )
     state = method.init(jnp.linspace(-1, 1, 6).reshape(3, 2))
     for _ in range(2):
-        state = method.step(state, **state_of_kernel(state))
+        state = method.step(state)
     return state.particles
-
-
-def state_of_kernel(_=None):
-    """Arguments of a step beside its state."""
-    return {}
 
 
 def flow_of_distrax():
