@@ -15,7 +15,7 @@ from gradchain.core.codec import Plan
 from gradchain.core.recipe import Factory
 from gradchain.core.transform import Context, Transform
 from gradchain.optax.describe import form
-from gradchain.optax.form import Form, FormError
+from gradchain.optax.form import Form, FormError, Table
 from gradchain.optax.numbers import NUMBERS, numbers_of
 from gradchain.optax.types import GradientTransformationExtraArgs, MaskedNode
 
@@ -53,25 +53,25 @@ class Run:
         if self.form.shows_nothing:  # whatever state is given
             out, _ = self.tx.run(updates, self.form.start(), params, ctx)
             return (out if apply else like(out, updates, params)), state
-        out, new = self.tx.run(updates, self.flat(state, updates), params, ctx)
+        flat = self.flat(state, updates)
+        out, new = self.tx.run(updates, flat, params, ctx)
         out = out if apply else like(out, updates, params)
-        return out, new if self.is_flat(state) else self.formed(new, updates)
+        return out, new if flat is state else self.formed(new, updates)
 
     def formed(self, state: Mapping[str, Any], params: PyTree) -> Any:
         """Optax's form of a state of links."""
         return self.form.out(state, params)
 
-    def is_flat(self, state: Any) -> bool:
-        """Whether a state is one of links rather than in Optax's form."""
-        return isinstance(state, Mapping) and set(state) == set(self.tx.body.keys)
-
     def flat(self, state: Any, params: PyTree) -> dict[str, Any]:
         """The state of links, of one in either form."""
-        if self.is_flat(state) or not self.tx.body.keys:
+        links = isinstance(state, Mapping) and set(state) == set(self.tx.body.keys)
+        if not self.tx.body.keys or (links and not isinstance(self.form.root, Table)):
             return state
-        try:
+        try:  # of a named chain both forms may have the same keys
             return self.form.into(state, params)
         except FormError as error:
+            if links:
+                return state
             raise ValueError(
                 f"{self.tx.name}: in the state {error}; it belongs to another optimizer: make a new one with "
                 "init(params)"
@@ -80,14 +80,10 @@ class Run:
 
 def plan_of(whole: PyTree) -> Plan:
     """The plan under which another library's transformation sees MaskedNode for what a mask leaves out."""
-    treedef, paths = jax.tree.structure(whole), frozenset(tree.paths(whole))
 
     def lift(values: PyTree) -> PyTree:
-        if (
-            jax.tree.structure(values) == treedef
-            or not isinstance(values, Mapping)
-            or not paths >= set(values)
-        ):
+        same = jax.tree.structure(values) == jax.tree.structure(whole)
+        if same or not isinstance(values, Mapping) or not set(values) <= set(tree.paths(whole)):
             return values
         return tree.map_paths(lambda path, _: values.get(path, MaskedNode()), whole)
 

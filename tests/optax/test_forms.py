@@ -91,6 +91,16 @@ def test_either_form_is_taken():
     jax.tree.map(np.testing.assert_array_equal, tx.formed(new, PARAMS), other)
 
 
+def test_a_named_chain_of_a_schedule_has_the_same_keys_in_both_forms():
+    tx = optax.named_chain(("adam", optax.scale_by_adam()), ("rate", optax.scale_by_learning_rate(schedule)))
+    formed, flat = tx.init(PARAMS), tx.transform.init(PARAMS)
+    assert set(formed) == set(flat) and formed["rate"]._fields == ("count",)
+    updates, new = tx.update(GRADS, flat, PARAMS)
+    same, other = tx.update(GRADS, formed, PARAMS)
+    assert new["rate"]._fields == ("count", "hyperparams") and other["rate"]._fields == ("count",)
+    jax.tree.map(np.testing.assert_array_equal, updates, same)
+
+
 def test_no_operation_is_added():
     tx = optax.adamw(schedule, mask=MASK)
     formed = jax.jit(tx.update).lower(GRADS, tx.init(PARAMS), PARAMS).compile().as_text()
