@@ -92,7 +92,17 @@ def registry_of_factories():
 
 
 def factory_by_getattr():
-    names = ("adam", "adabelief", "adadelta", "adafactor", "amsgrad", "nadamw", "sm3", "rprop", "optimistic_adam")
+    names = (
+        "adam",
+        "adabelief",
+        "adadelta",
+        "adafactor",
+        "amsgrad",
+        "nadamw",
+        "sm3",
+        "rprop",
+        "optimistic_adam",
+    )
     return {name: _updates(getattr(optax, name)(learning_rate=1e-2)) for name in names[:6]}
 
 

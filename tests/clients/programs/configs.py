@@ -161,7 +161,9 @@ def config_clip_after_and_before():
 
 
 def config_named_chain():
-    tx = optax.named_chain(("clip", optax.clip(0.05)), ("adam", optax.scale_by_adam()), ("lr", optax.scale(-0.1)))
+    tx = optax.named_chain(
+        ("clip", optax.clip(0.05)), ("adam", optax.scale_by_adam()), ("lr", optax.scale(-0.1))
+    )
     state = tx.init(_PARAMS)
     _, state = tx.update(_GRADS, state, _PARAMS)
     return state["adam"].count, state["adam"].mu
@@ -187,4 +189,8 @@ def config_shampoo_like_graft():
 def config_global_norm_for_the_log():
     tx = optax.chain(optax.clip_by_global_norm(0.1), optax.adamw(1e-2))
     updates, _ = tx.update(_GRADS, tx.init(_PARAMS), _PARAMS)
-    return {"grad": optax.global_norm(_GRADS), "update": optax.global_norm(updates), "n": len(_names(_PARAMS))}
+    return {
+        "grad": optax.global_norm(_GRADS),
+        "update": optax.global_norm(updates),
+        "n": len(_names(_PARAMS)),
+    }

@@ -33,7 +33,13 @@ def flow_fitted_with_a_chain():
         optax.clip_by_global_norm(1.0), optax.apply_if_finite(optax.adamw(1e-1), max_consecutive_errors=2)
     )
     flow, losses = fit_to_data(
-        jax.random.key(2), _flow(), _DATA, optimizer=optimizer, max_epochs=1, batch_size=9, show_progress=False
+        jax.random.key(2),
+        _flow(),
+        _DATA,
+        optimizer=optimizer,
+        max_epochs=1,
+        batch_size=9,
+        show_progress=False,
     )
     return _leaves(flow), losses["val"]
 

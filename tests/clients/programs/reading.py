@@ -85,9 +85,7 @@ def moments_scaled_in_place():
     """As in fine tuning that begins with smaller moments."""
     tx = optax.adamw(1e-2)
     adam, *rest = _after(tx)
-    adam = optax.ScaleByAdamState(
-        count=adam.count, mu=jax.tree.map(lambda m: 0.1 * m, adam.mu), nu=adam.nu
-    )
+    adam = optax.ScaleByAdamState(count=adam.count, mu=jax.tree.map(lambda m: 0.1 * m, adam.mu), nu=adam.nu)
     return tx.update(_GRADS, (adam, *rest), _PARAMS)[0]
 
 

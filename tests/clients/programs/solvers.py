@@ -37,7 +37,9 @@ def jaxopt_solver():
 
 
 def jaxopt_solver_step_by_step():
-    solver = jaxopt.OptaxSolver(lambda p: jnp.sum((p - 1.0) ** 2), opt=optax.sgd(0.1, momentum=0.9), maxiter=3)
+    solver = jaxopt.OptaxSolver(
+        lambda p: jnp.sum((p - 1.0) ** 2), opt=optax.sgd(0.1, momentum=0.9), maxiter=3
+    )
     params = jnp.zeros(2)
     state = solver.init_state(params)
     for _ in range(3):

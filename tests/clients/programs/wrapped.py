@@ -50,9 +50,7 @@ def multisteps_with_a_schedule():
 
 
 def multisteps_skipping():
-    tx = optax.MultiSteps(
-        optax.sgd(0.1), every_k_schedule=1, should_skip_update_fn=optax.skip_not_finite
-    )
+    tx = optax.MultiSteps(optax.sgd(0.1), every_k_schedule=1, should_skip_update_fn=optax.skip_not_finite)
     state = tx.init(_START)
     bad = {"x": jnp.array([jnp.nan, 0.0, 0.0]), "y": jnp.array(1.0)}
     skipped, state = tx.update(bad, state, _START)
