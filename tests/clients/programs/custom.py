@@ -236,6 +236,6 @@ def update_functions_composed_by_hand():
 
 
 def stateless_link_with_any_state():
-    updates, state = optax.scale(-1.0).update(_GRADS, optax.EmptyState())
+    updates, _state = optax.scale(-1.0).update(_GRADS, optax.EmptyState())
     clipped, _ = optax.clip(0.2).update(updates, optax.ScaleState())
     return clipped, optax.identity().update(_GRADS, ())[0]

@@ -89,7 +89,7 @@ def scanned_epoch():
 
     params = _params()
     batches = (x.reshape(4, 4, 3), y.reshape(4, 4))
-    (params, opt_state), losses = jax.lax.scan(body, (params, tx.init(params)), batches)
+    (params, _opt_state), losses = jax.lax.scan(body, (params, tx.init(params)), batches)
     return params, losses
 
 

@@ -116,7 +116,7 @@ def nnx_gan_with_two_optimizers():
 
 def nnx_line_search():
     model = _Model(nnx.Rngs(8))
-    graphdef, params = nnx.split(model)
+    graphdef, _params = nnx.split(model)
     tx = optax.chain(optax.sgd(1.0), optax.scale_by_backtracking_linesearch(max_backtracking_steps=8))
 
     def loss(p):

@@ -77,7 +77,7 @@ def moments_reset_keeping_the_rest():
     tx = optax.chain(optax.clip(1.0), optax.scale_by_adam(), optax.scale(-0.1))
     opt_state = _after(tx)
     zeros = jax.tree.map(jnp.zeros_like, opt_state[1].mu)
-    opt_state = opt_state[:1] + (opt_state[1]._replace(mu=zeros, nu=zeros),) + opt_state[2:]
+    opt_state = opt_state[:1] + (opt_state[1]._replace(mu=zeros, nu=zeros),) + opt_state[2:]  # noqa: RUF005
     return tx.update(_GRADS, opt_state, _PARAMS)[0]
 
 
