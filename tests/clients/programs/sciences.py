@@ -44,7 +44,8 @@ def complex_amplitudes():
     def loss(z):
         return jnp.sum(jnp.abs(z - target) ** 2)
 
-    params, tx = jnp.zeros(2, jnp.complex64), optax.chain(optax.split_real_and_imaginary(optax.adam(0.1)))
+    params = jnp.zeros(2, jnp.complex64)
+    tx = optax.contrib.split_real_and_imaginary(optax.adam(0.1))
     state = tx.init(params)
     for _ in range(3):
         updates, state = tx.update(jnp.conj(jax.grad(loss)(params)), state, params)
@@ -143,7 +144,8 @@ def schedules_of_an_experiment():
 
 def normalised_steps():
     tx = optax.chain(optax.normalize_by_update_norm(), optax.scale(-0.1))
-    return _fit(lambda x: jnp.sum(x**4), {"a": jnp.array([1.0, 2.0]), "b": jnp.array(3.0)}, tx)
+    params = {"a": jnp.array([1.0, 2.0]), "b": jnp.array(3.0)}
+    return _fit(lambda p: jnp.sum(p["a"] ** 4) + p["b"] ** 2, params, tx)
 
 
 def centred_gradients():
