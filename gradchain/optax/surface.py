@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ class Run:
 
     def init(self, params: PyTree) -> Any:
         """The state for parameters, in Optax's form."""
-        params = arrays(params)
+        params = of_arrays(self.tx, arrays(params))
         return self.formed(self.tx.init(params, plan=plan_of(params)), params)
 
     def update(self, updates: PyTree, state: Any, params: PyTree = None, **extra: Any) -> tuple[PyTree, Any]:
@@ -91,17 +91,27 @@ def plan_of(whole: PyTree) -> Plan:
 
 
 def with_gradients(tx: Transform, updates: PyTree, params: PyTree) -> PyTree:
-    """Parameters with None in the place of what has None for its gradient, though the transform acts on it.
-
-    Optax takes a whole Equinox module beside the state and the gradients of its arrays alone.
-    """
+    """Parameters without what has None for its gradient: Optax takes a whole module beside them."""
     if jax.tree.structure(updates) == jax.tree.structure(params):
         return params
     none = jax.tree.map(lambda g: g is None, updates, is_leaf=lambda g: g is None)
-    without = {path for path, there in zip(tree.paths(none), jax.tree.leaves(none), strict=True) if there}
+    gone = {path for path, there in zip(tree.paths(none), jax.tree.leaves(none), strict=True) if there}
+    return without(tx, params, gone)
+
+
+def of_arrays(tx: Transform, params: PyTree) -> PyTree:
+    """Parameters without functions and the like, which Optax takes where it makes no state for them."""
+    if all(hasattr(x, "dtype") for x in jax.tree.leaves(params)):
+        return params
+    rows = zip(tree.paths(params), jax.tree.leaves(params), strict=True)
+    return without(tx, params, {path for path, x in rows if not hasattr(x, "dtype")})
+
+
+def without(tx: Transform, params: PyTree, gone: Collection[str]) -> PyTree:
+    """Parameters with None in the place of leaves that the transform acts on, by their paths."""
     leaves, treedef = jax.tree.flatten(params)
     rows = zip(tree.paths(params), tx.body.acts(params), leaves, strict=True)
-    return treedef.unflatten([None if on and path in without else x for path, on, x in rows])
+    return treedef.unflatten([None if on and path in gone else x for path, on, x in rows])
 
 
 def arrays(values: PyTree) -> PyTree:

@@ -2,16 +2,22 @@
 
 # On gradchain.optax: other numbers than Optax's, each in docs/guide/optax.md.
 DEPARTURES: dict[str, str] = {
+    "half_precision_gradients": "their products are made in float32; Optax multiplies in float16",
+    "integer_parameter_beside": "an integer parameter is refused where the optimizer acts on it",
     "config_low_precision_moments": "b1 * mu is rounded once, from float32; Optax multiplies in bfloat16",
 }
 
 POSITIONS = "reads its state by Optax's positions and fields; here a state is a dict by link"
 PAIRS = "takes an optimizer for a tuple of two functions; here it is a value with methods"
+FUNCTIONS = "a leaf that is a function is refused where the optimizer acts on it"
 ISINSTANCE = "NumPyro asks whether it is an instance of Optax's own class"
 
 # On gradchain itself.
 PLAIN: dict[str, str] = {
-    "equinox_regression": "a leaf that is a function is refused here where the optimizer acts on it",
+    "equinox_regression": FUNCTIONS,
+    "equinox_module_unfiltered_without_state": FUNCTIONS,
+    "equinox_only_trained_leaves_have_gradients": "a leaf without gradient is refused where it is acted on",
+    "integer_parameter_beside": "an integer parameter is refused where the optimizer acts on it",
     "float_parameters": "numbers of Python as parameters are refused here",
     "state_found_by_name": "two counters are found, and the end of a path must say which",
     "state_set_by_name": "two values of that name are found, and the end of a path must say which",
@@ -57,6 +63,8 @@ PLAIN: dict[str, str] = {
             "finite_updates_only",
             "reduced_on_plateau",
             "prodigy_without_a_rate",
+            "boxed_parameters",
+            "state_through_a_condition",
         ),
         POSITIONS,
     ),

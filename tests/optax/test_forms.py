@@ -192,3 +192,13 @@ def test_parameters_without_gradients_may_be_given_beside_a_state_of_the_rest():
     np.testing.assert_array_equal(updates["layer"]["kernel"], alone["layer"]["kernel"])
     with pytest.raises(ValueError, match="'head' is in the parameters but not in the gradients"):
         tx.update({"layer": part["layer"]}, state, whole)
+
+
+def test_what_is_no_array_has_no_state():
+    whole = {"w": PARAMS["head"], "activation": jnp.tanh}
+    grads = {"w": GRADS["head"], "activation": None}
+    for tx in (optax.sgd(0.1), optax.adam(0.1)):
+        updates, state = tx.update(grads, tx.init(whole), whole)
+        wanted, same = tx.update(grads, tx.init({"w": PARAMS["head"], "activation": None}))
+        assert jax.tree.structure(state) == jax.tree.structure(same)
+        np.testing.assert_array_equal(updates["w"], wanted["w"])

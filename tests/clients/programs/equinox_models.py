@@ -190,3 +190,24 @@ def equinox_gaussian_process():
         updates, state = optim.update(jax.grad(nll)(kernel), state)
         kernel = optax.apply_updates(kernel, updates)
     return kernel.log_scale, kernel.log_noise
+
+
+def equinox_module_unfiltered_without_state():
+    """sgd keeps nothing, so the module with its functions may be the parameters."""
+    model = _mlp(8)
+    optim = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.1))
+    opt_state = optim.init(model)
+    updates, opt_state = optim.update(eqx.filter_grad(_loss)(model), opt_state, model)
+    return _leaves(eqx.apply_updates(model, updates))
+
+
+def equinox_only_trained_leaves_have_gradients():
+    """filter_grad of a part, beside the whole model."""
+    model = _mlp(9)
+    spec = eqx.tree_at(lambda m: m.layers[-1].weight, jax.tree.map(lambda _: False, model), replace=True)
+    optim = optax.adam(1e-2)
+    opt_state = optim.init(eqx.filter(model, spec))
+    trained, fixed = eqx.partition(model, spec)
+    grads = eqx.filter_grad(lambda t: _loss(eqx.combine(t, fixed)))(trained)
+    updates, opt_state = optim.update(grads, opt_state, eqx.filter(model, eqx.is_array))
+    return _leaves(eqx.apply_updates(model, updates))
