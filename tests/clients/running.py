@@ -24,7 +24,6 @@ class Program:
     file: str
     name: str
     needs: tuple[str, ...]  # packages that the file imports
-    slow: bool
 
     def run(self, library: str) -> Any:
         """What it returns, where `library` stands for Optax."""
@@ -53,7 +52,7 @@ def programs() -> list[Program]:
 
 
 def programs_of(path: Path) -> list[Program]:
-    """The public functions of a file; those whose docstring begins with Slow take seconds."""
+    """The public functions of a file."""
     body = ast.parse(path.read_text()).body
     needs = {
         name.split(".")[0]
@@ -63,7 +62,7 @@ def programs_of(path: Path) -> list[Program]:
         if name
     }
     return [
-        Program(path.stem, f.name, tuple(sorted(needs)), (ast.get_docstring(f) or "").startswith("Slow"))
+        Program(path.stem, f.name, tuple(sorted(needs)))
         for f in body
         if isinstance(f, ast.FunctionDef) and not f.name.startswith("_")
     ]

@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from expected import DEPARTURES, PLAIN
+from expected import DEPARTURES, PLAIN, SLOW
 from running import changed, module, programs
 
 PROGRAMS = programs()
@@ -16,7 +16,7 @@ def cases(reasons):
     """Each program, those that are known to fail with the reason."""
     made = []
     for program in PROGRAMS:
-        marks = [pytest.mark.slow] if program.slow else []
+        marks = [pytest.mark.slow] if program.name in SLOW else []
         if program.name in reasons:
             marks.append(pytest.mark.xfail(strict=True, reason=reasons[program.name]))
         made.append(pytest.param(program, id=f"{program.file}-{program.name}", marks=marks))
@@ -40,6 +40,7 @@ def test_numbers_are_optaxs(program):
         )
 
 
+@pytest.mark.slow  # the quick suite has the same transforms under gradchain.optax
 @pytest.mark.parametrize("program", cases(PLAIN))
 def test_runs_on_gradchain_itself(program):
     assert jax.tree.leaves(program.run("gradchain"))
@@ -60,4 +61,4 @@ def test_one_import_is_changed():
 def test_names_of_programs_are_theirs_alone():
     names = [program.name for program in PROGRAMS]
     assert len(names) == len(set(names)) >= 90
-    assert {*DEPARTURES, *PLAIN} <= set(names)
+    assert {*DEPARTURES, *PLAIN, *SLOW} <= set(names)

@@ -96,7 +96,7 @@ def lbfgs_with_its_line_search():
 
 
 def lbfgs_until_converged():
-    """Slow. A while loop that reads the count and the gradient out of the state by name."""
+    """A while loop that reads the count and the gradient out of the state by name."""
     opt = optax.lbfgs(memory_size=3)
     value_and_grad = optax.value_and_grad_from_state(_f)
 
