@@ -251,7 +251,7 @@ def typed(slot: SlotMaker, dtype) -> SlotMaker:
     if dtype is None:
         return slot
     try:
-        known = jnp.issubdtype(jnp.dtype(dtype), jnp.inexact)
+        known = jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
     except TypeError:  # no dtype at all
         known = False
     if not known:
@@ -259,9 +259,8 @@ def typed(slot: SlotMaker, dtype) -> SlotMaker:
 
     def make(p: Leaf) -> Slot:
         made = slot(p)
-        if jnp.issubdtype(made.dtype, jnp.complexfloating) != jnp.issubdtype(dtype, jnp.complexfloating):
-            fits = "no real dtype holds" if jnp.iscomplexobj(p) else "is real"
-            raise DtypeError(dtype, f"the leaf {p.path!r} is {p.dtype}, which {fits}")
+        if jnp.issubdtype(made.dtype, jnp.complexfloating):
+            raise DtypeError(dtype, f"the leaf {p.path!r} is {p.dtype}, which no real dtype holds")
         return dataclasses.replace(made, dtype=jnp.dtype(dtype))
 
     return make

@@ -17,7 +17,8 @@ LEAVES = {
     }
 }
 MORE = {**LEAVES, "extra": jax.ShapeDtypeStruct((2,), "float32")}
-EXTRAS = {"value": jax.ShapeDtypeStruct((), "float32")}
+EXTRAS = {"value": jax.ShapeDtypeStruct((), "float32"), "grad": LEAVES}
+FUNCTIONS = {"value_fn": gc.global_norm, "obj_fn": gc.global_norm, "grad_fn": lambda p: p}
 
 every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))
 
@@ -25,9 +26,10 @@ every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))
 def error(tx: gc.Transform, grads: Any, state_of: Any, params: Any) -> str:
     """What an update says of these trees: traced, so that nothing is compiled."""
     state = jax.eval_shape(tx.init, state_of)
-    extra = {k: EXTRAS[k] for k in tx.body.needs}
+    extra = {k: EXTRAS[k] for k in tx.body.needs & EXTRAS.keys()}
+    more = {k: FUNCTIONS[k] for k in tx.body.needs - EXTRAS.keys()}
     with pytest.raises(ValueError) as e:
-        jax.eval_shape(lambda g, s, p, x: tx.update(g, s, p, **x), grads, state, params, extra)
+        jax.eval_shape(lambda g, s, p, x: tx.update(g, s, p, **x, **more), grads, state, params, extra)
     return str(e.value)
 
 
