@@ -1,10 +1,11 @@
 """Fills in the numbers of the tables of docs/optax.md: python -m tests.optax.departures
 
-The first cell of a row is code, evaluated with the names of three libraries: gradchain, Optax, gradchain.optax.
-What it makes, if that is an optimizer, takes the gradients that the second cell names, and the first element
-of its last update is the number.
+The first cell of a row is code, evaluated with the names of gradchain, Optax and gradchain.optax. What it
+makes, if that is an optimizer, takes the gradients that the second cell names, and the first element of its
+last update is the number.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,9 @@ class Row(NamedTuple):
     @property
     def as_optax(self) -> str:
         """The code that gives Optax's number."""
-        return self.other if "(" in self.other else f"{self.code[:-1]}, {self.other})"
+        if re.match(r"\w+\(", self.other):
+            return self.other
+        return f"{self.code[:-1]}{'' if self.code.endswith('()') else ', '}{self.other})"
 
 
 def libraries() -> dict[str, dict[str, Any]]:
@@ -113,6 +116,7 @@ def with_extra(tx: Any) -> Any:
     return optax.with_extra_args_support(tx) if isinstance(tx, optax.GradientTransformation) else tx
 
 
+@functools.cache
 def numbers(row: Row) -> tuple[float, float, float]:
     """Of gradchain, Optax and gradchain.optax."""
     here, theirs, between = (number(row.code, row.on, names) for names in libraries().values())
