@@ -77,8 +77,8 @@ def mechanize(
     m = max(b m, |h|);  v = b^2 v + h^2;  r = max(b r - s h, 0)
     s = (s_init m / num_betas + r) / (sqrt(v) + eps);  p = p0 + S D
     b = 0.9, 0.99, ..., num_betas of them; all start at 0, so that the first step is none
-    variant="optax": D is (p - p0) / (S + eps) and not kept; s starts at s_init; m takes |h| + eps for |h|, and
-    |p| + eps stands for |p|; in r, h is clipped to the m of the step before; r may be negative, and is 0 in s.
+    variant="optax": D = (p - p0) / (S + eps) is not kept; s starts at s_init; |h| + eps stands for |h| in m,
+    |p| + eps for |p|; h in r is clipped to the m of the step before; r may be negative, and is 0 in s.
     """
     if not 1 <= num_betas <= MOST:
         raise ValueError(f"mechanize: num_betas is {words.show(num_betas)}; expected {MANY}")

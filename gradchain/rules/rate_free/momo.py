@@ -164,7 +164,7 @@ def scale_by_momo_adam(
 ):
     """MoMo-Adam's whole step; `value`, the loss that g is the gradient of, is an extra argument of update.
 
-    f, d, c = averages of value, g and <g, p>, which start at 0;  D = sqrt(v / (1 - b2^t)) + eps;  r = 1 - b1^t
+    f, d, c = averages of value, g and <g, p> from 0;  D = sqrt(v / (1 - b2^t)) + eps;  r = 1 - b1^t
     tau = min(lr / r, max(a (f - r lower_bound - c) + <d, p>, 0) / <d, d / D>),  a = 1 + lr weight_decay
     p = (p - tau d / D) / a;  proximal=False: p = p / a - tau d / D, as in Optax
     adapt_lower_bound: lower_bound is where an estimate of the bound starts, see the paper.
