@@ -210,7 +210,7 @@ def _(at: At) -> Node:
 @form_of_factory("sam")
 def _(at: At) -> Node:
     body: Any = at.body
-    own, adversary = map(node, at.parts)
+    own, adversary = map(node, at.parts[0].parts)  # links of their chain
     cache = at.cache if "cache" in body.fields else Fixed(None)
     return Row([at.steps_since_sync, own, adversary, cache], types.SAMState)
 

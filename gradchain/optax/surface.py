@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ from gradchain.core.codec import Plan
 from gradchain.core.recipe import Factory
 from gradchain.core.transform import Context, Transform
 from gradchain.optax.describe import form
-from gradchain.optax.form import Form, FormError
+from gradchain.optax.form import Form, FormError, Table
 from gradchain.optax.numbers import NUMBERS, numbers_of
 from gradchain.optax.types import GradientTransformationExtraArgs, MaskedNode
 
@@ -35,7 +35,7 @@ class Run:
 
     def init(self, params: PyTree) -> Any:
         """The state for parameters, in Optax's form."""
-        params = arrays(params)
+        params = of_arrays(self.tx, arrays(params))
         return self.formed(self.tx.init(params, plan=plan_of(params)), params)
 
     def update(self, updates: PyTree, state: Any, params: PyTree = None, **extra: Any) -> tuple[PyTree, Any]:
@@ -48,29 +48,30 @@ class Run:
 
     def _run(self, updates, state, params, extra, apply):
         updates, params = arrays(updates), None if params is None else arrays(params)
+        params = None if params is None else with_gradients(self.tx, updates, params)
         ctx = Context(extra, apply, plan_of(updates))
         if self.form.shows_nothing:  # whatever state is given
             out, _ = self.tx.run(updates, self.form.start(), params, ctx)
             return (out if apply else like(out, updates, params)), state
-        out, new = self.tx.run(updates, self.flat(state, updates), params, ctx)
+        flat = self.flat(state, updates)
+        out, new = self.tx.run(updates, flat, params, ctx)
         out = out if apply else like(out, updates, params)
-        return out, new if self.is_flat(state) else self.formed(new, updates)
+        return out, new if flat is state else self.formed(new, updates)
 
     def formed(self, state: Mapping[str, Any], params: PyTree) -> Any:
         """Optax's form of a state of links."""
         return self.form.out(state, params)
 
-    def is_flat(self, state: Any) -> bool:
-        """Whether a state is one of links rather than in Optax's form."""
-        return isinstance(state, Mapping) and set(state) == set(self.tx.body.keys)
-
     def flat(self, state: Any, params: PyTree) -> dict[str, Any]:
         """The state of links, of one in either form."""
-        if self.is_flat(state) or not self.tx.body.keys:
+        links = isinstance(state, Mapping) and set(state) == set(self.tx.body.keys)
+        if not self.tx.body.keys or (links and not isinstance(self.form.root, Table)):
             return state
-        try:
+        try:  # of a named chain both forms may have the same keys
             return self.form.into(state, params)
         except FormError as error:
+            if links:
+                return state
             raise ValueError(
                 f"{self.tx.name}: in the state {error}; it belongs to another optimizer: make a new one with "
                 "init(params)"
@@ -79,18 +80,38 @@ class Run:
 
 def plan_of(whole: PyTree) -> Plan:
     """The plan under which another library's transformation sees MaskedNode for what a mask leaves out."""
-    treedef, paths = jax.tree.structure(whole), frozenset(tree.paths(whole))
 
     def lift(values: PyTree) -> PyTree:
-        if (
-            jax.tree.structure(values) == treedef
-            or not isinstance(values, Mapping)
-            or not paths >= set(values)
-        ):
+        same = jax.tree.structure(values) == jax.tree.structure(whole)
+        if same or not isinstance(values, Mapping) or not set(values) <= set(tree.paths(whole)):
             return values
         return tree.map_paths(lambda path, _: values.get(path, MaskedNode()), whole)
 
     return Plan(lift=lift)
+
+
+def with_gradients(tx: Transform, updates: PyTree, params: PyTree) -> PyTree:
+    """Parameters without what has None for its gradient: Optax takes a whole module beside them."""
+    if jax.tree.structure(updates) == jax.tree.structure(params):
+        return params
+    none = jax.tree.map(lambda g: g is None, updates, is_leaf=lambda g: g is None)
+    gone = {path for path, there in zip(tree.paths(none), jax.tree.leaves(none), strict=True) if there}
+    return without(tx, params, gone)
+
+
+def of_arrays(tx: Transform, params: PyTree) -> PyTree:
+    """Parameters without functions and the like, which Optax takes where it makes no state for them."""
+    if all(hasattr(x, "dtype") for x in jax.tree.leaves(params)):
+        return params
+    rows = zip(tree.paths(params), jax.tree.leaves(params), strict=True)
+    return without(tx, params, {path for path, x in rows if not hasattr(x, "dtype")})
+
+
+def without(tx: Transform, params: PyTree, gone: Collection[str]) -> PyTree:
+    """Parameters with None in the place of leaves that the transform acts on, by their paths."""
+    leaves, treedef = jax.tree.flatten(params)
+    rows = zip(tree.paths(params), tx.body.acts(params), leaves, strict=True)
+    return treedef.unflatten([None if on and path in gone else x for path, on, x in rows])
 
 
 def arrays(values: PyTree) -> PyTree:

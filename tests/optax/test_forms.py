@@ -49,6 +49,7 @@ CASES = {
     "masked": lambda o: o.masked(o.adam(0.1), MASK),
     "masked_twice": lambda o: o.masked(o.chain(o.trace(0.9), o.masked(o.scale_by_adam(), MASK)), MASK),
     "masked_function": lambda o: o.masked(o.adam(0.1), lambda p: jax.tree.map(lambda x: x.ndim > 1, p)),
+    "sam": lambda o: o.contrib.sam(o.adam(0.1), o.chain(o.contrib.normalize(), o.sgd(0.1)), sync_period=2),
     "zero_nans": lambda o: o.chain(o.zero_nans(), o.ema(0.9)),
 }
 
@@ -89,6 +90,16 @@ def test_either_form_is_taken():
     assert set(new) == set(flat) and isinstance(other, tuple)
     jax.tree.map(np.testing.assert_array_equal, updates, same)
     jax.tree.map(np.testing.assert_array_equal, tx.formed(new, PARAMS), other)
+
+
+def test_a_named_chain_of_a_schedule_has_the_same_keys_in_both_forms():
+    tx = optax.named_chain(("adam", optax.scale_by_adam()), ("rate", optax.scale_by_learning_rate(schedule)))
+    formed, flat = tx.init(PARAMS), tx.transform.init(PARAMS)
+    assert set(formed) == set(flat) and formed["rate"]._fields == ("count",)
+    updates, new = tx.update(GRADS, flat, PARAMS)
+    same, other = tx.update(GRADS, formed, PARAMS)
+    assert new["rate"]._fields == ("count", "hyperparams") and other["rate"]._fields == ("count",)
+    jax.tree.map(np.testing.assert_array_equal, updates, same)
 
 
 def test_no_operation_is_added():
@@ -167,3 +178,27 @@ def test_gradchains_wrappers_take_the_pair():
     tx = gc.accumulate(optax.adam(0.1), 2)
     assert tx == gc.accumulate(gc.adam(0.1), 2)
     assert "scale_by_adam" in tx.init(PARAMS)
+
+
+def test_parameters_without_gradients_may_be_given_beside_a_state_of_the_rest():
+    part = {"layer": {"kernel": GRADS["layer"]["kernel"], "bias": None}, "head": None}
+    rest = {"layer": {"kernel": PARAMS["layer"]["kernel"], "bias": None}, "head": None}
+    whole = {"layer": PARAMS["layer"], "head": jnp.tanh}  # a function, as in an Equinox module
+    tx = optax.adamw(0.1)
+    state = tx.init(rest)
+    updates, new = tx.update(part, state, whole)
+    alone, _ = tx.update(part, state, rest)
+    assert jax.tree.structure(new) == jax.tree.structure(state) and updates["head"] is None
+    np.testing.assert_array_equal(updates["layer"]["kernel"], alone["layer"]["kernel"])
+    with pytest.raises(ValueError, match="'head' is in the parameters but not in the gradients"):
+        tx.update({"layer": part["layer"]}, state, whole)
+
+
+def test_what_is_no_array_has_no_state():
+    whole = {"w": PARAMS["head"], "activation": jnp.tanh}
+    grads = {"w": GRADS["head"], "activation": None}
+    for tx in (optax.sgd(0.1), optax.adam(0.1)):
+        updates, state = tx.update(grads, tx.init(whole), whole)
+        wanted, same = tx.update(grads, tx.init({"w": PARAMS["head"], "activation": None}))
+        assert jax.tree.structure(state) == jax.tree.structure(same)
+        np.testing.assert_array_equal(updates["w"], wanted["w"])
