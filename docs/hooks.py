@@ -61,8 +61,9 @@ class Docstrings(griffe.Extension):
 
 
 def link(name: re.Match) -> str:
-    """A public name as a link to where it is explained."""
-    return f"[{name[0]}][gradchain.{name[1]}]" if name[1] in gc.__all__ else name[0]
+    """A public name as a link to where it is explained; tables of data have no entry."""
+    explained = name[1] in gc.__all__ and not isinstance(getattr(gc, name[1]), dict)
+    return f"[{name[0]}][gradchain.{name[1]}]" if explained else name[0]
 
 
 def arguments(schedule: type) -> str:

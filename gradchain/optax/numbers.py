@@ -1,6 +1,6 @@
 """Arguments that give Optax's numbers, where a rule follows its paper and Optax made another choice.
 
-`docs/guide/optax.md` says what each of them changes.
+`docs/optax.md` says what each of them changes.
 """
 
 from __future__ import annotations

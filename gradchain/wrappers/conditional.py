@@ -53,7 +53,7 @@ def conditionally_mask(inner: Any, should_transform_fn: Callable[..., Any], forw
     """Run a transformation in some steps; in the others updates are zero and its state stays.
 
     should_transform_fn(step) is a truth value, step 0 the first; with forward_extra_args it gets the extra
-    arguments of the update as well. What does not run costs nothing.
+    arguments of the update as well. A step in which it does not run costs nothing.
     """
 
     def run(inner: Inner, due, g, state, params):

@@ -161,7 +161,7 @@ def lookahead(
     *,
     pairs: bool = False,
 ):
-    """k steps forward, one back: fast steps from slow weights, which follow every sync_period steps.
+    """Fast steps, and slow weights that follow every sync_period steps, from which the fast ones go on.
 
     The parameters are the fast weights; `eval_params` reads the slow ones. There is one set of parameters to
     pass around, unlike in Optax. reset_state: the fast optimizer starts afresh after each synchronisation.

@@ -77,8 +77,8 @@ def mechanize(
     m = max(b m, |h|);  v = b^2 v + h^2;  r = max(b r - s h, 0)
     s = (s_init m / num_betas + r) / (sqrt(v) + eps);  p = p0 + S D
     b = 0.9, 0.99, ..., num_betas of them; all start at 0, so that the first step is none
-    variant="optax": D is not kept, D = (p - p0) / (S + eps); s starts at s_init, |h| + eps for |h| in m, h is
-    held within the m before in r, which may be negative and counts as 0 in s, |p| + eps for |p|.
+    variant="optax": D = (p - p0) / (S + eps) is not kept; s starts at s_init; |h| + eps stands for |h| in m,
+    |p| + eps for |p|; h in r is clipped to the m of the step before; r may be negative, and is 0 in s.
     """
     if not 1 <= num_betas <= MOST:
         raise ValueError(f"mechanize: num_betas is {words.show(num_betas)}; expected {MANY}")

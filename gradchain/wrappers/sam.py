@@ -80,10 +80,10 @@ def sam(
     """Sharpness-aware minimization: climb by adv_optimizer, step by the gradient that is found there.
 
     e = -adv(g(p));  p = p + optimizer(g(p + e)), after sync_period - 1 steps of e, each from the one before
-    Plainly each update is given one gradient: sync_period - 1 updates climb, the next one comes back to
-    where they began and steps from there. opaque_mode: one update does all, and takes the gradients between
-    from the extra argument `grad_fn(params)` or `grad_fn(params, i)`; in shards of a mesh their mean over
-    batch_axis_name. reset_state: the climb starts afresh after each step. The paper's adv_optimizer is
+    Without opaque_mode each update takes one gradient: sync_period - 1 updates climb, the next one goes back
+    to where they began and steps from there. opaque_mode: one update does all of it; the gradients between
+    come from the extra argument `grad_fn(params)` or `grad_fn(params, i)`, in shards of a mesh as their mean
+    over batch_axis_name. reset_state: the climb starts afresh after each step. The paper's adv_optimizer is
     chain(normalize(), sgd(rho)). The parameters between are those climbed to; `eval_params` reads the others.
     """
     if sync_period < 1:

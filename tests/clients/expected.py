@@ -1,6 +1,6 @@
 """Programs that are known to fail, with the reason; one that passes all the same fails its test."""
 
-# On gradchain.optax: other numbers than Optax's, each in docs/guide/optax.md.
+# On gradchain.optax: other numbers than Optax's, each in docs/optax.md.
 DEPARTURES: dict[str, str] = {
     "half_precision_gradients": "their products are made in float32; Optax multiplies in float16",
     "integer_parameter_beside": "an integer parameter is refused where the optimizer acts on it",

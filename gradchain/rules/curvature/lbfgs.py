@@ -114,8 +114,8 @@ def scale_by_lbfgs(memory_size: int = 10, scale_init_precond: bool = True):
     s = p_t - p_(t-1);  y = g_t - g_(t-1);  w = 1 / <s, y>
     H = (I - w s y^T)' H (I - w y s^T) + w s s^T over the pairs, oldest first, from H = gamma I;  u = H g
     gamma = <s, y> / <y, y> of the newest pair, before the first min(1, 1 / |g|); 1 without
-    scale_init_precond. A pair without positive curvature, beyond rounding, counts for nothing, so that -u
-    always descends (Optax lets negative curvature in). The state holds 2 memory_size + 2 copies of the
+    scale_init_precond. A pair whose <s, y> is not positive, beyond rounding, is left out, so that -u always
+    descends (Optax keeps such pairs). The state holds 2 memory_size + 2 copies of the
     parameters. Of complex parameters the gradient is the conjugate of `jax.grad`'s.
     """
     if not 1 <= memory_size <= MAX_MEMORY:
@@ -178,8 +178,8 @@ def lbfgs(
     """L-BFGS with a line search: p = p - t * lr * H g, see `scale_by_lbfgs`; lr is 1 where it is None.
 
     `linesearch` is a link after it: gradchain's, one's own or another library's, or None. The default needs
-    extra arguments: tx.update(grads, state, params, value=value, grad=grads, value_fn=f); what it has
-    evaluated last is where the next step begins, see `value_and_grad_from_state`.
+    extra arguments: tx.update(grads, state, params, value=value, grad=grads, value_fn=f). Value and gradient
+    at the new parameters are in the state already, see `value_and_grad_from_state`.
     """
     return chain(
         scale_by_lbfgs(memory_size, scale_init_precond),

@@ -66,10 +66,10 @@ def scale_by_zoom_linesearch(
     f(t) <= f(0) + slope_rtol t f'(0), or f'(t) <= (2 slope_rtol - 1) f'(0) and f(t) <= f(0) +
     approx_dec_rtol |f(0)|; and |f'(t)| <= curv_rtol |f'(0)|; f(t) = value_fn(params + t * updates)
     Extra arguments of update: `value` and `grad` at the parameters, `value_fn`, and what value_fn takes by
-    name. The first trial is 1 or ("keep") the last step; where the function is not finite a step was too
-    long. A search that fails takes the lowest point that decreases, or no step, and `info` holds the errors.
-    An interval shorter than stepsize_precision of its end is searched no further, once a step decreases.
-    Which points are tried is not as in Optax: cubics here go through values and slopes of both ends.
+    name. The first trial is 1, or with "keep" the step of the last update; a trial at which the function is
+    not finite was too long. Once a step decreases, an interval shorter than stepsize_precision times its end
+    is searched no further. A search that fails takes the lowest point that decreases, or no step, and `info`
+    holds the errors. The trials are not Optax's: cubics go through values and slopes of both ends.
     """
 
     def update(updates, s, params, *, value, grad, value_fn, **extra):

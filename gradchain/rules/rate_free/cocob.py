@@ -38,7 +38,8 @@ def scale_by_cocob(alpha: Hyper = 100.0, eps: Hyper = 1e-8):
 
     L = max(L, |g|), eps at the start;  A = A + |g|;  C = C - g;  W = max(W - g (p - p0), 0)
     u = p0 + C / (L max(A + L, alpha L)) (L + W) - p
-    It leads to a point, whatever the parameters are now, and is the last of a chain.
+    L is the largest |g| so far, A the sum of |g|, C that of -g, W the wealth won, p0 the parameters at init.
+    p + u does not depend on p: this is the last link of a chain.
     """
 
     def step(g, s, p):
@@ -69,8 +70,9 @@ def cocob(
 ):
     """COCOB-Backprop, see `scale_by_cocob`, on lr * (g + weight_decay * p).
 
-    The step hardly depends on the scale of gradients: a constant learning rate matters beside eps alone, and
-    one that falls makes later gradients count less. Call `init` with the first parameters.
+    The step hardly depends on the scale of gradients: a constant learning rate only sets how large they are
+    beside eps; a falling one makes later gradients count less. Call `init` with the parameters that training
+    starts from.
     """
     rate = scale_by_learning_rate(learning_rate, flip_sign=False)
     return chain(*optional_decay(weight_decay, mask), rate, scale_by_cocob(alpha, eps))

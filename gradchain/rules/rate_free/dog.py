@@ -52,8 +52,8 @@ def scale_by_dog(init_step: tuple = ("heuristic", 1e-6), eps: Hyper = 1e-8):
 
     r = max(r, |p - p0|);  G = G + |g|^2;  u = r / sqrt(G + eps) * g
     Norms are of all leaves taken as one vector; `scale_by_distance_over_gradients` takes each for itself.
-    init_step, a pair, says how far the first step goes: ("distance", r), ("heuristic", a) for
-    r = a (1 + |p0|), or ("learning_rate", x) for u = x g.
+    p0 are the parameters at init. init_step, a pair, sets the first step: ("distance", r) is r itself,
+    ("heuristic", a) is r = a (1 + |p0|), and with ("learning_rate", x) the first update is u = x g.
     """
     if len(init_step) != 2 or init_step[0] not in STARTS:
         raise ValueError(
@@ -114,7 +114,8 @@ def scale_by_dowg(init_estim_sq_dist: Hyper | None = None, eps: Hyper = 1e-4):
     """Scale by distance over weighted gradients (DoWG): DoG whose sum weighs late gradients more.
 
     r^2 = max(r^2, |p - p0|^2);  v = v + r^2 |g|^2;  u = r^2 / (sqrt(v) + eps) * g
-    r^2 starts at init_estim_sq_dist, at eps where None. Norms are of all leaves taken as one vector.
+    p0 are the parameters at init. r^2 starts at init_estim_sq_dist, or at eps where that is None. Norms are
+    of all leaves taken as one vector.
     """
 
     def update(updates, old, params):

@@ -83,9 +83,9 @@ def scale_by_momo(
 ):
     """MoMo's whole step; `value`, the loss that g is the gradient of, is an extra argument of update.
 
-    f, d, c = averages of value, g, <g, p>, the first of each copied;  a = 1 + lr weight_decay
+    f, d, c = averages of value, g and <g, p>, which start as the first of each;  a = 1 + lr weight_decay
     tau = min(lr, max(a (f - lower_bound - c) + <d, p>, 0) / |d|^2);  p = (p - tau d) / a
-    adapt_lower_bound: the bound is estimated, from lower_bound on, see the paper.
+    adapt_lower_bound: lower_bound is where an estimate of the bound starts, see the paper.
     proximal=False: p = p / a - tau d, as in Optax. Products are of all leaves that the link sees.
     """
 
@@ -164,10 +164,10 @@ def scale_by_momo_adam(
 ):
     """MoMo-Adam's whole step; `value`, the loss that g is the gradient of, is an extra argument of update.
 
-    f, d, c = averages of value, g, <g, p> from zero;  D = sqrt(v / (1 - b2^t)) + eps;  r = 1 - b1^t
+    f, d, c = averages of value, g and <g, p> from 0;  D = sqrt(v / (1 - b2^t)) + eps;  r = 1 - b1^t
     tau = min(lr / r, max(a (f - r lower_bound - c) + <d, p>, 0) / <d, d / D>),  a = 1 + lr weight_decay
     p = (p - tau d / D) / a;  proximal=False: p = p / a - tau d / D, as in Optax
-    adapt_lower_bound: the bound is estimated, from lower_bound on, see the paper.
+    adapt_lower_bound: lower_bound is where an estimate of the bound starts, see the paper.
     """
 
     def update(updates, old, params, *, value):

@@ -51,11 +51,11 @@ def reduce_on_plateau(
 ):
     """Multiply updates by a scale that falls where the extra argument `value`, the loss, does not.
 
-    Of every accumulation_size values the mean counts: it is an improvement where it is below
-    (1 - rtol) * best - atol. After `patience` means in a row without one, scale = max(scale * factor,
-    min_scale), and the next `cooldown` means without one are not counted.
-    torch's ReduceLROnPlateau waits for one more: its patience is ours less 1. The last link of a chain, or
-    beside a schedule: both multiply. `metrics` reports plateau_scale.
+    Every accumulation_size values are averaged. A mean below (1 - rtol) * best - atol is an improvement.
+    After `patience` means in a row without one, scale = max(scale * factor, min_scale), and the next
+    `cooldown` means without one are not counted.
+    A patience of n is n - 1 in torch's ReduceLROnPlateau. The last link of a chain; a schedule in the same
+    chain multiplies too. `metrics` reports plateau_scale.
     """
     _check(factor, patience, rtol, atol, cooldown, accumulation_size, min_scale)
 

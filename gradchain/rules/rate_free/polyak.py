@@ -63,8 +63,8 @@ def polyak_sgd(
 ):
     """Gradient descent with Polyak's step: p = p - scaling * u, see `scale_by_polyak`.
 
-    scaling_first: u is made of the gradient times scaling, as Optax does, so that p moves by 1 / scaling of
-    the step where max_learning_rate does not bound it.
+    scaling_first: the gradient is multiplied by scaling first, as in Optax. Its square is in the denominator,
+    so that the step is divided by scaling where max_learning_rate does not bound it.
     """
     polyak, scaled = scale_by_polyak(f_min, max_learning_rate, eps, variant), scale_by_learning_rate(scaling)
     return chain(scaled, polyak) if scaling_first else chain(polyak, scaled)

@@ -81,7 +81,7 @@ def scale_by_prodigy(
 
     rate = d lr sqrt(1 - b2^t) / (1 - b1^t);  m, v = Adam's moments of d g
     r = beta3 r + d rate <g, x0 - p>;  s = beta3 s + d rate g;  d = max(d, estim_lr_coef r / |s|_1)
-    u = -rate (m / (sqrt(v) + d eps) + weight_decay p), the d of eps is the new one (authors' code)
+    u = -rate (m / (sqrt(v) + d eps) + weight_decay p), with the new d beside eps, as in the authors' code
     beta3 is sqrt(b2) where None. safeguard_warmup: d^2 for d rate in s. bias_correction=False: rate = d lr.
     r and s are kept divided by estim_lr0. Inner product and norm are of all leaves that the link sees.
     """
@@ -183,11 +183,12 @@ def scale_by_dadapt_adam(
 ):
     """D-Adapted Adam's whole step: it is no factor of a learning rate, which enters the estimate d.
 
-    rate = d lr sqrt(1 - b2^t) / (1 - b1^t);  w = sqrt(b2);  s, v are those before the step on the right of r
+    rate = d lr sqrt(1 - b2^t) / (1 - b1^t);  w = sqrt(b2)
     r = w r + (1 - w) rate <g, s / (sqrt(v) + eps)>;  s = w s + (1 - w) rate g
     m = b1 m + (1 - b1) rate g;  v = b2 v + (1 - b2) |g|^2;  d = max(d, r / ((1 - w) |s|_1))
     u = -m / (sqrt(v) + eps) - rate weight_decay p
-    bias_correction=False: rate = d lr, as printed. Inner product and norm are of all leaves the link sees.
+    r is computed with s and v of the step before. bias_correction=False: rate = d lr, as in the paper.
+    Inner product and norm are of all leaves that the link sees.
     """
     _positive("scale_by_dadapt_adam", estim_lr0)
     w = b2**0.5 if isinstance(b2, int | float) else safe_sqrt(b2)
