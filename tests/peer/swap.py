@@ -6,51 +6,63 @@ Optax's modules stay; each public name in them that Optax defines, and gradchain
 Tests are Optax's, read from where it is installed.
 """
 
+import functools
 import importlib
-import pkgutil
-import sys
+import pathlib
 import types
 
 import optax
 
 import gradchain.optax
 
-SPACES = ("contrib", "losses", "projections", "schedules", "transforms", "tree_utils")
+# Optax's packages whose names are looked for in the namespace of the same name first.
+OWN = {
+    *("assignment", "contrib", "losses", "microbatching", "perturbations"),
+    *("projections", "schedules", "second_order", "transforms", "tree", "tree_utils"),
+}
 KEPT = {"GradientTransformation", "GradientTransformationExtraArgs"}  # gradchain.optax has Optax's own
 
 
 def modules() -> list[types.ModuleType]:
-    """Optax and all its modules but its tests."""
-    found = [optax]
-    for about in pkgutil.walk_packages(optax.__path__, "optax."):
-        if not about.name.endswith("_test") and ".experimental" not in about.name:
-            found.append(importlib.import_module(about.name))
-    return found
+    """Optax and all its modules but its tests; optax._src is no package, so files are what is looked for."""
+    root = pathlib.Path(next(iter(optax.__path__)))
+    files = [path.relative_to(root) for path in sorted(root.rglob("*.py")) if not path.stem.endswith("_test")]
+    found = {".".join(("optax", *path.parent.parts, *([] if path.stem == "__init__" else [path.stem]))) for path in files}
+    return [importlib.import_module(name) for name in sorted(found)]
 
 
-def ours(module: str, name: str) -> object | None:
-    """What gradchain.optax has for a name of one of Optax's modules: in its own namespace, or in the root.
+def spaces(module: str) -> list[types.ModuleType | type]:
+    """The namespaces of gradchain.optax in which a name of one of Optax's modules is looked for, in order.
 
-    `scale` of optax.tree is another function than that of the root; Optax's private modules have the names
-    of the root, and those of whichever namespace they are for.
+    `scale` of optax.tree is another function than that of the root. Modules in optax._src have names of the
+    root and of any namespace.
     """
-    own = module.removeprefix("optax").strip(".").split(".")[0]
-    if own in ("tree", "tree_utils"):
-        return getattr(getattr(gradchain.optax, own), name, None)
-    spaces = [gradchain.optax, *(getattr(gradchain.optax, space) for space in SPACES)]
-    return next((vars(space)[name] for space in spaces if name in vars(space)), None)
+    first, *rest = module.removeprefix("optax").strip(".").split(".")
+    if first in ("tree", "tree_utils"):
+        return [getattr(gradchain.optax, first)]
+    if first == "experimental":
+        return [gradchain.optax.experimental.aggregating] if rest == ["_aggregating"] else []
+    own = [getattr(gradchain.optax, first)] if first in OWN else []
+    others = [getattr(gradchain.optax, name) for name in sorted(OWN - {"tree", "tree_utils"})]
+    return [*own, gradchain.optax, *others]
+
+
+def theirs(value: object) -> bool:
+    """Whether Optax defines a value."""
+    if isinstance(value, functools.partial):
+        return theirs(value.func)
+    return not isinstance(value, types.ModuleType) and str(getattr(value, "__module__", "")).startswith("optax")
 
 
 def swap() -> list[str]:
     """Set the names anew; which ones were."""
     done = set()
     for module in modules():
+        where = spaces(module.__name__)
         for name, value in list(vars(module).items()):
-            if name.startswith("_") or name in KEPT or isinstance(value, types.ModuleType):
+            if name.startswith("_") or name in KEPT or not theirs(value):
                 continue
-            if not getattr(value, "__module__", "").startswith("optax"):
-                continue
-            mine = ours(module.__name__, name)
+            mine = next((vars(space)[name] for space in where if name in vars(space)), None)
             if mine is not None and mine is not value:
                 setattr(module, name, mine)
                 done.add(name)
@@ -61,7 +73,5 @@ SWAPPED = swap()
 
 
 def pytest_report_header() -> str:
+    """What was swapped."""
     return f"gradchain.optax in the place of {len(SWAPPED)} names of Optax {optax.__version__}"
-
-
-assert "optax" in sys.modules
