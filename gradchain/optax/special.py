@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from gradchain import wrappers
 from gradchain.core.masks import masked
-from gradchain.optax.surface import Transformation
-from gradchain.rules import set_to_zero
+from gradchain.optax.surface import Transformation, surface
+from gradchain.rules import adaptive, set_to_zero
 
 
 def freeze(mask: Any) -> Transformation:
@@ -35,11 +36,20 @@ def inject_hyperparams(
 inject_stateful_hyperparams = inject_hyperparams
 
 
+@functools.wraps(adaptive.optimistic_adam)
+def optimistic_adam(*args: Any, **kwargs: Any) -> Transformation:
+    """`gradchain.optimistic_adam`, of which Optax warns."""
+    warnings.warn("use `optimistic_adam_v2` instead", DeprecationWarning, stacklevel=2)
+    return surface(adaptive.optimistic_adam)(*args, **kwargs)
+
+
+OURS = {f.__name__: f for f in (freeze, inject_hyperparams, optimistic_adam)}
+OURS["inject_stateful_hyperparams"] = inject_hyperparams
+
+
 def names(namespace: Any) -> dict[str, Any]:
     """Those of these names that a namespace has."""
-    ours = (freeze, inject_hyperparams)
-    found = {f.__name__: f for f in ours} | {"inject_stateful_hyperparams": inject_hyperparams}
-    return {name: f for name, f in found.items() if name in namespace.__all__}
+    return {name: f for name, f in OURS.items() if name in namespace.__all__}
 
 
-__all__ = ["freeze", "inject_hyperparams", "inject_stateful_hyperparams", "names"]
+__all__ = ["freeze", "inject_hyperparams", "inject_stateful_hyperparams", "names", "optimistic_adam"]

@@ -36,7 +36,8 @@ class Run:
     def init(self, params: PyTree) -> Any:
         """The state for parameters, in Optax's form."""
         params = arrays(params)
-        return self.formed(self.tx.init(params, plan=plan_of(params)), params)
+        init = lambda params: self.formed(self.tx.init(params, plan=plan_of(params)), params)  # noqa: E731
+        return of_shapes(init, params, self.tx.name) if is_abstract(params) else init(params)
 
     def update(self, updates: PyTree, state: Any, params: PyTree = None, **extra: Any) -> tuple[PyTree, Any]:
         """Updates to add to the parameters, and the new state, in the form that the old one has."""
@@ -75,6 +76,26 @@ class Run:
                 f"{self.tx.name}: in the state {error}; it belongs to another optimizer: make a new one with "
                 "init(params)"
             ) from None
+
+
+def is_abstract(params: PyTree) -> bool:
+    """Whether only shapes of parameters are known, not their values."""
+    return any(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(params))
+
+
+def of_shapes(init: Callable[[PyTree], Any], params: PyTree, name: str) -> Any:
+    """The state for parameters of which only shapes are known, if it starts the same for all values."""
+    program = jax.make_jaxpr(init)(params).jaxpr
+    known: set[Any] = {id(x) for x in program.invars}
+    for line in program.eqns:
+        if any(id(x) in known for x in line.invars):
+            known |= {id(x) for x in line.outvars}
+    if any(id(x) in known for x in program.outvars):
+        raise TypeError(
+            f"{name}: the state starts with values of the parameters, and only their shapes are given: use "
+            "jax.eval_shape(tx.init, params)"
+        )
+    return jax.jit(lambda: init(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), params)))()
 
 
 def plan_of(whole: PyTree) -> Plan:
