@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from gradchain import types
@@ -11,7 +12,9 @@ from gradchain.core import hyper
 from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked, node
 from gradchain.optax.fields import AtStart, Columns, Item, Not, Padded
 from gradchain.optax.form import Fixed, Node, Row, Table
+from gradchain.optax.types import AddNoiseState
 from gradchain.rules.parts.basic import ScaleByScheduleState
+from gradchain.rules.parts.noise import seed_of
 from gradchain.schedules.stateful import WrappedScheduleState
 
 
@@ -100,10 +103,17 @@ def _(at: At) -> Node:
     return Row([Columns(axes), at.nu], types.ScaleBySM3State)
 
 
+@form_of_factory("add_noise")
+def _(at: At) -> Node:
+    seed = seed_of("add_noise", at.args["key"], at.args["seed"])
+    return Row([at.count, Fixed(seed, jax.random.key)], AddNoiseState)
+
+
 @form_of_factory("scale_by_muon")
 def _(at: At) -> Node:
-    coefficients = jnp.asarray(at.args["ns_coeffs"]) if not isinstance(at.args["ns_coeffs"], str) else ()
-    return Row([at.count, at.mu, Fixed(coefficients)], types.MuonState)
+    given = at.args["ns_coeffs"]
+    coefficients = Fixed(()) if isinstance(given, str) else Fixed(given, jnp.asarray)
+    return Row([at.count, at.mu, coefficients], types.MuonState)
 
 
 @form_of_factory("normalize_by_update_norm")
@@ -210,7 +220,7 @@ def _(at: At) -> Node:
 @form_of_factory("sam")
 def _(at: At) -> Node:
     body: Any = at.body
-    own, adversary = map(node, at.parts)
+    own, adversary = map(node, at.parts[0].parts)
     cache = at.cache if "cache" in body.fields else Fixed(None)
     return Row([at.steps_since_sync, own, adversary, cache], types.SAMState)
 

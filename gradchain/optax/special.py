@@ -7,7 +7,10 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gradchain import wrappers
+from jax import Array
+
+from gradchain import losses, wrappers
+from gradchain.core import foreign
 from gradchain.core.masks import masked
 from gradchain.optax.surface import Transformation, surface
 from gradchain.rules import adaptive, set_to_zero
@@ -43,7 +46,22 @@ def optimistic_adam(*args: Any, **kwargs: Any) -> Transformation:
     return surface(adaptive.optimistic_adam)(*args, **kwargs)
 
 
-OURS = {f.__name__: f for f in (freeze, inject_hyperparams, optimistic_adam)}
+def with_extra_args_support(tx: Any) -> Transformation:
+    """The transformation as one whose update takes extra arguments."""
+    return tx if isinstance(tx, Transformation) else Transformation.of(foreign.with_extra_args_support(tx))
+
+
+@functools.wraps(losses.convex_kl_divergence)
+def convex_kl_divergence(*args: Any, **kwargs: Any) -> Array:
+    """`gradchain.losses.convex_kl_divergence`, of which Optax warns."""
+    warnings.warn("use generalized_kl_divergence instead", DeprecationWarning, stacklevel=2)
+    return losses.convex_kl_divergence(*args, **kwargs)
+
+
+OURS = {
+    f.__name__: f
+    for f in (freeze, inject_hyperparams, optimistic_adam, with_extra_args_support, convex_kl_divergence)
+}
 OURS["inject_stateful_hyperparams"] = inject_hyperparams
 
 
@@ -52,4 +70,12 @@ def names(namespace: Any) -> dict[str, Any]:
     return {name: f for name, f in OURS.items() if name in namespace.__all__}
 
 
-__all__ = ["freeze", "inject_hyperparams", "inject_stateful_hyperparams", "names", "optimistic_adam"]
+__all__ = [
+    "convex_kl_divergence",
+    "freeze",
+    "inject_hyperparams",
+    "inject_stateful_hyperparams",
+    "names",
+    "optimistic_adam",
+    "with_extra_args_support",
+]

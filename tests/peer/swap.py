@@ -1,19 +1,25 @@
 """A pytest plugin that puts gradchain.optax's names in the place of Optax's, for Optax's own tests.
 
-    python -m pytest -p tests.peer.swap --pyargs optax
+    python -m pytest -c /dev/null -p tests.peer.swap --pyargs optax --least 2300
 
 Optax's modules stay; each public name in them that Optax defines, and gradchain.optax has, is set anew.
-Tests are Optax's, read from where it is installed.
+Tests are Optax's, read from where it is installed. expected.toml says which of them fail, and why.
 """
 
+import fnmatch
 import functools
 import importlib
 import pathlib
+import tomllib
 import types
 
 import optax
+import pytest
 
 import gradchain.optax
+
+ROOT = pathlib.Path(next(iter(optax.__path__)))
+EXPECTED = tomllib.loads(pathlib.Path(__file__).with_name("expected.toml").read_text())["expected"]
 
 # Optax's packages whose names are looked for in the namespace of the same name first.
 OWN = {
@@ -25,10 +31,9 @@ KEPT = {"GradientTransformation", "GradientTransformationExtraArgs"}  # gradchai
 
 def modules() -> list[types.ModuleType]:
     """Optax and all its modules but its tests; optax._src is no package, so files are what is looked for."""
-    root = pathlib.Path(next(iter(optax.__path__)))
-    files = [path.relative_to(root) for path in sorted(root.rglob("*.py")) if not path.stem.endswith("_test")]
-    found = {".".join(("optax", *path.parent.parts, *([] if path.stem == "__init__" else [path.stem]))) for path in files}
-    return [importlib.import_module(name) for name in sorted(found)]
+    files = [path.relative_to(ROOT).with_suffix("") for path in ROOT.rglob("*.py")]
+    names = [".".join(("optax", *path.parts)).removesuffix(".__init__") for path in files]
+    return [importlib.import_module(name) for name in sorted(names) if not name.endswith("_test")]
 
 
 def spaces(module: str) -> list[types.ModuleType | type]:
@@ -51,7 +56,9 @@ def theirs(value: object) -> bool:
     """Whether Optax defines a value."""
     if isinstance(value, functools.partial):
         return theirs(value.func)
-    return not isinstance(value, types.ModuleType) and str(getattr(value, "__module__", "")).startswith("optax")
+    return not isinstance(value, types.ModuleType) and str(getattr(value, "__module__", "")).startswith(
+        "optax"
+    )
 
 
 def swap() -> list[str]:
@@ -72,6 +79,50 @@ def swap() -> list[str]:
 SWAPPED = swap()
 
 
+def reason(test: str) -> str | None:
+    """Why a test fails, `_src/alias_test.py::AliasTest::test_optimization0`; None where it need not."""
+    for about in EXPECTED:
+        if any(fnmatch.fnmatchcase(test, pattern) for pattern in about["tests"]):
+            return about["reason"]
+    return None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--least."""
+    parser.addoption("--least", type=int, default=0, help="fail if fewer tests than this pass")
+
+
 def pytest_report_header() -> str:
     """What was swapped."""
     return f"gradchain.optax in the place of {len(SWAPPED)} names of Optax {optax.__version__}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark those that are expected to fail."""
+    for item in items:
+        test = f"{item.path.relative_to(ROOT).as_posix()}::{item.nodeid.partition('::')[2]}"
+        if why := reason(test):
+            item.add_marker(pytest.mark.xfail(reason=why, strict=False))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if too few pass."""
+    if session.config.option.least > passed(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    """The two numbers."""
+    failed = len(terminalreporter.stats.get("xfailed", ()))
+    terminalreporter.line(
+        f"Optax's tests on gradchain.optax: {passed(config)} passed of at least {config.option.least}, "
+        f"{failed} failed as expected"
+    )
+
+
+def passed(config: pytest.Config) -> int:
+    """How many tests passed, without subtests; 0 in the processes of xdist, which report to the first."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    found = reporter.stats if reporter else {}
+    return sum(len(found.get(kind, ())) for kind in ("passed", "xpassed"))
