@@ -12,7 +12,7 @@ from jax import Array
 from gradchain import losses, wrappers
 from gradchain.core import foreign
 from gradchain.core.masks import masked
-from gradchain.optax.surface import Transformation, surface
+from gradchain.optax.surface import PLAIN, Transformation, arguments, surface
 from gradchain.rules import adaptive, set_to_zero
 
 
@@ -33,7 +33,17 @@ def inject_hyperparams(
     inner_factory: Callable[..., Any], static_args: str | Iterable[str] = (), hyperparam_dtype: Any = None
 ) -> Callable[..., Transformation]:
     """`gradchain.inject_hyperparams`, whose state is InjectStatefulHyperparamsState."""
-    return _made(wrappers.inject_hyperparams(inner_factory, static_args, hyperparam_dtype))
+    part = inner_factory if isinstance(inner_factory, functools.partial) else functools.partial(inner_factory)
+    plain: Any = PLAIN.get(part.func)
+    if plain is None or plain.factory.variadic:
+        return _made(wrappers.inject_hyperparams(inner_factory, static_args, hyperparam_dtype))
+    make = _made(wrappers.inject_hyperparams(plain, static_args, hyperparam_dtype))
+
+    @functools.wraps(inner_factory, updated=())
+    def call(*args: Any, **kwargs: Any) -> Transformation:
+        return make(**arguments(plain.factory, (*part.args, *args), {**part.keywords, **kwargs}))
+
+    return call
 
 
 inject_stateful_hyperparams = inject_hyperparams

@@ -20,6 +20,7 @@ from gradchain.optax.numbers import NUMBERS, numbers_of
 from gradchain.optax.types import GradientTransformationExtraArgs, MaskedNode
 
 PyTree = Any
+PLAIN: dict[Callable[..., Transformation], Callable[..., Transform]] = {}  # the factory that each one calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,21 +198,26 @@ class Transformation(GradientTransformationExtraArgs):
 def surface(factory: Callable[..., Transform]) -> Callable[..., Transformation]:
     """A factory whose transforms are Optax's pairs, with Optax's numbers."""
     about: Factory = factory.factory  # pyright: ignore[reportFunctionMemberAccess]
-    name = about.name
 
     @functools.wraps(factory)
     def call(*args: Any, **kwargs: Any) -> Transformation:
-        if name not in NUMBERS:
+        if about.name not in NUMBERS:
             return Transformation.of(factory(*args, **kwargs))
-        given = about.bind(args, kwargs)
-        return Transformation.of(factory(**{**given, **numbers_of(name, given), **_own(name, kwargs)}))
+        return Transformation.of(factory(**arguments(about, args, kwargs)))
 
+    PLAIN[call] = factory
     return call
+
+
+def arguments(about: Factory, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a call by name, those that give Optax's numbers among them."""
+    given = about.bind(args, kwargs)
+    return {**given, **numbers_of(about.name, given), **_own(about.name, kwargs)}
 
 
 def _own(name: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What the caller says of the arguments that give Optax's numbers."""
-    fixed = NUMBERS[name]
+    fixed = NUMBERS.get(name, {})
     return {} if callable(fixed) else {k: v for k, v in kwargs.items() if k in fixed}
 
 
