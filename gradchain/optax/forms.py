@@ -33,9 +33,17 @@ def _(at: At) -> Node:
 
 @form_of_factory("add_decayed_weights")
 def _(at: At) -> Node:
-    scheduled = hyper.is_schedule(at.args["weight_decay"])
-    inner = Row([at.count], types.WeightDecaySchedule) if scheduled else link(at)
-    return inner if at.args["mask"] is None else masked(inner)
+    return decay(at, at.args["mask"])
+
+
+def decay(at: At, mask: Any) -> Node:
+    """The form of the first weight decay in it, as of a constant where there is none; in a mask if any."""
+    inner = EMPTY
+    if at.has("add_decayed_weights"):
+        found = at.link("add_decayed_weights")
+        scheduled = hyper.is_schedule(found.args["weight_decay"])
+        inner = Row([found.count], types.WeightDecaySchedule) if scheduled else link(found)
+    return inner if mask is None else masked(inner)
 
 
 @form_of_factory("clip_by_global_norm")
