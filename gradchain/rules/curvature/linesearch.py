@@ -60,6 +60,8 @@ def scale_by_zoom_linesearch(
     stepsize_precision: Hyper = 1e-5,
     initial_guess_strategy: Literal["keep", "one"] = "keep",
     verbose: bool = False,
+    *,
+    conjugate_grad: bool = False,
 ):
     """Scale the updates to a step t with sufficient decrease and small curvature (strong Wolfe).
 
@@ -70,10 +72,12 @@ def scale_by_zoom_linesearch(
     long. A search that fails takes the lowest point that decreases, or no step, and `info` holds the errors.
     An interval shorter than stepsize_precision of its end is searched no further, once a step decreases.
     Which points are tried is not as in Optax: cubics here go through values and slopes of both ends.
+    conjugate_grad: of complex parameters `grad` is the conjugate of jax.grad's, as the updates are in L-BFGS.
     """
 
     def update(updates, s, params, *, value, grad, value_fn, **extra):
         given = arguments_of(value_fn, extra)
+        grad = jax.tree.map(jnp.conj, grad) if conjugate_grad else grad
         f = along(jax.value_and_grad(lambda p: value_fn(p, **given)), params, updates)
 
         def evaluate(t):
