@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot lint format hooks golden bench bench-aot docs clean
+.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-peer lint format hooks golden bench bench-aot docs clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -48,6 +48,11 @@ smoke-versions: $(OTHERS:%=%/.installed)  ## the core, Flax, sharding and a twel
 test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
 	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
 	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
+
+# Optax's tests are in its wheel; -c /dev/null keeps this project's options, warnings as errors, from them.
+test-peer: .envs/peer/.installed  ## Optax's own tests on gradchain.optax; those expected to fail: tests/peer/expected.toml
+	JAX_PLATFORMS=cpu PYTHONPATH=. .envs/peer/bin/python -m pytest -q -c /dev/null --rootdir=. -p no:cacheprovider \
+	  -n 2 --tb=short -p tests.peer.swap --pyargs optax --least 2300 $(ARGS)
 
 lint: .venv/.installed-test  ## ruff check, ruff format --check, pyright
 	$(BIN)/ruff check
@@ -133,6 +138,12 @@ JAX_VERSION = $$($(@D)/bin/python -c 'from importlib.metadata import version; pr
 	$(@D)/bin/python $(PIP_INSTALL) --editable ".[aot]"
 	$(@D)/bin/python $(PIP_INSTALL) "jax-cuda13-plugin==$(JAX_VERSION)" "jax-cuda13-pjrt==$(JAX_VERSION)"
 	command -v ptxas >/dev/null || $(@D)/bin/python $(PIP_INSTALL) nvidia-cuda-nvcc
+	@touch $@
+
+.envs/peer/.installed: pyproject.toml tests/peer/requirements.txt
+	$(check_python)
+	$(PYTHON) -m venv .envs/peer
+	$(@D)/bin/python $(PIP_INSTALL) --editable ".[test]" --requirement tests/peer/requirements.txt
 	@touch $@
 
 .envs/oracle/.installed: tests/golden/requirements.txt

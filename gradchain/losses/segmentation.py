@@ -23,6 +23,8 @@ def _regions(who: str, predictions: ArrayLike, targets: ArrayLike, apply: bool) 
     p, t = real(who, predictions=predictions, targets=targets)
     if t.ndim == p.ndim - 1 and p.shape[-1] == 1:
         t = t[..., None]
+    if p.ndim == t.ndim - 1 and t.shape[-1] == 1:
+        p = p[..., None]
     if p.ndim == 0 or p.shape != t.shape:
         one_hot = "; one-hot encode the targets: jax.nn.one_hot(targets, classes)"
         raise ValueError(

@@ -112,7 +112,8 @@ def soft_threshold(x: Array, threshold) -> Array:
 
 def increment(count: Array) -> Array:
     """count + 1, staying at the largest number instead of wrapping to a negative step."""
-    top = (jnp.iinfo if jnp.issubdtype(count.dtype, jnp.integer) else jnp.finfo)(count.dtype).max
+    limits = (jnp.iinfo if jnp.issubdtype(count.dtype, jnp.integer) else jnp.finfo)(count.dtype)
+    top = np.asarray(limits.max, count.dtype)  # a number of Python would be an int32
     return jnp.where(count < top, count + 1, top)
 
 

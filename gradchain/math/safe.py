@@ -29,7 +29,10 @@ def safe_root_mean_squares(x: Any, min_rms: Any) -> Array:
 
 def safe_increment(count: Any) -> Array:
     """count + 1, staying at the dtype's largest number instead of wrapping to a negative one."""
-    return increment(jnp.asarray(count))
+    count = jnp.asarray(count)
+    if not jnp.issubdtype(count.dtype, jnp.integer) and not jnp.issubdtype(count.dtype, jnp.floating):
+        raise ValueError(f"safe_increment: count is {count.dtype}; expected integers or real numbers")
+    return increment(count)
 
 
 def safe_int32_increment(count: Any) -> Array:

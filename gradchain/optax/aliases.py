@@ -6,7 +6,7 @@ from gradchain import types
 from gradchain.core import hyper
 from gradchain.optax.describe import EMPTY, At, form_of_factory, masked, node
 from gradchain.optax.form import Node, Row, Table
-from gradchain.optax.forms import averaged
+from gradchain.optax.forms import averaged, decay
 from gradchain.rules.parts.basic import ScaleByScheduleState
 
 ROWS = {
@@ -95,15 +95,22 @@ def _(at: At) -> Node:
     return averaged(whole, whole.row("scale_by_rms", "add_decayed_weights", "scale_by_learning_rate"))
 
 
+@form_of_factory("galore")
+def _(at: At) -> Node:
+    first, *between, rate = at.parts
+    return Row([node(first), decay((between or [rate])[0], at.tx.args["mask"]), node(rate)])
+
+
 @form_of_factory("muon")
 def _(at: At) -> Node:
     """In Optax each group has a learning rate, also where both have the same."""
     of = {label: part for part in at.walk() for label, part in part.groups.items()}
     rates = [part for part in at.walk() if part.body.recipe.factory.name == "scale_by_learning_rate"]
     nodes = [node(rate) for rate in rates]
-    first = ("scale_by_muon", "scale_by_shape", "add_decayed_weights")
+    muon, adam = of["muon"], of["adam"]
+    of_muon = [muon.find("scale_by_muon"), muon.find("scale_by_shape"), decay(muon, at.tx.args["mask"])]
     groups = {
-        "muon": Row([*of["muon"].row(*first).parts, nodes[0]]),
-        "adam": Row([*of["adam"].row("scale_by_adam", "add_decayed_weights").parts, nodes[-1]]),
+        "muon": Row([*of_muon, nodes[0]]),
+        "adam": Row([adam.find("scale_by_adam"), decay(adam, None), nodes[-1]]),
     }
     return Row([Table({label: masked(group) for label, group in groups.items()})], types.PartitionState)

@@ -85,13 +85,14 @@ class Field(Node):
 
 @dataclasses.dataclass(frozen=True)
 class Fixed(Node):
-    """A value that no link keeps, the same in every state."""
+    """A value that no link keeps, the same in every state; an array is made of it when it is asked for."""
 
     value: Any
+    made: Callable[[Any], Any] = lambda value: value
 
     def out(self, state, like):
         """The value."""
-        return self.value
+        return self.made(self.value)
 
     def into(self, theirs, like, found):
         """Nothing is kept of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from gradchain import types
@@ -11,7 +12,9 @@ from gradchain.core import hyper
 from gradchain.optax.describe import EMPTY, At, form_of_factory, link, masked, node
 from gradchain.optax.fields import AtStart, Columns, Item, Not, Padded
 from gradchain.optax.form import Fixed, Node, Row, Table
+from gradchain.optax.types import AddNoiseState
 from gradchain.rules.parts.basic import ScaleByScheduleState
+from gradchain.rules.parts.noise import seed_of
 from gradchain.schedules.stateful import WrappedScheduleState
 
 
@@ -30,9 +33,17 @@ def _(at: At) -> Node:
 
 @form_of_factory("add_decayed_weights")
 def _(at: At) -> Node:
-    scheduled = hyper.is_schedule(at.args["weight_decay"])
-    inner = Row([at.count], types.WeightDecaySchedule) if scheduled else link(at)
-    return inner if at.args["mask"] is None else masked(inner)
+    return decay(at, at.args["mask"])
+
+
+def decay(at: At, mask: Any) -> Node:
+    """The form of the first weight decay in it, as of a constant where there is none; in a mask if any."""
+    inner = EMPTY
+    if at.has("add_decayed_weights"):
+        found = at.link("add_decayed_weights")
+        scheduled = hyper.is_schedule(found.args["weight_decay"])
+        inner = Row([found.count], types.WeightDecaySchedule) if scheduled else link(found)
+    return inner if mask is None else masked(inner)
 
 
 @form_of_factory("clip_by_global_norm")
@@ -100,10 +111,17 @@ def _(at: At) -> Node:
     return Row([Columns(axes), at.nu], types.ScaleBySM3State)
 
 
+@form_of_factory("add_noise")
+def _(at: At) -> Node:
+    seed = seed_of("add_noise", at.args["key"], at.args["seed"])
+    return Row([at.count, Fixed(seed, jax.random.key)], AddNoiseState)
+
+
 @form_of_factory("scale_by_muon")
 def _(at: At) -> Node:
-    coefficients = jnp.asarray(at.args["ns_coeffs"]) if not isinstance(at.args["ns_coeffs"], str) else ()
-    return Row([at.count, at.mu, Fixed(coefficients)], types.MuonState)
+    given = at.args["ns_coeffs"]
+    coefficients = Fixed(()) if isinstance(given, str) else Fixed(given, jnp.asarray)
+    return Row([at.count, at.mu, coefficients], types.MuonState)
 
 
 @form_of_factory("normalize_by_update_norm")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradchain.rules import matrices_alone
+from gradchain.rules import matrices_alone, scale_by_zoom_linesearch
 
 Given = Mapping[str, Any]  # the arguments of a call by name, defaults included
 PER_LEAF = {"per_leaf": True}
@@ -18,6 +18,7 @@ OLD_MEAN = {"old_mean": True}
 IN_RATE = {"eps_in_rate": True}
 PLAIN_DECAY = {"proximal": False}
 LONG_SIDE = {"side": "long"}
+CONJUGATED: Any = {"conjugate_grad": True}
 AVERAGED = {"first_count": 1, "weight_by_max": True}
 
 
@@ -32,6 +33,13 @@ def _muon(given: Given) -> dict[str, Any]:
         "adam_mask": True,
         "muon_weight_dimension_numbers": matrices_alone if dimensions is None else dimensions,
     }
+
+
+def _lbfgs(given: Given) -> dict[str, Any]:
+    """Optax's own line search takes complex gradients as it does, conjugated."""
+    own = given["linesearch"] == scale_by_zoom_linesearch(20, initial_guess_strategy="one")
+    one = scale_by_zoom_linesearch(20, initial_guess_strategy="one", **CONJUGATED)
+    return {"linesearch": one if own else given["linesearch"]}
 
 
 NUMBERS: dict[str, dict[str, Any] | Callable[[Given], dict[str, Any]]] = {
@@ -63,6 +71,8 @@ NUMBERS: dict[str, dict[str, Any] | Callable[[Given], dict[str, Any]]] = {
     **dict.fromkeys(("schedule_free", "schedule_free_sgd", "schedule_free_adamw"), AVERAGED),
     "MultiSteps": lambda given: {"running_mean": given["use_grad_mean"]},
     "lookahead": {"pairs": True},
+    "scale_by_zoom_linesearch": CONJUGATED,
+    "lbfgs": _lbfgs,
 }
 
 

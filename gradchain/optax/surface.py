@@ -20,6 +20,7 @@ from gradchain.optax.numbers import NUMBERS, numbers_of
 from gradchain.optax.types import GradientTransformationExtraArgs, MaskedNode
 
 PyTree = Any
+PLAIN: dict[Callable[..., Transformation], Callable[..., Transform]] = {}  # the factory that each one calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Run:
     def init(self, params: PyTree) -> Any:
         """The state for parameters, in Optax's form."""
         params = of_arrays(self.tx, arrays(params))
-        return self.formed(self.tx.init(params, plan=plan_of(params)), params)
+        init = lambda params: self.formed(self.tx.init(params, plan=plan_of(params)), params)  # noqa: E731
+        return of_shapes(init, params, self.tx.name) if is_abstract(params) else init(params)
 
     def update(self, updates: PyTree, state: Any, params: PyTree = None, **extra: Any) -> tuple[PyTree, Any]:
         """Updates to add to the parameters, and the new state, in the form that the old one has."""
@@ -62,7 +64,7 @@ class Run:
         """Optax's form of a state of links."""
         return self.form.out(state, params)
 
-    def flat(self, state: Any, params: PyTree) -> dict[str, Any]:
+    def flat(self, state: Any, params: PyTree) -> Any:
         """The state of links, of one in either form."""
         links = isinstance(state, Mapping) and set(state) == set(self.tx.body.keys)
         if not self.tx.body.keys or (links and not isinstance(self.form.root, Table)):
@@ -76,6 +78,26 @@ class Run:
                 f"{self.tx.name}: in the state {error}; it belongs to another optimizer: make a new one with "
                 "init(params)"
             ) from None
+
+
+def is_abstract(params: PyTree) -> bool:
+    """Whether only shapes of parameters are known, not their values."""
+    return any(isinstance(x, jax.ShapeDtypeStruct) for x in jax.tree.leaves(params))
+
+
+def of_shapes(init: Callable[[PyTree], Any], params: PyTree, name: str) -> Any:
+    """The state for parameters of which only shapes are known, if it starts the same for all values."""
+    program = jax.make_jaxpr(init)(params).jaxpr
+    known: set[Any] = {id(x) for x in program.invars}
+    for line in program.eqns:
+        if any(id(x) in known for x in line.invars):
+            known |= {id(x) for x in line.outvars}
+    if any(id(x) in known for x in program.outvars):
+        raise TypeError(
+            f"{name}: the state starts with values of the parameters, and only their shapes are given: use "
+            "jax.eval_shape(tx.init, params)"
+        )
+    return jax.jit(lambda: init(jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), params)))()
 
 
 def plan_of(whole: PyTree) -> Plan:
@@ -197,21 +219,26 @@ class Transformation(GradientTransformationExtraArgs):
 def surface(factory: Callable[..., Transform]) -> Callable[..., Transformation]:
     """A factory whose transforms are Optax's pairs, with Optax's numbers."""
     about: Factory = factory.factory  # pyright: ignore[reportFunctionMemberAccess]
-    name = about.name
 
     @functools.wraps(factory)
     def call(*args: Any, **kwargs: Any) -> Transformation:
-        if name not in NUMBERS:
+        if about.name not in NUMBERS:
             return Transformation.of(factory(*args, **kwargs))
-        given = about.bind(args, kwargs)
-        return Transformation.of(factory(**{**given, **numbers_of(name, given), **_own(name, kwargs)}))
+        return Transformation.of(factory(**arguments(about, args, kwargs)))
 
+    PLAIN[call] = factory
     return call
+
+
+def arguments(about: Factory, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a call by name, those that give Optax's numbers among them."""
+    given = about.bind(args, kwargs)
+    return {**given, **numbers_of(about.name, given), **_own(about.name, kwargs)}
 
 
 def _own(name: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """What the caller says of the arguments that give Optax's numbers."""
-    fixed = NUMBERS[name]
+    fixed = NUMBERS.get(name, {})
     return {} if callable(fixed) else {k: v for k, v in kwargs.items() if k in fixed}
 
 

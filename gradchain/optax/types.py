@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jax import Array
 
 if TYPE_CHECKING:
     from gradchain.types import (
@@ -22,7 +24,16 @@ else:
             MaskedNode,
         )
 
+
+class AddNoiseState(NamedTuple):
+    """Optax's; noise is a function of the count and the path, so the key is the same in every step."""
+
+    count: Array  # [] int32, steps taken
+    rng_key: Array  # [] the seed as a key
+
+
 TYPES = {
+    "AddNoiseState": AddNoiseState,
     "EmptyState": EmptyState,
     "GradientTransformation": GradientTransformation,
     "GradientTransformationExtraArgs": GradientTransformationExtraArgs,
@@ -36,4 +47,10 @@ def names(namespace: Any) -> dict[str, Any]:
     return {name: x for name, x in TYPES.items() if name in namespace.__all__}
 
 
-__all__ = ["EmptyState", "GradientTransformation", "GradientTransformationExtraArgs", "MaskedNode"]
+__all__ = [
+    "AddNoiseState",
+    "EmptyState",
+    "GradientTransformation",
+    "GradientTransformationExtraArgs",
+    "MaskedNode",
+]

@@ -12,6 +12,7 @@ from gradchain.core.foreign import Foreign
 from gradchain.core.link import BORN, Link
 from gradchain.core.transform import Body, Transform
 from gradchain.wrappers.flat import Flat
+from gradchain.wrappers.lookahead import LookaheadParams
 
 PyTree = Any
 Map = Callable[..., Any]
@@ -54,12 +55,13 @@ def tree_map_params(
         return jax.tree.map(others, entry)
 
     def foreign(init: Callable[[Any], Any], entry: PyTree) -> PyTree:
-        stand_in = _Parameters()
         try:
-            shown = init(stand_in)
+            shown = _shown(init)
         except Exception:  # it looks at the parameters: Optax knows what its own do
             import optax
 
+            if optax.tree_map_params is tree_map_params:  # gradchain's names are in the place of Optax's
+                raise
             known: Any = {"transform_non_params": transform_non_params, "is_leaf": is_leaf}
             return optax.tree_map_params(init, f, entry, *rest, **known)
         return _where_given(shown, entry, own, plain)
@@ -67,6 +69,18 @@ def tree_map_params(
     if isinstance(initable, Transform):
         return _of_links(initable, state, own, plain, foreign)
     return foreign(getattr(initable, "init", initable), state)
+
+
+def _shown(init: Callable[[Any], Any]) -> Any:
+    """The state of the parameters that are stood in for, or of a pair of them."""
+    stand_in: Any = _Parameters()
+    try:
+        return init(stand_in)
+    except Exception as error:
+        try:
+            return init(LookaheadParams(stand_in, stand_in))
+        except Exception:
+            raise error from None
 
 
 def _paths(values: PyTree, is_leaf: Any) -> tuple[str, ...]:

@@ -54,11 +54,7 @@ class Arguments:
         self.signature = inspect.signature(make)
         self.kwargs = self._of_kind(inspect.Parameter.VAR_KEYWORD)
         self.all = self._bound(given)
-        for name in static - self.all.keys():
-            raise ValueError(
-                f"injected: static_args has {words.show(name)}, which {_name(make)} has not; "
-                f"{words.meant(name, self.all)}"
-            )
+        _known(make, static, self.all)
         self.kinds = {name: STATIC if name in static else self._kind(name, x) for name, x in self.all.items()}
 
     def _of_kind(self, kind: Any) -> str | None:
@@ -105,6 +101,15 @@ class Arguments:
         ordered = {name: given[name] for name in self.signature.parameters}
         bound = inspect.BoundArguments(self.signature, ordered)  # pyright: ignore[reportArgumentType]
         return as_transform(self.make(*bound.args, **bound.kwargs), _name(self.make))
+
+
+def _known(make: Any, static: Iterable[str], names: Iterable[str]) -> None:
+    """That a factory has the arguments that are to stay as they are."""
+    for name in sorted(frozenset(static) - frozenset(names)):
+        raise ValueError(
+            f"injected: static_args has {words.show(name)}, which {_name(make)} has not; "
+            f"{words.meant(name, names)}"
+        )
 
 
 def _name(make: Any) -> str:
@@ -261,6 +266,10 @@ def inject_hyperparams(
     not name; all else is passed on as it is, and so is what a factory of gradchain's takes no schedule for.
     hyperparam_dtype: what floating ones are kept in; None: float32, or float64 under x64.
     """
+
+    parameters = inspect.signature(inner_factory).parameters if callable(inner_factory) else {}
+    if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        _known(inner_factory, [static_args] if isinstance(static_args, str) else static_args, parameters)
 
     @functools.wraps(inner_factory, updated=())
     def made(*args: Any, **kwargs: Any) -> Transform:

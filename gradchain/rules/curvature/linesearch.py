@@ -60,20 +60,24 @@ def scale_by_zoom_linesearch(
     stepsize_precision: Hyper = 1e-5,
     initial_guess_strategy: Literal["keep", "one"] = "keep",
     verbose: bool = False,
+    *,
+    conjugate_grad: bool = False,
 ):
     """Scale the updates to a step t with sufficient decrease and small curvature (strong Wolfe).
 
     f(t) <= f(0) + slope_rtol t f'(0), or f'(t) <= (2 slope_rtol - 1) f'(0) and f(t) <= f(0) +
     approx_dec_rtol |f(0)|; and |f'(t)| <= curv_rtol |f'(0)|; f(t) = value_fn(params + t * updates)
     Extra arguments of update: `value` and `grad` at the parameters, `value_fn`, and what value_fn takes by
-    name. The first trial is 1, or with "keep" the step of the last update; a trial at which the function is
-    not finite was too long. Once a step decreases, an interval shorter than stepsize_precision times its end
-    is searched no further. A search that fails takes the lowest point that decreases, or no step, and `info`
-    holds the errors. The trials are not Optax's: cubics go through values and slopes of both ends.
+    name. The first trial is 1 or ("keep") the last step; where the function is not finite a step was too
+    long. A search that fails takes the lowest point that decreases, or no step, and `info` holds the errors.
+    An interval shorter than stepsize_precision of its end is searched no further, once a step decreases.
+    Which points are tried is not as in Optax: cubics here go through values and slopes of both ends.
+    conjugate_grad: of complex parameters `grad` is the conjugate of jax.grad's, as the updates are in L-BFGS.
     """
 
     def update(updates, s, params, *, value, grad, value_fn, **extra):
         given = arguments_of(value_fn, extra)
+        grad = jax.tree.map(jnp.conj, grad) if conjugate_grad else grad
         f = along(jax.value_and_grad(lambda p: value_fn(p, **given)), params, updates)
 
         def evaluate(t):
