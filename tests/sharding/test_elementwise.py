@@ -13,7 +13,7 @@ SPECS = {"kernel": PartitionSpec("data", "model"), "stack": PartitionSpec(None, 
 SHAPES = {"kernel": (16, 12), "stack": (3, 6, 8)}
 NAMES = sorted(n for n in gc.REGISTRY if not subject(n).declares("specs"))
 OTHERWISE = {"matrices", "host", "per_example"}
-# zero_nans says of each leaf whether there was one; links are compiled within the optimizers they are made for.
+# zero_nans says of each leaf whether it held one. Links are compiled within the optimizers made of them.
 ALONE = [n for n in NAMES if subject(n).per_leaf and not subject(n).traits & OTHERWISE and n != "zero_nans"]
 WITHIN = {link.name for n in ALONE for link in links(subject(n).tx) if link.name != n}
 ELEMENTWISE = [n for n in ALONE if n not in WITHIN]
