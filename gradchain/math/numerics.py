@@ -94,14 +94,14 @@ def _constant(x) -> float:
     return float(x) if isinstance(x, int | float) else math.nan
 
 
-def in_kernel(x: Array, always: Array) -> Array:
-    """x, where `always` holds, as it does wherever x is not NaN; the compilers do not know that.
+def in_kernel(x: Array, always: Array, old: Array) -> Array:
+    """x, for `always` holds wherever x is not NaN, which the compilers do not know: else it would be `old`.
 
-    Then x is a result of the kernel that computes `always`. A gradient that a step keeps as it is would
-    be copied by a pass of its own. XLA for TPU makes two kernels where two results are computed from a
-    third (AdaDelta: 48 bytes a parameter instead of 28), but one where the last depends on both others.
+    A gradient that is kept would be copied by a pass of its own; so the kernel of the step writes it, and in
+    the place of `old`, as it depends on it. XLA for TPU makes two kernels where two results are computed
+    from a third (AdaDelta: 48 bytes a parameter, not 28), but one where the last depends on both others.
     """
-    return _choose(~always, jnp.nan, x)
+    return lax.select(always, x, old.astype(x.dtype))
 
 
 def norm(x: Array, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Array:

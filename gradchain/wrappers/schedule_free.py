@@ -49,7 +49,7 @@ def _interpolated(y, z, u, pull, push):
     y, wide_z, u = (x.astype(dtype) for x in (y, z, u))
     pull, push = (x.astype(real_dtype(u)) for x in (pull, push))
     new_z = (wide_z + u).astype(z.dtype)
-    return in_kernel(pull * (wide_z - y) + push * u, new_z == new_z), new_z
+    return in_kernel(pull * (wide_z - y) + push * u, new_z == new_z, new_z), new_z
 
 
 @wrapper(

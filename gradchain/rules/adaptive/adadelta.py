@@ -33,7 +33,7 @@ def scale_by_adadelta(rho: Decay = 0.9, eps: Hyper = 1e-6):
         v = ema(s.e_g, abs2(g), rho)
         u = over_root(g * safe_sqrt(s.e_x + eps), v, 0, eps)
         x = ema(s.e_x, abs2(u), rho)
-        return in_kernel(u, x == x), ScaleByAdaDeltaState(v, x)
+        return in_kernel(u, x == x, x), ScaleByAdaDeltaState(v, x)
 
     return leafwise(ScaleByAdaDeltaState, step, e_g=squares, e_x=squares)
 

@@ -44,7 +44,8 @@ def scale_by_adan(
         t, d = s.count, jnp.where(s.count == 1, 0, g - s.g)
         m, v, n = ema(s.m, g, b1), ema(s.v, d, b2), ema(s.n, abs2(g + b2 * d), b3)
         u = debias(m, b1, t) + b2 * debias(v, b2, t)
-        return over_root(u, debias(n, b3, t), eps, eps_root), AdanState(t, m, v, n, in_kernel(g, t > 0))
+        new = AdanState(t, m, v, n, in_kernel(g, t > 0, s.g))
+        return over_root(u, debias(n, b3, t), eps, eps_root), new
 
     return leafwise(AdanState, step, m=zeros, v=zeros, n=squares, g=zeros)
 

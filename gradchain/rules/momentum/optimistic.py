@@ -31,7 +31,7 @@ def scale_by_optimistic_gradient(alpha: Signed = 1.0, beta: Signed = 1.0):
     """
 
     def step(g, s):
-        g = in_kernel(g, s.count > 0)
+        g = in_kernel(g, s.count > 0, s.previous_gradient)
         last = jnp.where(s.count == 1, g, s.previous_gradient)
         return (alpha + beta) * g - beta * last, OptimisticGradientState(s.count, g)
 
