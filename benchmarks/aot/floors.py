@@ -2,27 +2,22 @@
 
 The floor is gradients, parameters and state read once, parameters and state written once. An elementwise
 transform is at it, in one kernel for each leaf. What needs a number of several elements first reads something
-again: `ABOVE` says how many bytes for each parameter, and why. `python -m benchmarks.aot.floors tpu`.
+again: `ABOVE` says how many bytes for each parameter, and why. `python -m benchmarks.aot tpu --floors`.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 
 import gradchain as gc
-from benchmarks import results
-from benchmarks.aot import TARGETS
 from benchmarks.aot.measure import extras, floor
 from benchmarks.aot.shapes import few, size
 from gradchain.aot.hlo import Program, type_bytes
-from gradchain.aot.targets import MissingCompiler, Target
+from gradchain.aot.targets import Target
 from gradchain.core.transform import Transform
 from gradchain.testing.subjects import links, subject
 
@@ -137,9 +132,9 @@ def passes(program: Program, name: str = "") -> int:
 
 
 @functools.lru_cache(maxsize=512)
-def measure(target: Target, tx: Transform) -> Row:
-    """Compile a step on a few leaves, parameters and state donated."""
-    params = few()
+def measure(target: Target, tx: Transform, shapes: Callable[[], PyTree] = few) -> Row:
+    """Compile a step on parameters of shapes(), by default a few leaves, parameters and state donated."""
+    params = shapes()
     state, extra = jax.eval_shape(tx.init, params), extras(tx)
 
     def step(params, state, grads, extra):
@@ -151,21 +146,14 @@ def measure(target: Target, tx: Transform) -> Row:
     return Row(floor(params, state), program.cost.bytes / n, passes(program) / leaves, made.temp / n)
 
 
-def main(argv: Sequence[str] | None = None) -> Path:
-    """Compile all, print, and write results/floors_<target>.csv."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.aot.floors", description=__doc__)
-    parser.add_argument("target", choices=list(TARGETS))
-    target = TARGETS[parser.parse_args(argv).target]
+def table(target: Target) -> list[dict[str, Any]]:
+    """A row for each of `registered`, printed as it is compiled."""
     rows = []
     for name in registered():
-        try:
-            row = measure(target, subject(name).tx)
-        except MissingCompiler as error:
-            sys.exit(str(error))
-        rows.append({"name": name, **row._asdict(), "why": ABOVE.get(name, ("", "", ""))[2]})
+        row = measure(target, subject(name).tx)
+        why = ABOVE[name][2] if name in ABOVE else ""
+        rows.append(
+            {"name": name, "library": "gradchain", **row._asdict(), "why": why, "jax": jax.__version__}
+        )
         print(f"{name:36} {row.bytes:7.2f} (floor {row.floor:.2f}), {row.passes:.2f} passes", flush=True)
-    return results.write(f"floors_{target.name}", rows)
-
-
-if __name__ == "__main__":
-    main()
+    return rows
