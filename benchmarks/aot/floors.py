@@ -69,7 +69,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "scale_by_param_block_norm": (4, 4, LAYERS),
     "scale_by_param_block_rms": (4, 4, LAYERS),
     "skip": (4, 4, ALL_FINITE),
-    "sm3": (0.1, 4.4, "XLA for GPU takes maxima of rows and of columns in two passes"),
+    "sm3": (0, 4.4, "XLA for GPU takes maxima of rows and of columns in two passes"),
     "zero_nans": (4, 1.2, "whether a leaf holds a NaN is a reduction of its own"),
 }
 
