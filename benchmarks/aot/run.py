@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from benchmarks import results
-from benchmarks.aot import TARGETS, shapes
+from benchmarks.aot import TARGETS, floors, shapes
 from benchmarks.aot.measure import average_floor, measure
 from benchmarks.aot.optimizers import PERIODS, optax_rows, registered
 from gradchain.aot.targets import MissingCompiler
@@ -64,9 +64,14 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     parser.add_argument(
         "--libraries", nargs="+", choices=("gradchain", "optax"), default=("gradchain", "optax")
     )
+    parser.add_argument(
+        "--floors", action="store_true", help="instead of all that, every transform on three leaves"
+    )
     parser.add_argument("--no-save", action="store_true", help="print only")
     args = parser.parse_args(argv)
     try:
+        if args.floors:
+            return results.write(f"floors_{args.target}", floors.table(TARGETS[args.target]))
         rows, failed = collect(args.target, args.shapes, args.only, args.libraries)
     except MissingCompiler as error:
         sys.exit(str(error))

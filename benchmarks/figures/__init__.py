@@ -69,6 +69,23 @@ def aot(rows: Rows, path: Path) -> Path:
     )
 
 
+def floors(rows: Rows, path: Path) -> Path:
+    """Bytes of every transform's step beside its floor; the table is named floors_<target>."""
+    for row in rows:
+        row["note"] = row["why"]
+    values = sorted(row["bytes"] for row in rows)
+    return bars(
+        rows,
+        "bytes",
+        path,
+        label="bytes of HBM traffic for each parameter and step",
+        title=f"Compiled for {CHIPS[path.stem.split('_')[1]]}, three leaves, float32",
+        floor="floor",
+        note="note",
+        limit=min(values[-1] * 1.02, 4 * values[len(values) // 2]),
+    )
+
+
 def gpu(rows: Rows, path: Path) -> Path:
     """Picoseconds of a step for each parameter on a card, beside those of copying what it must move."""
     measured = [row for row in rows if row["status"] == "measured"]
@@ -100,6 +117,7 @@ DRAWN: dict[str, Callable[[Rows, Path], Path]] = {  # by the first word of the t
     "trace": trace,
     "step": step,
     "aot": aot,
+    "floors": floors,
     "quality": quality,
     "gpu": gpu,
 }

@@ -81,6 +81,11 @@ class Instruction(NamedTuple):
         return _CALLED.findall(self.attributes)
 
     @property
+    def bodies(self) -> list[str]:
+        """Of a loop, the computation that turns."""
+        return _BODY.findall(self.attributes)
+
+    @property
     def written(self) -> float:
         """Bytes it leaves in memory: the result, of a start without the operands that stand before it."""
         arrays = [m.group(0) for m in _ARRAY.finditer(self.result)]
@@ -171,7 +176,7 @@ class Program:
                 total.branches.append(parts)
             elif i.op == "while":
                 known = _TURNS.search(i.attributes)
-                body = self.cost_of(_BODY.findall(i.attributes)[0], turns)
+                body = self.cost_of(i.bodies[0], turns)
                 total.add(body, int(known[1]) if turns and known else 1, None if known else 0.0)
             elif i.op in ("call", "async-start"):
                 for n in i.called:

@@ -94,6 +94,16 @@ def _constant(x) -> float:
     return float(x) if isinstance(x, int | float) else math.nan
 
 
+def in_kernel(x: Array, always: Array, old: Array) -> Array:
+    """x, for `always` holds wherever x is not NaN, which the compilers do not know: else it would be `old`.
+
+    A gradient that is kept would be copied by a pass of its own; so the kernel of the step writes it, and in
+    the place of `old`, as it depends on it. XLA for TPU makes two kernels where two results are computed
+    from a third (AdaDelta: 48 bytes a parameter, not 28), but one where the last depends on both others.
+    """
+    return lax.select(always, x, old.astype(x.dtype))
+
+
 def norm(x: Array, axes: tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """Euclidean norm over `axes` (all by default), differentiable at zero."""
     return safe_sqrt(jnp.sum(abs2(x), axis=axes, keepdims=keepdims))

@@ -16,7 +16,7 @@ from gradchain.core.kinds import DType
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, filled, scalar, shared, typed
 from gradchain.core.transform import example, optimizer, wrapper
-from gradchain.math.numerics import compute_dtype, increment, real_dtype, safe_divide
+from gradchain.math.numerics import compute_dtype, in_kernel, increment, real_dtype, safe_divide
 from gradchain.rules.adaptive.rmsprop import scale_by_rms
 from gradchain.rules.momentum.sgd import sgd
 from gradchain.rules.parts.basic import scale_by_learning_rate
@@ -48,7 +48,8 @@ def _interpolated(y, z, u, pull, push):
     dtype = compute_dtype(y, u)
     y, wide_z, u = (x.astype(dtype) for x in (y, z, u))
     pull, push = (x.astype(real_dtype(u)) for x in (pull, push))
-    return pull * (wide_z - y) + push * u, (wide_z + u).astype(z.dtype)
+    new_z = (wide_z + u).astype(z.dtype)
+    return in_kernel(pull * (wide_z - y) + push * u, new_z == new_z, new_z), new_z
 
 
 @wrapper(

@@ -10,7 +10,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, ema, over_root, safe_sqrt
+from gradchain.math.numerics import abs2, ema, in_kernel, over_root, safe_sqrt
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -32,7 +32,8 @@ def scale_by_adadelta(rho: Decay = 0.9, eps: Hyper = 1e-6):
     def step(g, s):
         v = ema(s.e_g, abs2(g), rho)
         u = over_root(g * safe_sqrt(s.e_x + eps), v, 0, eps)
-        return u, ScaleByAdaDeltaState(v, ema(s.e_x, abs2(u), rho))
+        x = ema(s.e_x, abs2(u), rho)
+        return in_kernel(u, x == x, x), ScaleByAdaDeltaState(v, x)
 
     return leafwise(ScaleByAdaDeltaState, step, e_g=squares, e_x=squares)
 

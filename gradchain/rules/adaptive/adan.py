@@ -13,7 +13,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, over_root
+from gradchain.math.numerics import abs2, debias, ema, in_kernel, over_root
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay, optional_proximal_decay
 
@@ -44,7 +44,8 @@ def scale_by_adan(
         t, d = s.count, jnp.where(s.count == 1, 0, g - s.g)
         m, v, n = ema(s.m, g, b1), ema(s.v, d, b2), ema(s.n, abs2(g + b2 * d), b3)
         u = debias(m, b1, t) + b2 * debias(v, b2, t)
-        return over_root(u, debias(n, b3, t), eps, eps_root), AdanState(t, m, v, n, g)
+        new = AdanState(t, m, v, n, in_kernel(g, t > 0, s.g))
+        return over_root(u, debias(n, b3, t), eps, eps_root), new
 
     return leafwise(AdanState, step, m=zeros, v=zeros, n=squares, g=zeros)
 

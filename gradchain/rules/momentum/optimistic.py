@@ -12,6 +12,7 @@ from gradchain.core.hyper import Hyper, Signed
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import zeros
 from gradchain.core.transform import optimizer, transform
+from gradchain.math.numerics import in_kernel
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
 PyTree = Any
@@ -30,6 +31,7 @@ def scale_by_optimistic_gradient(alpha: Signed = 1.0, beta: Signed = 1.0):
     """
 
     def step(g, s):
+        g = in_kernel(g, s.count > 0, s.previous_gradient)
         last = jnp.where(s.count == 1, g, s.previous_gradient)
         return (alpha + beta) * g - beta * last, OptimisticGradientState(s.count, g)
 

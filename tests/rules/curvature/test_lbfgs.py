@@ -104,7 +104,9 @@ def test_one_compilation_in_50_steps_of_a_tree(dtype):
     step = jax.jit(step, donate_argnums=(0, 1))
     first, state = loss(params), tx.init(params)
     for _ in range(50):
+        given = (params, state)
         params, state = step(params, state)
+        assert all(x.is_deleted() for x in jax.tree.leaves(given) if x.size > 1)
     assert step._cache_size() == 1
     gradient = jax.grad(loss)(params)
     assert loss(params) < 0.7 * first

@@ -1,0 +1,171 @@
+"""Every registered transform's step on a few leaves: how far its traffic is from its floor, and why.
+
+The floor is gradients, parameters and state read once, parameters and state written once. An elementwise
+transform is at it, in one kernel for each leaf. What needs a number of several elements first reads something
+again: `ABOVE` says how many bytes for each parameter, and why. `python -m benchmarks.aot tpu --floors`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+import gradchain as gc
+from benchmarks.aot.measure import extras, floor
+from benchmarks.aot.shapes import few, size
+from gradchain.aot.hlo import Program, type_bytes
+from gradchain.aot.targets import Target
+from gradchain.core.transform import Transform
+from gradchain.testing.subjects import links, subject
+
+PyTree = Any
+LARGE = 2**16  # bytes of an array that counts as one of a leaf, not as one of its rows or as scalars
+
+NORM = "a norm of all gradients comes first"
+LAYERS = "norms of each layer come first"
+ALL_FINITE = "whether all is finite comes first"
+SUMS = "inner products of all leaves come first"
+COPIED = SUMS + "; what is computed beside them XLA for GPU does not write in place"
+
+# Bytes for each parameter beyond the floor, for TPU v5e and H100, and why.
+ABOVE: dict[str, tuple[float, float, str]] = {
+    "MultiSteps": (4, 5.2, "the sum of the gradients is written, and read again by the step that is due"),
+    "accumulate": (4, 5.2, "the sum of the gradients is written, and read again by the step that is due"),
+    "adafactor": (12.2, 12.2, "means of squares of rows and columns, then the update's norm, come first"),
+    "adaptive_grad_clip": (8.1, 8.1, LAYERS),
+    "apply_every": (4, 5.2, "the sum of the gradients is written, and read again by the step that is due"),
+    "apply_if_finite": (4, 4, ALL_FINITE),
+    "centralize": (2.9, 2.9, "means of rows come first; vectors have none"),
+    "clip_by_block_rms": (4, 4, LAYERS),
+    "clip_by_global_norm": (4, 4, NORM),
+    "conditionally_transform": (20, 20, "updates are made or passed on before the parameters see them"),
+    "dadapt_adamw": (0, 16, COPIED),
+    "dog": (4, 4, SUMS),
+    "dowg": (4, 4, SUMS),
+    "flatten": (41, 28, "leaves are laid end to end and cut again"),
+    "fromage": (8, 8, LAYERS),
+    "lamb": (12, 13.2, LAYERS),
+    "lars": (8, 8, LAYERS),
+    "loss_scale": (4, 4, ALL_FINITE),
+    "mechanize": (8, 8.1, SUMS),
+    "momo": (8, 16, COPIED),
+    "momo_adam": (12, 21.2, COPIED),
+    "monitor": (0, 1.2, "XLA for GPU reads a vector once for its norm and once for its step"),
+    "monitored": (8, 9.2, "norms of the updates, which are written for them and read by the step"),
+    "noisy_sgd": (0.02, 0, "each leaf's key of the noise"),
+    "normalize": (4, 4, NORM),
+    "normalize_by_update_norm": (4, 4, NORM),
+    "novograd": (4, 4, LAYERS),
+    "polyak_sgd": (4, 4, NORM),
+    "prodigy": (4, 6.4, SUMS),
+    "reset_every": (8, 12, "in a step that starts anew the state is written once more"),
+    "sam": (36, 36, "two steps are one program: of the ascent, and of the descent"),
+    "scale_by_distance_over_gradients": (4, 4, LAYERS),
+    "scale_by_factored_rms": (3, 5.8, "means of squares of rows and columns come first"),
+    "scale_by_lbfgs": (283, 284, "products with each of the ten pairs, twice"),
+    "scale_by_param_block_norm": (4, 4, LAYERS),
+    "scale_by_param_block_rms": (4, 4, LAYERS),
+    "skip": (4, 4, ALL_FINITE),
+    "sm3": (0, 4.4, "XLA for GPU takes maxima of rows and of columns in two passes"),
+    "zero_nans": (4, 1.2, "whether a leaf holds a NaN is a reduction of its own"),
+}
+
+# Not compiled here, or not by this measure.
+LEFT_OUT: dict[str, str] = {
+    "dpsgd": "reads a gradient for each example",
+    "differentially_private_aggregate": "reads a gradient for each example",
+    "lbfgs": "the search evaluates the user's function as often as it must",
+    "scale_by_backtracking_linesearch": "evaluates the user's function as often as it must",
+    "scale_by_zoom_linesearch": "evaluates the user's function as often as it must",
+    "hutchinson_estimator_diag_hessian": "differentiates the user's function",
+    "sophia": "differentiates the user's function",
+    "scale_by_sophia": "differentiates the user's function",
+    "muon": "matrix products, which have a test of their own",
+    "scale_by_muon": "matrix products, which have a test of their own",
+    "galore": "a singular value decomposition, which the TPU compiler takes a minute for",
+    "scale_by_galore": "a singular value decomposition, which the TPU compiler takes a minute for",
+    "zero": "needs several devices, and has tests of its own",
+    "offload": "keeps state in the host's memory, and has tests of its own",
+}
+
+
+class Row(NamedTuple):
+    """One compiled step."""
+
+    floor: float  # bytes for each parameter
+    bytes: float
+    passes: float  # instructions that read or write an array of the size of a leaf, for each leaf
+    temp: float
+
+
+def is_elementwise(tx: Transform) -> bool:
+    """Whether each element's step depends on nothing but its own gradient, state and parameter."""
+    found = subject(tx)
+    return found.per_leaf and not found.declares("matrices")
+
+
+def registered() -> list[str]:
+    """The names of what is measured: links that an optimizer's example has in it are left to that."""
+    made = {name: subject(name).tx for name in gc.REGISTRY if name not in LEFT_OUT}
+    optimizers = [tx for tx in made.values() if tx.recipe.factory.kind == "optimizer"]
+    within = {part.name for tx in optimizers for part in links(tx) if part.name != tx.name}
+    return sorted(n for n, tx in made.items() if tx.recipe.factory.kind != "transform" or n not in within)
+
+
+def above(name: str, target: Target) -> tuple[float, str]:
+    """Bytes for each parameter that a step is allowed beyond its floor, and why."""
+    tpu, h100, why = ABOVE.get(name, (0, 0, ""))
+    return {"tpu": tpu, "h100": h100}[target.name], why
+
+
+def passes(program: Program, name: str = "") -> int:
+    """Instructions over whole leaves: fusions, copies and all else that moves memory, loops taken once."""
+    count, sizes = 0, {}
+    for i in program.computations[name or program.entry]:
+        sizes[i.name] = max((type_bytes(m) for m in i.result.replace("(", "").split(" ")), default=0.0)
+        if i.free:
+            continue
+        if i.op == "while":
+            count += sum(passes(program, part) for part in i.bodies)
+        elif i.op in ("call", "conditional", "async-start"):
+            count += sum(passes(program, part) for part in i.called)
+        else:
+            count += max([sizes[i.name], *(sizes.get(o, 0.0) for o in i.operands)]) >= LARGE
+    return count
+
+
+@functools.lru_cache(maxsize=512)
+def measure(target: Target, tx: Transform, shapes: Callable[[], PyTree] = few) -> Row:
+    """Compile a step on parameters of shapes(), by default a few leaves, parameters and state donated."""
+    params = shapes()
+    state, extra = jax.eval_shape(tx.init, params), extras(tx)
+
+    def step(params, state, grads, extra):
+        return tx.step(grads, state, params, **extra)
+
+    made = target.compile(step, params, state, params, extra, donate=(0, 1))
+    program, n = Program(made.text), size(params)
+    leaves = len(jax.tree.leaves(params))
+    return Row(floor(params, state), program.cost.bytes / n, passes(program) / leaves, made.temp / n)
+
+
+def table(target: Target) -> list[dict[str, Any]]:
+    """A row for each of `registered`, printed as it is compiled."""
+    rows = []
+    for name in registered():
+        row = measure(target, subject(name).tx)
+        due, why = above(name, target)
+        rows.append(
+            {
+                "name": name,
+                "library": "gradchain",
+                **row._asdict(),
+                "why": why if due else "",
+                "jax": jax.__version__,
+            }
+        )
+        print(f"{name:36} {row.bytes:7.2f} (floor {row.floor:.2f}), {row.passes:.2f} passes", flush=True)
+    return rows
