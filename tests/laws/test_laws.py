@@ -7,8 +7,9 @@ What is dear runs on a sample, which has every kernel body and every trait; the 
     scanned_is_eager, vmapped_over_models, vmapped_over_hyperparameters, new_values_compile_nothing
     scalars_and_arrays_without_elements, complex_parameters
 
-In the slow suite alone runs programs_agree_in_other_dtypes. All other laws run on the sample, and a third of them,
-another one for each, on the transforms beside it, whose bodies and traits it has. The slow suite runs all on all.
+In the slow suite alone runs programs_agree_in_other_dtypes. All other laws run on the sample, and a third of
+them, another one for each, on the transforms beside it, whose bodies and traits it has. The slow suite runs
+all on all.
 """
 
 import functools
