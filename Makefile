@@ -49,10 +49,10 @@ test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H10
 	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
 	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
 
-# Optax's tests are in its wheel; -c /dev/null keeps this project's options, warnings as errors, from them.
+# Optax's tests are in its wheel. This project's options are not for them; xdist reads filterwarnings all the same.
 test-peer: .envs/peer/.installed  ## Optax's own tests on gradchain.optax; those expected to fail: tests/peer/expected.toml
 	JAX_PLATFORMS=cpu PYTHONPATH=. .envs/peer/bin/python -m pytest -q -c /dev/null --rootdir=. -p no:cacheprovider \
-	  -n 2 --tb=short -p tests.peer.swap --pyargs optax --least 2300 $(ARGS)
+	  -o filterwarnings=default -n 2 --tb=short -p tests.peer.swap --pyargs optax --least 2300 $(ARGS)
 
 lint: .venv/.installed-test  ## ruff check, ruff format --check, pyright
 	$(BIN)/ruff check
