@@ -40,7 +40,7 @@ else:
     globals().update({name: _here[name] for name in gradchain.__all__ if name in _here})
 
     def __getattr__(name: str):
-        raise absent.missing(name, __all__)
+        raise absent.missing(name, __all__, __name__)
 
 
 __all__ = list(gradchain.__all__)
