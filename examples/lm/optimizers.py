@@ -8,6 +8,7 @@ from typing import Any
 from flax import nnx
 
 import gradchain as gc
+from gradchain.core.transform import example
 from lm import UserError
 from lm.files import read_json
 
@@ -99,6 +100,7 @@ def optimizers() -> dict[str, Any]:
         if factory.kind == "optimizer"
         and set(required(factory)) <= {"learning_rate"}
         and any("learning_rate" in argument for argument in factory.signature.parameters)
+        and example(name).body.needs <= set(EXTRA)
     }
 
 

@@ -212,3 +212,8 @@ def _shared(a: Sequence[str], b: Sequence[str]) -> tuple[str, ...]:
 def _order(split: Split) -> list[str]:
     """All mesh axes of a split, dimension after dimension."""
     return [name for names in split for name in names]
+
+
+def off_mesh() -> Any:
+    """A context for small values that belong to no mesh, also where only the shape of one is known."""
+    return jax.sharding.use_abstract_mesh(AbstractMesh((), ()))

@@ -133,7 +133,7 @@ class Slot:
             value = jnp.asarray(self.fill(param), self.dtype)
             return self._placed(jnp.broadcast_to(value, self.shape))
         if isinstance(self.fill, jax.Array):
-            return self._placed(jnp.broadcast_to(self.fill.astype(self.dtype), self.shape))
+            return self._placed(jnp.broadcast_to(jnp.array(self.fill, self.dtype, copy=True), self.shape))
         return self._placed(None)
 
     def _placed(self, x: jax.Array | None) -> jax.Array:

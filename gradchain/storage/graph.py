@@ -114,6 +114,8 @@ class Graph:
 
 def _is_short_loop(params: Mapping[str, Any]) -> bool:
     """Whether a scan is a loop of a few turns over what it carries, as a search in a table is."""
+    if "num_carry" not in params:  # another operation with the names of a scan
+        return False
     body, carried = params["jaxpr"], params["num_carry"]
     ends = len(body.in_avals) - params["num_consts"], len(body.out_avals)
     return params["length"] <= 32 and ends == (carried, carried)

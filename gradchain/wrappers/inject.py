@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
-from gradchain.core import hyper, slots, words
+from gradchain.core import hyper, place, slots, words
 from gradchain.core.foreign import as_transform, is_pair
 from gradchain.core.hyper import Range, Tunable
 from gradchain.core.kinds import DType
@@ -155,7 +155,8 @@ class Injected(Wrapper):
         return numbers | self.scheduled(jnp.zeros((), jnp.int32), states, None)
 
     def _started(self) -> dict[str, Any]:
-        return {name: slots.like(x) for name, x in self.first().items()}
+        with place.off_mesh():
+            return {name: slots.like(x) for name, x in self.first().items()}
 
     def scheduled(self, count: Array, states: Mapping[str, Any], extra: Mapping[str, Any] | None) -> dict:
         """The values of schedules in this update; of those that are told more, at the start without it."""

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import place, tree
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
@@ -62,7 +62,8 @@ def hutchinson_estimator_diag_hessian(random_seed: int | None = None):
         return jax.tree.structure(updates).unflatten(out), HutchinsonState(jax.random.key_data(key))
 
     def key(p):
-        start = jax.random.key_data(jax.random.key(seed, impl=THREEFRY))
+        with place.off_mesh():
+            start = jax.random.key_data(jax.random.key(seed, impl=THREEFRY))
         return Slot((2,), jnp.uint32, (None,), fill=start, leaf=p, exact=True)
 
     return treewise(HutchinsonState, update, params=True, key=shared(key))

@@ -99,7 +99,10 @@ TOGETHER = {  # what takes layers together, and the link that does
     **{f"scale_by_{x}": f"scale_by_{x}" for x in ("dog", "dowg", "momo", "momo_adam", "prodigy")},
     **{x: f"scale_by_{x}" for x in ("dog", "dowg", "momo", "momo_adam", "prodigy")},
     **dict.fromkeys(("dadapt_adamw", "scale_by_dadapt_adam"), "scale_by_dadapt_adam"),
-    **{name: name for name in ("mechanize", "scale_by_distance_over_gradients")},
+    **{name: name for name in ("mechanize", "scale_by_distance_over_gradients", "sam", "scale_by_galore")},
+    **{name: name for name in ("normalize_by_update_norm", "scale_by_polyak", "scale_by_lbfgs")},
+    "polyak_sgd": "scale_by_polyak",
+    "galore": "scale_by_galore",
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",
@@ -108,6 +111,8 @@ TOGETHER = {  # what takes layers together, and the link that does
 
 @pytest.mark.parametrize("name", sampled())
 def test_every_transform_works_by_layer_or_says_that_it_cannot(name):
+    if example(name).body.needs - {"value"} or "per_example" in gc.REGISTRY[name].traits:
+        pytest.skip("it needs functions of all parameters, or gradients of examples, which a layer has not")
     tx, params = example(name), {"kernel": normal(0, 2, 4, 6), "bias": normal(1, 2, 6)}
     grads = jax.tree.map(lambda x: 0.3 * x + 0.1, params)
     extra = dict.fromkeys(tx.body.needs, jnp.float32(0.5))

@@ -35,7 +35,8 @@ def scale_by_yogi(
 
     def step(g, s):
         t, mu, square = s.count, ema(s.mu, g, b1), abs2(g)
-        nu = s.nu - (1 - b2) * jnp.sign(s.nu - square) * square
+        way = jnp.where(s.nu > square, square, jnp.where(s.nu < square, -square, 0))  # of infinities none
+        nu = s.nu - (1 - b2) * way
         return over_root(debias(mu, b1, t), debias(nu, b2, t), eps, eps_root), ScaleByAdamState(t, mu, nu)
 
     start = filled(zeros, initial_accumulator_value) if fill_mu else zeros
