@@ -18,8 +18,18 @@ import pytest  # noqa: E402
 # joins no product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what
 # users run.
 QUICK = {
-    *("clients", "frameworks", "golden", "laws", "losses", "matrices", "microbatching", "optax", "report"),
-    *("rules", "schedules", "tree", "wrappers"),
+    *(
+        "clients",
+        "experimental",
+        "frameworks",
+        "golden",
+        "laws",
+        "losses",
+        "matrices",
+        "microbatching",
+        "optax",
+    ),
+    *("report", "rules", "schedules", "tree", "wrappers"),
 }
 ROOT_FILES = ("assignment", "perturbations", "projections", "second_order")
 QUICK |= {f"test_{name}.py" for name in ROOT_FILES}

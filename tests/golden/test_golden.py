@@ -20,6 +20,10 @@ ARRAYS = {
 FLOAT32_BOUND = 1e-4  # of the largest entry of a leaf's trajectory
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time here is compilation
 NAMES = pytest.mark.parametrize("name", CASES)
+SOME = pytest.mark.parametrize(  # in the quick suite every third
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (i % 3 > 0)) for i, name in enumerate(CASES)],
+)
 
 
 def loss(params) -> jax.Array:
@@ -67,7 +71,7 @@ def test_trajectory(name: str):
     assert testing.distance(found, expected, case["rtol"]) <= 1, case["oracle"]
 
 
-@NAMES
+@SOME
 def test_float32_stays_near(name: str):
     case = CASES[name]
     params, grads, expected = golden(case, np.float32)

@@ -28,6 +28,7 @@ PROBLEMS = {
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
+@pytest.mark.slow
 def test_evaluations_beside_optax_and_scipy(name):
     optimize = pytest.importorskip("scipy.optimize")
     with jax.enable_x64(True):
