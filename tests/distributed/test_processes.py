@@ -23,6 +23,7 @@ from lm import processes  # noqa: E402
 
 LIMIT = 240  # seconds until a run counts as hanging
 RUN = ("--layers=1", "--width=64", "--heads=4", "--seq-len=16", "--batch=16", "--steps=4", "--eval-every=2")
+STEPS, RATE = 4, 6e-3  # of these runs: no learning rate is larger
 FLAGS = ("--zero=1", "--microbatches=2", "--quiet")
 
 
@@ -125,7 +126,11 @@ def test_two_processes_of_two_devices_equal_one_of_four(two_by_two, tmp_path, mo
     one, two = every(trained), arrays(two_by_two, trained)
     assert one.keys() == two.keys()
     for name, x in one.items():
-        np.testing.assert_allclose(two[name], x, rtol=0, atol=1e-5 * np.abs(x).max(), err_msg=name)
+        bound = 1e-5 * np.abs(x).max()
+        if name.startswith("params/"):  # where Adam divides by a small root, it magnifies the last bits of mu
+            mu, nu = (one[f"scale_by_adam/{field}/{name.removeprefix('params/')}"] for field in ("mu", "nu"))
+            bound = bound + STEPS * RATE * 1e-5 * np.abs(mu).max() / np.sqrt(nu + 1e-16)
+        assert (np.abs(two[name] - x) <= bound).all(), name
     assert two["scale_by_adam/count"] == 4 and np.abs(two["scale_by_adam/mu/head/kernel"]).max() > 0.01
 
 
