@@ -126,11 +126,13 @@ def test_two_processes_of_two_devices_equal_one_of_four(two_by_two, tmp_path, mo
     one, two = every(trained), arrays(two_by_two, trained)
     assert one.keys() == two.keys()
     for name, x in one.items():
-        bound = 1e-5 * np.abs(x).max()
-        if name.startswith("params/"):  # where Adam divides by a small root, it magnifies the last bits of mu
-            mu, nu = (one[f"scale_by_adam/{field}/{name.removeprefix('params/')}"] for field in ("mu", "nu"))
-            bound = bound + STEPS * RATE * 1e-5 * np.abs(mu).max() / np.sqrt(nu + 1e-16)
-        assert (np.abs(two[name] - x) <= bound).all(), name
+        apart, bound = np.abs(two[name] - x), 1e-5 * np.abs(x).max()
+        if name.startswith(
+            "params/"
+        ):  # Adam's first step of an element is lr * sign(g), whatever the size of g
+            assert (apart > bound).mean() < 1e-3 and apart.max() < STEPS * RATE / 100, name
+        else:
+            assert (apart <= bound).all(), name
     assert two["scale_by_adam/count"] == 4 and np.abs(two["scale_by_adam/mu/head/kernel"]).max() > 0.01
 
 
