@@ -23,13 +23,13 @@ from lm import processes  # noqa: E402
 
 LIMIT = 240  # seconds until a run counts as hanging
 RUN = ("--layers=1", "--width=64", "--heads=4", "--seq-len=16", "--batch=16", "--steps=4", "--eval-every=2")
-STEPS, RATE = 4, 6e-3  # of these runs: no learning rate is larger
-FLAGS = ("--zero=1", "--microbatches=2", "--quiet")
+# eps: with Adam's usual 1e-8 the first step of an element is lr * sign(g), also of a g that is all rounding.
+FLAGS = ("--zero=1", "--microbatches=2", "--set=eps=1e-3", "--quiet")
 
 
 def command(out: Path, *flags: str) -> list[str]:
-    """The example as a user starts it, on a text that every checkout has."""
-    text = EXAMPLES.parent / "gradchain" / "rules"
+    """The example as a user starts it, on a text that every checkout has and no edit of the code changes."""
+    text = EXAMPLES.parent / "LICENSE"
     return [sys.executable, str(EXAMPLES / "train_sharded.py"), f"--text={text}", f"--out={out}", *flags]
 
 
@@ -126,13 +126,7 @@ def test_two_processes_of_two_devices_equal_one_of_four(two_by_two, tmp_path, mo
     one, two = every(trained), arrays(two_by_two, trained)
     assert one.keys() == two.keys()
     for name, x in one.items():
-        apart, bound = np.abs(two[name] - x), 1e-5 * np.abs(x).max()
-        if name.startswith(
-            "params/"
-        ):  # Adam's first step of an element is lr * sign(g), whatever the size of g
-            assert (apart > bound).mean() < 1e-3 and apart.max() < STEPS * RATE / 100, name
-        else:
-            assert (apart <= bound).all(), name
+        np.testing.assert_allclose(two[name], x, rtol=0, atol=1e-5 * np.abs(x).max(), err_msg=name)
     assert two["scale_by_adam/count"] == 4 and np.abs(two["scale_by_adam/mu/head/kernel"]).max() > 0.01
 
 
