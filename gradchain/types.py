@@ -70,7 +70,8 @@ class _Pairs(type):
     """isinstance asks for init and update: whatever library made it, and whether it takes extra arguments."""
 
     def __instancecheck__(cls, found: Any) -> bool:
-        return is_pair(found)
+        named = cls.__module__ == __name__  # of a subclass elsewhere only its own are instances
+        return is_pair(found) if named else super().__instancecheck__(found)
 
 
 class _Pair(NamedTuple):
