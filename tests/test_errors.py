@@ -264,3 +264,20 @@ def test_transform_is_frozen():
         tx.recipe = None
     tx.args["learning_rate"] = 5  # a copy
     assert tx == gc.adam(0.1)
+
+
+def test_all_missing_extra_arguments_are_named():
+    tx = gc.lbfgs()
+    with pytest.raises(
+        TypeError, match=r"^scale_by_\w+ needs 'grad', 'value' and 'value_fn': call update\("
+    ) as e:
+        tx.update({"w": jnp.ones(2)}, tx.init({"w": jnp.ones(2)}), {"w": jnp.ones(2)})
+    assert "grad=..., value=..., value_fn=..." in str(e.value)
+
+
+def test_updates_of_other_leaves_than_the_parameters():
+    params = {"dense": {"kernel": jnp.ones(2), "bias": jnp.ones(2)}}
+    with pytest.raises(
+        ValueError, match=r"^apply_updates: .*'dense/bias' is in the parameters but not in the "
+    ):
+        gc.apply_updates(params, {"dense": {"kernel": jnp.ones(2)}})

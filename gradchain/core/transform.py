@@ -142,10 +142,11 @@ class Transform:
 
     def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
         """`update`, or with ctx.apply `step`, with all that goes along."""
-        for name in sorted(self.body.needs - set(ctx.extra)):
+        if missing := sorted(self.body.needs - set(ctx.extra)):
+            given = ", ".join(f"{name}=..." for name in missing)
             raise TypeError(
-                f"{asker(self, name)} needs {name!r}: call update(grads, state, params, {name}=...). "
-                "Inside optax.chain pass tx.optax, which keeps extra arguments"
+                f"{asker(self, missing[0])} needs {words.listed(missing)}: call update(grads, state, params, "
+                f"{given}). Inside optax.chain pass tx.optax, which keeps extra arguments"
             )
         call = "step" if ctx.apply else "update"
         given = state if self.body.keys or exchanged(updates, state) else {}  # whatever stands for no state

@@ -283,9 +283,14 @@ def apply_updates(params: PyTree, updates: PyTree) -> PyTree:
     """params + updates, added in float32 at least and cast to each parameter's dtype once.
 
     An update of None, or of float0, which JAX gives for integers, leaves its parameter as it is.
+    Raises ValueError, naming a leaf, where they have other leaves.
     """
     leaves, treedef = jax.tree.flatten(updates, is_leaf=lambda x: x is None)
-    new = treedef.flatten_up_to(params)
+    try:
+        new = treedef.flatten_up_to(params)
+    except ValueError:
+        same_structure({"the updates": updates, "the parameters": params}, "apply_updates")
+        raise
     at = [i for i, u in enumerate(leaves) if _moves(u) and new[i] is not None]
     pairs = [(jnp.asarray(new[i]), jnp.asarray(leaves[i])) for i in at]
     for block in blocks(pairs, lambda p: (p[0].shape, p[0].dtype, p[1].dtype)):

@@ -62,6 +62,12 @@ def show(value: Any, limit: int = LIMIT) -> str:
     return plain(_SHORT.repr(value), limit)
 
 
+def listed(names: list[str]) -> str:
+    """Names in a sentence: 'a', 'b' and 'c'."""
+    *first, last = map(repr, names)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def near(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """What was meant: the names near to one that is not known, or all of them where none is near."""
     known = list(known)
