@@ -8,7 +8,7 @@ PYTHON = $(eval PYTHON := $$(or $$(shell .ci/newest-python),python3))$(PYTHON)
 endif
 PYTHON_3_11 ?= $(or $(shell .ci/newest-python 3.11),python3.11)
 ARGS ?=
-QUICK := -m pytest -n 2 -m "not slow and not aot"
+QUICK := -m pytest -n 2 -m "not slow and not aot" --ignore tests/clients
 SMOKE := --laws-one-in 12 tests/core tests/laws tests/frameworks tests/sharding
 BIN := .venv/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-peer lint format hooks golden bench bench-aot docs clean
+.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks golden bench bench-aot docs clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -48,6 +48,9 @@ smoke-versions: $(OTHERS:%=%/.installed)  ## the core, Flax, sharding and a twel
 test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
 	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
 	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
+
+test-clients: .envs/peer/.installed  ## programs written for Optax with one import changed, and L-BFGS on real data
+	JAX_PLATFORMS=cpu .envs/peer/bin/python -m pytest -n 2 tests/clients tests/rules/curvature/test_lbfgs.py $(ARGS)
 
 # Optax's tests are in its wheel. This project's options are not for them; xdist reads filterwarnings all the same.
 test-peer: .envs/peer/.installed  ## Optax's own tests on gradchain.optax; those expected to fail: tests/peer/expected.toml
@@ -140,10 +143,11 @@ JAX_VERSION = $$($(@D)/bin/python -c 'from importlib.metadata import version; pr
 	command -v ptxas >/dev/null || $(@D)/bin/python $(PIP_INSTALL) nvidia-cuda-nvcc
 	@touch $@
 
-.envs/peer/.installed: pyproject.toml tests/peer/requirements.txt
+.envs/peer/.installed: pyproject.toml tests/peer/requirements.txt tests/clients/requirements.txt
 	$(check_python)
 	$(PYTHON) -m venv .envs/peer
-	$(@D)/bin/python $(PIP_INSTALL) --editable ".[test]" --requirement tests/peer/requirements.txt
+	$(@D)/bin/python $(PIP_INSTALL) --editable ".[test]" --requirement tests/peer/requirements.txt \
+	  --requirement tests/clients/requirements.txt
 	@touch $@
 
 .envs/oracle/.installed: tests/golden/requirements.txt
