@@ -92,8 +92,6 @@ class GradientTransformationExtraArgs(GradientTransformation):
 
 
 # The classes of Optax's states that no link here declares: gradchain.optax gives states in their form.
-
-
 class MaskedState(NamedTuple):
     inner_state: Any
 

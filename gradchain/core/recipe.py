@@ -19,7 +19,8 @@ from gradchain.core.kinds import Kind, find
 REGISTRY: dict[str, Factory] = {}
 
 
-DECLARED = ("paper", "record", "renamed", "example", "traits", "errors", "form")  # by a decorator's arguments
+# By a decorator's arguments.
+DECLARED = ("paper", "near", "record", "renamed", "example", "traits", "errors", "form")
 
 
 class ErrorInput(NamedTuple):
@@ -40,6 +41,7 @@ class Factory:
     ranges: Mapping[str, Range]
     kind: str  # "transform", "optimizer" or "wrapper"
     paper: str = ""
+    near: tuple[str, ...] = ()  # names of others that a reader may compare it with
     record: tuple[str, ...] = ()  # hyperparameters kept in the state even when constant
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Optax's spelling -> ours
     example: Callable[[], Mapping[str, Any]] = dict  # arguments that a test or a benchmark may use
@@ -48,6 +50,12 @@ class Factory:
     form: type | None = None  # the class of what it makes, a Transform with methods of its own
     kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
     loose: frozenset[str] = frozenset()  # arguments without an annotation
+
+    @property
+    def family(self) -> str:
+        """The folder that it is defined in: "adaptive", "matrix", "wrappers", ..."""
+        parts = self.fn.__module__.split(".")
+        return parts[2 if parts[1:2] == ["rules"] else 1] if parts[0] == "gradchain" else parts[0]
 
     @classmethod
     def of(cls, fn: Callable[..., Any], kind: str, about: Mapping[str, Any]) -> Factory:
