@@ -20,6 +20,8 @@ from gradchain import (
     types,
     wrappers,
 )
+from gradchain.catalogue.advice import Suggestion, recipe
+from gradchain.catalogue.search import Found, search
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
 from gradchain.checkpoint.files import load, save
 from gradchain.checkpoint.imported import from_optax
@@ -133,6 +135,7 @@ __all__ = [
     "DamagedError",
     "Decay",
     "Description",
+    "Found",
     "Fraction",
     "Hyper",
     "Layout",
@@ -145,6 +148,7 @@ __all__ = [
     "ShardingWarning",
     "Signed",
     "StatefulSchedule",
+    "Suggestion",
     "Transform",
     "WrappedSchedule",
     "apply_updates",
@@ -223,6 +227,7 @@ __all__ = [
     "polynomial_schedule",
     "power_iteration",
     "projections",
+    "recipe",
     "round_stochastically",
     "safe_increment",
     "safe_int32_increment",
@@ -234,6 +239,7 @@ __all__ = [
     "scale_loss",
     "schedule_free_eval_params",
     "schedules",
+    "search",
     "second_order",
     "set_hyperparams",
     "set_state",

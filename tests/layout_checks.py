@@ -20,7 +20,7 @@ LAYERS = (
     ("wrappers",),
     ("storage",),
     ("config", "report"),
-    ("contrib", "transforms"),
+    ("contrib", "transforms", "catalogue"),
     ("sharding", "checkpoint"),
     ("aot",),
     ("__init__",),

@@ -46,8 +46,10 @@ def adadelta(
     weight_decay: Hyper = 0.0,
     mask: Selection = None,
 ):
-    """AdaDelta: see `scale_by_adadelta`. The paper's learning rate is 1, which None is too. The decay joins
-    the gradient. (Optax takes None for no last link, and its updates go up the gradient.)
+    """AdaDelta: p = p - lr * u, u from `scale_by_adadelta` of g + weight_decay * p.
+
+    The paper's learning rate is 1, which None is too. (Optax takes None for no last link, and its updates go
+    up the gradient.)
     """
     return chain(
         *optional_decay(weight_decay, mask),
