@@ -29,7 +29,7 @@ QUICK = {
         "microbatching",
         "optax",
     ),
-    *("report", "rules", "schedules", "tree", "wrappers"),
+    *("report", "rules", "schedules", "storage", "tree", "wrappers"),
 }
 ROOT_FILES = ("assignment", "perturbations", "projections", "second_order")
 QUICK |= {f"test_{name}.py" for name in ROOT_FILES}

@@ -1,15 +1,15 @@
 """The laws of gradchain.testing on every registered transform's example, transform by transform.
 
-What is dear runs on a sample, which has every kernel body and every trait; the slow suite runs it on all:
+The quick suite runs a fixed number of cases, however many transforms there are, the slow suite all of them.
+Three quarters of them are on the sample, which has every kernel body and every trait. These laws are dear,
+and run in fewer cases, on the sample alone:
 
     derivative_of_two_steps, tangent_of_a_step, derivative_by_hyperparameters
     sharded_like_its_slots, sharded_on_explicit_axes
     scanned_is_eager, vmapped_over_models, vmapped_over_hyperparameters, new_values_compile_nothing
     scalars_and_arrays_without_elements, complex_parameters
 
-In the slow suite alone runs programs_agree_in_other_dtypes. All other laws run on the sample, and a quarter
-of them, others for each, on the transforms beside it, whose bodies and traits it has. The slow suite runs
-all on all.
+In the slow suite alone runs programs_agree_in_other_dtypes.
 """
 
 import functools
@@ -19,6 +19,7 @@ import pytest
 
 import gradchain as gc
 from gradchain import testing
+from tests.sampled import spread
 
 NAMES, SAMPLE = sorted(gc.REGISTRY), testing.sample()
 
@@ -28,11 +29,20 @@ def subject(name):
     return testing.subject(name)
 
 
+CHEAP, DEAR = 2400, 560  # cases in the quick suite
+
+
 def cases():
-    for i, name in enumerate(NAMES):
-        for k, law in enumerate(testing.laws):
-            slow = law.slow or (name not in SAMPLE and (law.dear or (i + k) % 4 > 0))
-            yield pytest.param(name, law, marks=[pytest.mark.slow] * slow, id=f"{name}-{law.name}")
+    cheap = [law for law in testing.laws if not law.dear and not law.slow]
+    dear = [law for law in testing.laws if law.dear]
+    others = [name for name in NAMES if name not in SAMPLE]
+    quick = (
+        spread(SAMPLE, dear, DEAR) | spread(SAMPLE, cheap, CHEAP * 3 // 4) | spread(others, cheap, CHEAP // 4)
+    )
+    for name in NAMES:
+        for law in testing.laws:
+            marks = [] if (name, law) in quick else [pytest.mark.slow]
+            yield pytest.param(name, law, marks=marks, id=f"{name}-{law.name}")
 
 
 @pytest.mark.parametrize("name, law", list(cases()))

@@ -73,6 +73,7 @@ def test_a_compensation_rounded_to_nearest_would_bend_the_updates():
     assert abs(float(p[0]) - (1 - TINY * STEPS)) > 0.01
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", ["master_weights", "split_weights"])
 def test_steps_are_those_of_float32_parameters(name):
     """The gradients being the same, the copy and the split hold the float32 parameters, bit for bit."""
