@@ -37,8 +37,9 @@ def on_page_markdown(markdown: str, page, **_) -> str:
 
 
 def on_files(files, config):
-    for figure in sorted(RESULTS.glob("*.png")):
-        files.append(File.generated(config, f"results/{figure.name}", abs_src_path=str(figure)))
+    for figure in sorted(RESULTS.rglob("*.png")):
+        where = figure.relative_to(RESULTS).as_posix()
+        files.append(File.generated(config, f"results/{where}", abs_src_path=str(figure)))
     return files
 
 

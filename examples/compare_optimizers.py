@@ -9,6 +9,7 @@ import argparse
 import csv
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,13 @@ def chosen(names: list[str], everything: bool) -> dict[str, Make]:
 
 
 def compare(
-    problem: Problem, makes: dict[str, Make], seeds: int, console: Console
+    problem: Problem,
+    makes: dict[str, Make],
+    seeds: int,
+    console: Console,
+    done: Callable[[Tuned], None] = lambda tuned: None,
 ) -> tuple[list[Tuned], dict[str, str]]:
-    """Tune them one after another, with progress; what failed, and why."""
+    """Tune them one after another, with progress, and tell `done` of each; what failed, and why."""
     found, failed = [], {}
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
@@ -71,6 +76,7 @@ def compare(
             told = lambda text, name=name: progress.update(task, description=f"{name}, rates {text}")  # noqa: E731
             try:
                 found.append(tune(problem, name, make, START, seeds, told))
+                done(found[-1])
             except (TypeError, ValueError, jax.errors.JAXTypeError) as error:
                 failed[name] = str(error).strip().split("\n")[0]
             progress.advance(task)

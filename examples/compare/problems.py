@@ -65,7 +65,7 @@ def digits() -> Problem:
 
 
 def regression() -> Problem:
-    """|A (W - W*) B|^2 with A and B of condition 30: what preconditioning on both sides undoes."""
+    """|A (W - V) B|^2 with A and B of condition 30: what preconditioning on both sides undoes."""
     n, condition = 24, 30.0
 
     def side(seed):
@@ -82,7 +82,7 @@ def regression() -> Problem:
     at_zero = loss({"w": jnp.zeros((n, n))}, target)
     return Problem(
         "regression",
-        f"|A (W - W*) B|^2, {n} x {n}, condition {condition:g}, 200 steps",
+        f"squared norm of A (W - V) B, {n} x {n}, condition {condition:g}, 200 steps",
         "loss / loss at W = 0",
         200,
         40,
