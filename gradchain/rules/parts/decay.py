@@ -80,9 +80,10 @@ class _Decays:
     """Labels: "decays" for the leaves of a mask, "stays" for the others."""
 
     mask: Selection
+    who: str  # the link, for messages
 
     def __call__(self, params) -> Any:
-        picked = select.chosen(self.mask, params, "weight decay")
+        picked = select.chosen(self.mask, params, self.who)
         return jax.tree.structure(params).unflatten(["decays" if on else "stays" for on in picked])
 
 
@@ -90,7 +91,8 @@ def decaying(make: Callable[[Hyper], Transform], weight_decay: Hyper, mask: Sele
     """make(weight_decay), a link that decays within its rule, and make(0.0) for leaves left out by a mask."""
     if mask is None or _is_zero(weight_decay):
         return make(weight_decay)
-    return partition({"decays": make(weight_decay), "stays": make(0.0)}, _Decays(mask))
+    decays, stays = make(weight_decay), make(0.0)
+    return partition({"decays": decays, "stays": stays}, _Decays(mask, stays.name))
 
 
 def _is_zero(weight_decay: Hyper) -> bool:
