@@ -74,7 +74,7 @@ def safe_divide(x, y: Array, otherwise=0) -> Array:
     return _choose(zero, otherwise, quotient)
 
 
-def over_root(m: Array, v: Array, eps, eps_root=0.0) -> Array:
+def over_root(m: Array | float, v: Array, eps, eps_root=0.0) -> Array:
     """m / (sqrt(v + eps_root) + eps) for v >= 0, and 0 for 0 / 0; derivatives at v = 0 are finite.
 
     Constants that keep the root or the sum from 0 spare the checks, constants of 0 the additions.

@@ -1,6 +1,17 @@
 """The algorithms: one file per family, each its state, its kernel and its optimizer."""
 
-from gradchain.rules import adaptive, curvature, factored, layerwise, matrix, momentum, parts, rate_free, sign
+from gradchain.rules import (
+    adaptive,
+    curvature,
+    factored,
+    layerwise,
+    matrix,
+    momentum,
+    parts,
+    rate_free,
+    sign,
+    variance,
+)
 from gradchain.rules.adaptive import *
 from gradchain.rules.curvature import *
 from gradchain.rules.factored import *
@@ -10,6 +21,7 @@ from gradchain.rules.momentum import *
 from gradchain.rules.parts import *
 from gradchain.rules.rate_free import *
 from gradchain.rules.sign import *
+from gradchain.rules.variance import *
 
 __all__ = []
 __all__ += adaptive.__all__
@@ -21,3 +33,4 @@ __all__ += momentum.__all__
 __all__ += parts.__all__
 __all__ += rate_free.__all__
 __all__ += sign.__all__
+__all__ += variance.__all__

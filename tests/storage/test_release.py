@@ -103,6 +103,8 @@ TOGETHER = {  # what takes layers together, and the link that does
     **{name: name for name in ("normalize_by_update_norm", "scale_by_polyak", "scale_by_lbfgs")},
     "polyak_sgd": "scale_by_polyak",
     "galore": "scale_by_galore",
+    **dict.fromkeys(("adagc", "clip_by_past_norm"), "clip_by_past_norm"),
+    **dict.fromkeys(("adai", "scale_by_adai"), "scale_by_adai"),
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

@@ -7,6 +7,7 @@ from gradchain.rules.momentum.optimistic import (
 )
 from gradchain.rules.momentum.private import dpsgd
 from gradchain.rules.momentum.sgd import TraceState, sgd, trace
+from gradchain.rules.momentum.sgdp import scale_by_sgdp, sgdp
 
 __all__ = [
     "OptimisticGradientState",
@@ -14,6 +15,8 @@ __all__ = [
     "dpsgd",
     "optimistic_gradient_descent",
     "scale_by_optimistic_gradient",
+    "scale_by_sgdp",
     "sgd",
+    "sgdp",
     "trace",
 ]

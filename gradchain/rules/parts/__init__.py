@@ -17,6 +17,7 @@ from gradchain.rules.parts.clipping import (
     GlobalNormState,
     adaptive_grad_clip,
     clip,
+    clip_by_block_norm,
     clip_by_block_rms,
     clip_by_global_norm,
     unitwise_clip,
@@ -25,6 +26,7 @@ from gradchain.rules.parts.clipping import (
 from gradchain.rules.parts.decay import add_decayed_weights, add_l1, proximal_decay, proximal_l1
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
+from gradchain.rules.parts.past_norm import ClipByPastNormState, clip_by_past_norm
 from gradchain.rules.parts.privacy import (
     PrivateAggregateState,
     differentially_private_aggregate,
@@ -37,6 +39,7 @@ from gradchain.rules.parts.stateless import stateless, stateless_with_tree_map
 __all__ = [
     "AdaptiveGradClipState",
     "AddNoiseState",
+    "ClipByPastNormState",
     "EmaState",
     "GlobalNormState",
     "MonitoredState",
@@ -51,8 +54,10 @@ __all__ = [
     "add_l1",
     "add_noise",
     "clip",
+    "clip_by_block_norm",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "clip_by_past_norm",
     "differentially_private_aggregate",
     "ema",
     "identity",

@@ -74,6 +74,19 @@ def clip_by_block_rms(threshold: Limit, *, per_leaf: bool = False):
     return leafwise(None, step)
 
 
+@transform(paper="arXiv:1211.5063", example=lambda: {"max_norm": 0.5}, traits=frozenset({"matrices"}))
+def clip_by_block_norm(max_norm: Limit, *, per_leaf: bool = False):
+    """Scale a leaf so that its norm is at most max_norm; each layer of a stack by itself.
+
+    u = g * min(1, max_norm / |g|)
+    """
+
+    def step(g, *, leaf):
+        return g * shrink(norm(g, None if per_leaf else leaf.axes.matrix, keepdims=True), max_norm)
+
+    return leafwise(None, step)
+
+
 AdaptiveGradClipState = EmptyState  # in Optax's form of a state
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
+from gradchain.core import select
 from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
+from gradchain.core.masks import partition
 from gradchain.core.select import Selection
 from gradchain.core.transform import Transform, transform
 from gradchain.math.numerics import soft_threshold
@@ -66,6 +73,26 @@ def optional_proximal_decay(
 ) -> tuple[Transform, ...]:
     """`proximal_decay` for a chain, or no link for the number 0."""
     return () if _is_zero(weight_decay) else (proximal_decay(learning_rate, weight_decay, mask),)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Decays:
+    """Labels: "decays" for the leaves of a mask, "stays" for the others."""
+
+    mask: Selection
+    who: str  # the link, for messages
+
+    def __call__(self, params) -> Any:
+        picked = select.chosen(self.mask, params, self.who)
+        return jax.tree.structure(params).unflatten(["decays" if on else "stays" for on in picked])
+
+
+def decaying(make: Callable[[Hyper], Transform], weight_decay: Hyper, mask: Selection = None) -> Transform:
+    """make(weight_decay), a link that decays within its rule, and make(0.0) for leaves left out by a mask."""
+    if mask is None or _is_zero(weight_decay):
+        return make(weight_decay)
+    decays, stays = make(weight_decay), make(0.0)
+    return partition({"decays": decays, "stays": stays}, _Decays(mask, stays.name))
 
 
 def _is_zero(weight_decay: Hyper) -> bool:
