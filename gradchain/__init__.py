@@ -69,6 +69,7 @@ from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iter
 from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params, schedule_free_eval_params
+from gradchain.report.factors import factors
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
@@ -167,6 +168,7 @@ __all__ = [
     "eval_params",
     "experimental",
     "exponential_decay",
+    "factors",
     "foreign",
     "freeze",
     "from_config",
