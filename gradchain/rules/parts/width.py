@@ -93,8 +93,8 @@ def _base_shape(base: Mapping[str, Shape] | Callable[[str, Shape], Shape], leaf:
     if isinstance(base, Mapping):
         if leaf.path not in base:
             raise ValueError(
-                f"scale_by_mup: base has no leaf {leaf.path!r}; {select.hint(leaf.path, list(base))}. Make it "
-                "of the same model with less width: jax.eval_shape(model.init, ...)"
+                f"scale_by_mup: base has no leaf {leaf.path!r}; {select.hint(leaf.path, list(base))}. Make "
+                "it of the same model with less width: jax.eval_shape(model.init, ...)"
             )
         shape = tuple(base[leaf.path])
     else:
