@@ -1,4 +1,4 @@
-"""Write schedules.npz: learning rates by PyTorch, Transformers and Keras. Needs requirements.txt, not gradchain.
+"""Write schedules.npz: rates by PyTorch, Transformers and Keras. Needs requirements.txt, not gradchain.
 
 Each array is named after its oracle, in float64; values[t] is the rate of update number t + 1. The entry
 `record` is JSON: the versions used, and for each array the configuration that must give the same values.
