@@ -1,6 +1,17 @@
 """The algorithms: one file per family, each its state, its kernel and its optimizer."""
 
-from gradchain.rules import adaptive, curvature, factored, layerwise, matrix, momentum, parts, rate_free, sign
+from gradchain.rules import (
+    adaptive,
+    curvature,
+    factored,
+    layerwise,
+    matrix,
+    momentum,
+    parts,
+    proximal,
+    rate_free,
+    sign,
+)
 from gradchain.rules.adaptive import *
 from gradchain.rules.curvature import *
 from gradchain.rules.factored import *
@@ -8,6 +19,7 @@ from gradchain.rules.layerwise import *
 from gradchain.rules.matrix import *
 from gradchain.rules.momentum import *
 from gradchain.rules.parts import *
+from gradchain.rules.proximal import *
 from gradchain.rules.rate_free import *
 from gradchain.rules.sign import *
 
@@ -19,5 +31,6 @@ __all__ += layerwise.__all__
 __all__ += matrix.__all__
 __all__ += momentum.__all__
 __all__ += parts.__all__
+__all__ += proximal.__all__
 __all__ += rate_free.__all__
 __all__ += sign.__all__
