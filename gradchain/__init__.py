@@ -75,6 +75,7 @@ from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
+from gradchain.report.sparsity import sparsity
 from gradchain.report.table import Description, describe
 from gradchain.rules import *
 from gradchain.schedules import *
@@ -209,6 +210,7 @@ __all__ = [
     "smooth_labels",
     "softmax_cross_entropy",
     "softmax_cross_entropy_with_integer_labels",
+    "sparsity",
     "split_weights",
     "squared_error",
     "state_dict",

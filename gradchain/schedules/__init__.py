@@ -38,15 +38,18 @@ from gradchain.schedules.samples import (
     by_counted_samples,
     by_samples,
 )
+from gradchain.schedules.shapes import (
+    cyclic_schedule,
+    inverse_time_schedule,
+    rex_schedule,
+    sigmoid_schedule,
+)
 from gradchain.schedules.single import (
     constant_schedule,
     cosine_decay_schedule,
-    cyclic_schedule,
     exponential_decay,
-    inverse_time_schedule,
     linear_schedule,
     polynomial_schedule,
-    rex_schedule,
     staircase_schedule,
 )
 from gradchain.schedules.stateful import StatefulSchedule, WrappedSchedule, WrappedScheduleState
@@ -77,6 +80,7 @@ __all__ = [
     "polynomial_schedule",
     "rex_schedule",
     "sgdr_schedule",
+    "sigmoid_schedule",
     "staircase_schedule",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",

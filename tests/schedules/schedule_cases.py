@@ -29,6 +29,10 @@ def one_cosine(t, warmup, steps, init, peak, end, exponent):
     return np.where(t < warmup, init + (peak - init) * t / max(warmup, 1), down)
 
 
+def sigmoid(d):
+    return 1 / (1 + np.exp(6 * (d - 0.4)))
+
+
 def through(points, values, t, shape=lambda d: 1 - d):
     i = np.clip(np.searchsorted(points, t, side="right") - 1, 0, len(points) - 2)
     points, values = np.asarray(points), np.asarray(values)
@@ -169,6 +173,11 @@ CASES = (
     Case(
         gs.cyclic_schedule(0.1, 0.7, 6, shrink=0.5, gamma=0.99),
         lambda t: 0.1 + 0.6 * np.interp(t % 12, [0, 6, 12], [0, 1, 0]) * 0.5 ** (t // 12) * 0.99**t,
+    ),
+    Case(
+        gs.sigmoid_schedule(0.7, 0.1, 30, 4, 6.0, 0.4),
+        lambda t: 0.1 + 0.6 * (sigmoid(ramp(t, 30, 4)) - sigmoid(1)) / (sigmoid(0) - sigmoid(1)),
+        (34, 0.1),
     ),
     Case(
         gs.by_samples(gs.linear_schedule(0.7, 0.1, 30), 5, 3),

@@ -181,6 +181,7 @@ BEYOND_OPTAX = {
     "inverse_sqrt_schedule",
     "inverse_time_schedule",
     "rex_schedule",
+    "sigmoid_schedule",
     "staircase_schedule",
     "wsd_schedule",
 }
