@@ -80,18 +80,18 @@ def _passes(tx: Transform, names: frozenset[str]) -> bool:
 )
 def layerwise_decay(
     tx: Any,
-    decay: Fraction = 0.9,
+    layer_decay: Fraction = 0.9,
     layers: str | Callable[[str], int | None] = LAYERS,
     *,
     before: Selection = EMBEDDINGS,
 ):
     """An optimizer with lower learning rates for earlier layers: layerwise_decay(adamw(1e-3), 0.75).
 
-    Layer i of n: lr * decay^(n - i), i from 0;  embeddings: lr * decay^(n + 1);  heads: lr
+    Layer i of n: lr * layer_decay^(n - i), i from 0;  embeddings: lr * layer_decay^(n + 1);  heads: lr
     The rate is that of decoupled weight decay as well. See `scale_by_depth`, the link that it puts in, for
     how paths tell layers, and `factors(tx, params)` for the table. State and checkpoints are those of `tx`.
     """
-    link = scale_by_depth(decay, layers, before=before)
+    link = scale_by_depth(layer_decay, layers, before=before)
     return with_factor(as_transform(tx, "layerwise_decay"), link, "layerwise_decay")
 
 

@@ -97,9 +97,9 @@ def by_length(path: str) -> int:
 
 
 BY_DEPTH = {
-    "example": lambda: {"decay": 0.9, "layers": by_length},
+    "example": lambda: {"layer_decay": 0.9, "layers": by_length},
     "errors": lambda: [
-        ErrorInput({"decay": 1.5}, ValueError, ("decay is 1.5", "at most 1")),
+        ErrorInput({"layer_decay": 1.5}, ValueError, ("layer_decay is 1.5", "at most 1")),
         ErrorInput({"layers": "(["}, ValueError, ("layers is '(['", "a regular expression")),
         ErrorInput({"layers": 3}, TypeError, ("layers is 3",)),
     ],
@@ -108,11 +108,14 @@ BY_DEPTH = {
 
 @transform(**BY_DEPTH)
 def scale_by_depth(
-    decay: Fraction, layers: str | Callable[[str], int | None] = LAYERS, *, before: Selection = EMBEDDINGS
+    layer_decay: Fraction,
+    layers: str | Callable[[str], int | None] = LAYERS,
+    *,
+    before: Selection = EMBEDDINGS,
 ):
-    """Multiply the updates of a leaf by a power of `decay`, the higher the earlier its layer.
+    """Multiply the updates of a leaf by a power of `layer_decay`, the higher the earlier its layer.
 
-    Layer i of n: decay^(n - i), i from 0;  leaves before the layers: decay^(n + 1);  after them: 1
+    Layer i of n: layer_decay^(n - i), i from 0;  leaves before the layers: layer_decay^(n + 1);  after: 1
     `layers` is a regular expression, searched in the path, whose first group is the number of the layer, or a
     function path -> number or None. Where it matches without a number (r"layers/" has no group) the leaf is a
     stack of layers along its first batch axis, and gets a factor for each of them. `before` selects, among
@@ -131,7 +134,7 @@ def scale_by_depth(
         order = {x: i for i, x in enumerate(sorted(seen))}
         first = _first(before, leaves)
         rows = zip(leaves, found, strict=True)
-        return [_of_depth(leaf, x, order, leaf.path in first, decay) for leaf, x in rows]
+        return [_of_depth(leaf, x, order, leaf.path in first, layer_decay) for leaf, x in rows]
 
     return PerLeaf(of)
 

@@ -123,18 +123,18 @@ def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
         ErrorInput({"along": 5}, ValueError, ("along is 5", "no axis of a leaf")),
     ],
 )
-def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, start: int = 0, mask: Selection = None):
+def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, begin: int = 0, mask: Selection = None):
     """Keep the n largest of every m parameters along an axis, the others at zero. The last link.
 
     p + u becomes p + u where it is among the n largest of its group in magnitude, else 0
     `along` is the axis, by default the last of the inputs (rows), which is what sparse tensor cores take;
-    what is left over at its end is kept. Chosen anew in every step from step `start` on: a number comes back
+    what is left over at its end is kept. Chosen anew in every step from step `begin` on: a number comes back
     when its update is larger than one of the group. Vectors are left alone; moments go on for pruned numbers.
     """
     if not 0 < n < m:
         raise ValueError(f"prune_n_of_m: n is {n} and m is {m}; expected 0 < n < m")
-    if not 0 <= start < 2**31:
-        raise ValueError(f"prune_n_of_m: start is {words.show(start)}; expected 0 to 2147483647")
+    if not 0 <= begin < 2**31:
+        raise ValueError(f"prune_n_of_m: begin is {words.show(begin)}; expected 0 to 2147483647")
 
     def step(g, s, p, *, leaf):
         if not leaf.axes.rows:
@@ -143,6 +143,6 @@ def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, start: int
         if not -len(leaf.shape) <= axis < len(leaf.shape):
             raise ValueError(f"prune_n_of_m: along is {along}, no axis of a leaf of shape {list(leaf.shape)}")
         kept = largest_of(p + g, n, m, axis % len(leaf.shape))
-        return jnp.where(kept | (s.count <= start), g, -p), s
+        return jnp.where(kept | (s.count <= begin), g, -p), s
 
     return leafwise(PruneNOfMState, step, where=mask, ages=False)

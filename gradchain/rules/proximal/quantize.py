@@ -71,7 +71,7 @@ def quantize_params(
     size: Size = "mean",
     mask: Selection = None,
 ):
-    """Draw the parameters of matrices to a grid of `levels` values around 0: 2, 3 (ternary), 2^bits.
+    """Draw matrices to a grid of `levels` values around 0: 2 (binary), 3 (ternary), 2^bits.
 
     z = z + u;  p = map(z), z being the state
     inverse_slope = 0: the nearest level, gradients straight through (BinaryConnect, arXiv:1511.00363); between
