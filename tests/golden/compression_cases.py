@@ -47,7 +47,7 @@ def magnitude():
 
 
 def quantized(quantizer, bits, prox, dim=None, begin=None):
-    """What torchao's QuantOptimizer does in each step, with a latent copy; inputs are rows here, not columns."""
+    """What torchao's QuantOptimizer does in each step, with a latent copy; inputs are rows here."""
     latent = {}
 
     def run(problem):

@@ -74,10 +74,10 @@ def quantize_params(
     """Draw matrices to a grid of `levels` values around 0: 2 (binary), 3 (ternary), 2^bits.
 
     z = z + u;  p = map(z), z being the state
-    inverse_slope = 0: the nearest level, gradients straight through (BinaryConnect, arXiv:1511.00363); between
-    0 and 1 PARQ's map, affine of that inverse slope halfway between two levels; 1: p = z. `parq` goes from 1
-    to 0. The outermost level is max |z|, or for size="mean" min(log2(levels) * mean |z|, max |z|), over the
-    inputs of each output, or over the matrix (per="matrix"). Odd numbers of levels have exact zeros.
+    inverse_slope = 0: the nearest level, gradients straight through (BinaryConnect, arXiv:1511.00363);
+    between 0 and 1 PARQ's map, affine of that inverse slope halfway between two levels; 1: p = z. `parq` goes
+    from 1 to 0. The outermost level is max |z|, or for size="mean" min(log2(levels) * mean |z|, max |z|),
+    over the inputs of each output, or over the matrix (per="matrix"). Odd numbers of levels have exact zeros.
     The last link of a chain. z is float32 at least: parameters of 16 bits lose nothing. Vectors stay.
     """
     if levels < 2:
