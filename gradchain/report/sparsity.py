@@ -72,7 +72,7 @@ class Sparsity:
         return text.as_html(self._cells(), RIGHT)
 
     def _cells(self) -> list[list[str]]:
-        rows = [list(HEAD)]
+        rows: list[list[str]] = [list(HEAD)]
         for row in self.rows:
             of = "" if row.most is None else f"{row.most}:{self.group}"
             rows.append([row.path, str(list(row.shape)), f"{row.zeros:,}", f"{row.share:.1%}", of])

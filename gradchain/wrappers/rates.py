@@ -75,7 +75,10 @@ def _passes(tx: Transform, names: frozenset[str]) -> bool:
 
 
 @optimizer(
-    errors=lambda: [*BY_DEPTH["errors"](), ErrorInput({"tx": None}, TypeError, ("None is not a gradient",))],
+    errors=lambda: [
+        ErrorInput({"layer_decay": 1.5}, ValueError, ("layer_decay is 1.5", "at most 1")),
+        ErrorInput({"tx": None}, TypeError, ("None is not a gradient transformation",)),
+    ],
     example=lambda: {"tx": example("adamw"), **BY_DEPTH["example"]()},
 )
 def layerwise_decay(

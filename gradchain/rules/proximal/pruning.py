@@ -108,7 +108,8 @@ def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
         sum((b >= a if j < i else b > a).astype(jnp.int32) for j, b in enumerate(parts) if j != i)
         for i, a in enumerate(parts)
     ]
-    kept = jnp.stack([rank < n for rank in ranks], axis + 1).reshape(head.shape)
+    cut = lax.concatenate([lax.expand_dims(rank < n, [axis + 1]) for rank in ranks], axis + 1)
+    kept = cut.reshape(head.shape)
     tail = lax.slice_in_dim(size, groups * m, x.shape[axis], axis=axis)
     return jnp.concatenate([kept, jnp.ones(tail.shape, bool)], axis) if tail.size else kept
 
@@ -120,7 +121,7 @@ def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
     errors=lambda: [
         ErrorInput({"n": 4}, ValueError, ("n is 4", "0 < n < m")),
         ErrorInput({"m": 2.5}, TypeError, ("m is 2.5",)),
-        ErrorInput({"along": 5}, ValueError, ("along is 5", "no axis of a leaf")),
+        ErrorInput({"begin": -1}, ValueError, ("begin is -1", "0 to 2147483647")),
     ],
 )
 def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, begin: int = 0, mask: Selection = None):

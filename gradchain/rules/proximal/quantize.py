@@ -53,16 +53,16 @@ def _latent(p: Leaf) -> Slot:
     return copy(p) if p.axes.rows else absent(p)
 
 
-GRID = {
-    "paper": "arXiv:2503.15748",
-    "errors": lambda: [
-        ErrorInput({"levels": 1}, ValueError, ("levels is 1", "2 or more")),
-        ErrorInput({"per": "row"}, TypeError, ("per is 'row'", "'matrix' or 'output'")),
-    ],
-}
+PAPER = "arXiv:2503.15748"
+NO_ROW = ErrorInput({"per": "row"}, TypeError, ("per is 'row'", "'matrix' or 'output'"))
 
 
-@transform(**GRID, traits=frozenset({"last", "matrices", "real"}), example=lambda: {"levels": 4})
+@transform(
+    paper=PAPER,
+    traits=frozenset({"last", "matrices", "real"}),
+    example=lambda: {"levels": 4},
+    errors=lambda: [ErrorInput({"levels": 1}, ValueError, ("levels is 1", "2 or more")), NO_ROW],
+)
 def quantize_params(
     levels: int,
     inverse_slope: Fraction = 0.0,
@@ -93,7 +93,9 @@ def quantize_params(
     return leafwise(QuantizeParamsState, step, where=mask, latent=_latent)
 
 
-@optimizer(**GRID, example=lambda: {"tx": example("adamw"), "levels": 4, "steps": 2})
+@optimizer(
+    paper=PAPER, example=lambda: {"tx": example("adamw"), "levels": 4, "steps": 2}, errors=lambda: [NO_ROW]
+)
 def parq(
     tx: Any,
     levels: int,

@@ -78,6 +78,12 @@ def test_n_of_m_along_the_inputs():
     assert (zeros.reshape(8, 2, 3).sum(2) == 2).all()
 
 
+def test_an_axis_that_is_not_there():
+    tx = gc.chain(gc.sgd(0.01), gc.prune_n_of_m(along=5))
+    with pytest.raises(ValueError, match=r"prune_n_of_m: along is 5, no axis of a leaf of shape \[8, 6\]"):
+        tx.step(PARAMS, tx.init(PARAMS), PARAMS)
+
+
 def test_of_equal_numbers_the_first_are_kept():
     np.testing.assert_array_equal(
         largest_of(jnp.ones((5, 1)), 2, 4, 0)[:, 0], [True, True, False, False, True]
