@@ -98,7 +98,11 @@ def layerwise_decay(
     return with_factor(as_transform(tx, "layerwise_decay"), link, "layerwise_decay")
 
 
-@optimizer(paper="arXiv:2402.12354", example=lambda: {"tx": example("adamw"), "matrices": "**"})
+@optimizer(
+    paper="arXiv:2402.12354",
+    near=("layerwise_decay", "mup"),
+    example=lambda: {"tx": example("adamw"), "matrices": "**"},
+)
 def lora_plus(tx: Any, ratio: Hyper = 16.0, *, matrices: Selection = LORA_B):
     """An optimizer with `ratio` times the learning rate for the matrices B of adapters W + B A (LoRA+).
 

@@ -128,6 +128,7 @@ def _held(link: Link, new: Any, old: Any, on: Mapping[str, Array]) -> Any:
 
 @wrapper(
     paper="arXiv:1801.06146",
+    near=("layerwise_decay", "partition"),
     example=lambda: {"tx": example("adamw"), "starts": {"**": 1}},
     errors=lambda: [
         ErrorInput({"starts": {"**": -1}}, ValueError, ("the step of '**' is -1", "0 to 2147483647")),

@@ -65,7 +65,7 @@ class AddDecayToStartState(NamedTuple):
     start: PyTree  # like params, what they were when training began
 
 
-@transform(paper="arXiv:1802.01483", example=lambda: {"weight_decay": 0.01})
+@transform(paper="arXiv:1802.01483", near=("add_decayed_weights",), example=lambda: {"weight_decay": 0.01})
 def add_decay_to_start(weight_decay: Hyper = 0.0, mask: Selection = None):
     """Add a multiple of the way from the start: u = g + weight_decay * (p - start) (L2-SP).
 

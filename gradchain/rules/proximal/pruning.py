@@ -60,6 +60,7 @@ def _kept(p: Leaf) -> Slot:
 @transform(
     traits=frozenset({"last", "matrices"}),
     paper="arXiv:1710.01878",
+    near=("prune_n_of_m", "proximal_l1"),
     example=lambda: {"sparsity": 0.5, "every": 2},
 )
 def prune_by_magnitude(
@@ -117,6 +118,7 @@ def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
 @transform(
     traits=frozenset({"last"}),
     paper="arXiv:2102.04010",
+    near=("prune_by_magnitude",),
     example=lambda: {"n": 2, "m": 4},
     errors=lambda: [
         ErrorInput({"n": 4}, ValueError, ("n is 4", "0 < n < m")),
