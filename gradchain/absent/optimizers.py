@@ -98,7 +98,6 @@ OPTIMIZERS: dict[str, tuple[str, str]] = {
     "GradientAccumulation": ("gc.accumulate(gc.adam(1e-3), every=8)", ""),
 }
 
-TRIANGLE = 'gc.piecewise_interpolate_schedule("linear", 1e-3, {2000: 6.0, 4000: 1 / 6})'
 RISE = "gc.linear_schedule(0.0, 1e-3, 500)"
 COSINE = "gc.cosine_decay_schedule(1e-3, decay_steps=10_000)"
 WARM = "gc.warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=500, decay_steps=10_000)"
