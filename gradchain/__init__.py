@@ -71,36 +71,16 @@ from gradchain.matrices.solvers import matrix_inverse_pth_root, nnls, power_iter
 from gradchain.microbatching import microbatch
 from gradchain.report.convert import convert
 from gradchain.report.evaluate import eval_params, schedule_free_eval_params
+from gradchain.report.factors import factors
 from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.scaled import scale_loss
+from gradchain.report.sparsity import sparsity
 from gradchain.report.table import Description, describe
 from gradchain.rules import *
-from gradchain.schedules import (
-    SCHEDULES,
-    Schedule,
-    StatefulSchedule,
-    WrappedSchedule,
-    constant_schedule,
-    cosine_decay_schedule,
-    cosine_onecycle_schedule,
-    exponential_decay,
-    inverse_sqrt_schedule,
-    join_schedules,
-    linear_onecycle_schedule,
-    linear_schedule,
-    piecewise_constant_schedule,
-    piecewise_interpolate_schedule,
-    polynomial_schedule,
-    sgdr_schedule,
-    staircase_schedule,
-    warmup_constant_schedule,
-    warmup_cosine_decay_schedule,
-    warmup_exponential_decay_schedule,
-    wsd_schedule,
-)
+from gradchain.schedules import *
 from gradchain.sharding.layout import Layout, LayoutError, init, layout
 from gradchain.sharding.mesh import data_axes, make_mesh
 from gradchain.sharding.microbatch import microbatch_grad, microbatch_value_and_grad
@@ -127,7 +107,6 @@ from gradchain.wrappers import *
 
 __all__ = [
     "REGISTRY",
-    "SCHEDULES",
     "Axes",
     "CheckpointError",
     "Checkpointer",
@@ -144,25 +123,19 @@ __all__ = [
     "LoadReport",
     "Period",
     "Restored",
-    "Schedule",
     "ShardingWarning",
     "Signed",
-    "StatefulSchedule",
     "Suggestion",
     "Transform",
-    "WrappedSchedule",
     "apply_updates",
     "assignment",
     "bias_correction",
     "chain",
     "codecs",
-    "constant_schedule",
     "contrib",
     "convert",
     "convex_kl_divergence",
-    "cosine_decay_schedule",
     "cosine_distance",
-    "cosine_onecycle_schedule",
     "cosine_similarity",
     "ctc_loss",
     "ctc_loss_with_forward_probs",
@@ -170,7 +143,7 @@ __all__ = [
     "describe",
     "eval_params",
     "experimental",
-    "exponential_decay",
+    "factors",
     "foreign",
     "freeze",
     "from_config",
@@ -185,16 +158,12 @@ __all__ = [
     "hyperparams",
     "incremental_update",
     "init",
-    "inverse_sqrt_schedule",
-    "join_schedules",
     "kahan",
     "kl_divergence",
     "l2_loss",
     "layout",
     "leafwise",
     "linalg",
-    "linear_onecycle_schedule",
-    "linear_schedule",
     "load",
     "load_state",
     "log_cosh",
@@ -222,9 +191,6 @@ __all__ = [
     "per_matrix",
     "periodic_update",
     "perturbations",
-    "piecewise_constant_schedule",
-    "piecewise_interpolate_schedule",
-    "polynomial_schedule",
     "power_iteration",
     "projections",
     "recipe",
@@ -243,7 +209,6 @@ __all__ = [
     "second_order",
     "set_hyperparams",
     "set_state",
-    "sgdr_schedule",
     "shared",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
@@ -251,9 +216,9 @@ __all__ = [
     "smooth_labels",
     "softmax_cross_entropy",
     "softmax_cross_entropy_with_integer_labels",
+    "sparsity",
     "split_weights",
     "squared_error",
-    "staircase_schedule",
     "state_dict",
     "stored",
     "to_config",
@@ -267,16 +232,13 @@ __all__ = [
     "update_infinity_moment",
     "update_moment",
     "update_moment_per_elem_norm",
-    "warmup_constant_schedule",
-    "warmup_cosine_decay_schedule",
-    "warmup_exponential_decay_schedule",
     "with_axes",
     "with_extra_args_support",
     "wrapper",
-    "wsd_schedule",
     "zero",
 ]
 __all__ += rules.__all__
+__all__ += schedules.__all__
 __all__ += types.__all__
 __all__ += wrappers.__all__
 

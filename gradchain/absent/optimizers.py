@@ -98,7 +98,6 @@ OPTIMIZERS: dict[str, tuple[str, str]] = {
     "GradientAccumulation": ("gc.accumulate(gc.adam(1e-3), every=8)", ""),
 }
 
-TRIANGLE = 'gc.piecewise_interpolate_schedule("linear", 1e-3, {2000: 6.0, 4000: 1 / 6})'
 RISE = "gc.linear_schedule(0.0, 1e-3, 500)"
 COSINE = "gc.cosine_decay_schedule(1e-3, decay_steps=10_000)"
 WARM = "gc.warmup_cosine_decay_schedule(0.0, 1e-3, warmup_steps=500, decay_steps=10_000)"
@@ -128,10 +127,7 @@ SCHEDULERS: dict[str, tuple[str, str]] = {
         "gc.chain(gc.adam(1e-3), gc.reduce_on_plateau(factor=0.1, patience=10))",
         "it reads tx.update(grads, state, params, value=loss)",
     ),
-    "CyclicLR": (
-        f"gc.adam(lambda step: {TRIANGLE}(step % 4000))",
-        SCHEDULE,
-    ),
+    "CyclicLR": ("gc.cyclic_schedule(1e-4, 1e-3, 2000)", SCHEDULE),
     "CosineAnnealingWarmRestarts": (RESTARTS, SCHEDULE),
     "CosineDecayRestarts": (RESTARTS, SCHEDULE),
     "OneCycleLR": ("gc.cosine_onecycle_schedule(10_000, peak_value=1e-3)", SCHEDULE),
@@ -139,7 +135,7 @@ SCHEDULERS: dict[str, tuple[str, str]] = {
     "SWALR": (f"gc.join_schedules([{COSINE}, gc.constant_schedule(5e-4)], [10_000])", SCHEDULE),
     "CosineDecay": (COSINE, SCHEDULE),
     "ExponentialDecay": ("gc.exponential_decay(1e-3, transition_steps=1000, decay_rate=0.96)", SCHEDULE),
-    "InverseTimeDecay": ("gc.adam(lambda step: 1e-3 / (1 + 0.5 * step / 1000))", SCHEDULE),
+    "InverseTimeDecay": ("gc.inverse_time_schedule(1e-3, 1000, 0.5)", SCHEDULE),
     "PiecewiseConstantDecay": ("gc.piecewise_constant_schedule(1e-3, {1000: 0.5, 2000: 0.1})", SCHEDULE),
     "PolynomialDecay": ("gc.polynomial_schedule(1e-2, 1e-4, power=1.0, transition_steps=10_000)", SCHEDULE),
     "get_scheduler": (f"gc.adamw({WARM})", SCHEDULE),

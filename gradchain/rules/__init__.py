@@ -8,6 +8,7 @@ from gradchain.rules import (
     matrix,
     momentum,
     parts,
+    proximal,
     rate_free,
     sign,
     variance,
@@ -19,6 +20,7 @@ from gradchain.rules.layerwise import *
 from gradchain.rules.matrix import *
 from gradchain.rules.momentum import *
 from gradchain.rules.parts import *
+from gradchain.rules.proximal import *
 from gradchain.rules.rate_free import *
 from gradchain.rules.sign import *
 from gradchain.rules.variance import *
@@ -31,6 +33,7 @@ __all__ += layerwise.__all__
 __all__ += matrix.__all__
 __all__ += momentum.__all__
 __all__ += parts.__all__
+__all__ += proximal.__all__
 __all__ += rate_free.__all__
 __all__ += sign.__all__
 __all__ += variance.__all__

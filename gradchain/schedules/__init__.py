@@ -15,7 +15,7 @@ stays where it starts, as in Optax; a warmup of 0 steps is left out; below 0 is 
 each name to its class.
 """
 
-from gradchain.schedules.base import SCHEDULES, Schedule, schedule
+from gradchain.schedules.base import SCHEDULES, Schedule
 from gradchain.schedules.joined import (
     inverse_sqrt_schedule,
     join_schedules,
@@ -31,6 +31,19 @@ from gradchain.schedules.piecewise import (
     piecewise_constant_schedule,
     piecewise_interpolate_schedule,
 )
+from gradchain.schedules.samples import (
+    SamplesState,
+    batch_ramp_schedule,
+    batch_scaled_schedule,
+    by_counted_samples,
+    by_samples,
+)
+from gradchain.schedules.shapes import (
+    cyclic_schedule,
+    inverse_time_schedule,
+    rex_schedule,
+    sigmoid_schedule,
+)
 from gradchain.schedules.single import (
     constant_schedule,
     cosine_decay_schedule,
@@ -43,23 +56,31 @@ from gradchain.schedules.stateful import StatefulSchedule, WrappedSchedule, Wrap
 
 __all__ = [
     "SCHEDULES",
+    "SamplesState",
     "Schedule",
     "StatefulSchedule",
     "WrappedSchedule",
     "WrappedScheduleState",
+    "batch_ramp_schedule",
+    "batch_scaled_schedule",
+    "by_counted_samples",
+    "by_samples",
     "constant_schedule",
     "cosine_decay_schedule",
     "cosine_onecycle_schedule",
+    "cyclic_schedule",
     "exponential_decay",
     "inverse_sqrt_schedule",
+    "inverse_time_schedule",
     "join_schedules",
     "linear_onecycle_schedule",
     "linear_schedule",
     "piecewise_constant_schedule",
     "piecewise_interpolate_schedule",
     "polynomial_schedule",
-    "schedule",
+    "rex_schedule",
     "sgdr_schedule",
+    "sigmoid_schedule",
     "staircase_schedule",
     "warmup_constant_schedule",
     "warmup_cosine_decay_schedule",

@@ -31,6 +31,7 @@ from gradchain.wrappers.lookahead import (
     reset_every,
 )
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.rates import layerwise_decay, lora_plus, mup
 from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
@@ -47,6 +48,7 @@ from gradchain.wrappers.sophia import (
     sophia,
 )
 from gradchain.wrappers.split_complex import split_real_and_imaginary
+from gradchain.wrappers.unfreeze import UnfreezeState, unfreeze
 
 __all__ = [
     "AccumulateChosenState",
@@ -71,6 +73,7 @@ __all__ = [
     "ScaleBySophiaState",
     "SkipSpikesState",
     "SkipState",
+    "UnfreezeState",
     "accumulate",
     "apply_every",
     "apply_if_finite",
@@ -84,10 +87,13 @@ __all__ = [
     "inject_hyperparams",
     "inject_stateful_hyperparams",
     "injected",
+    "layerwise_decay",
     "lookahead",
     "lookahead_sync",
+    "lora_plus",
     "mechanize",
     "multi_transform",
+    "mup",
     "reset_every",
     "sam",
     "scale_by_galore",
@@ -101,4 +107,5 @@ __all__ = [
     "skip_not_finite",
     "sophia",
     "split_real_and_imaginary",
+    "unfreeze",
 ]

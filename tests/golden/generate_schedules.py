@@ -1,16 +1,22 @@
-"""Write schedules.npz: learning rates by PyTorch and Transformers. Needs requirements.txt, not gradchain.
+"""Write schedules.npz: rates by PyTorch, Transformers and Keras. Needs requirements.txt, not gradchain.
 
 Each array is named after its oracle, in float64; values[t] is the rate of update number t + 1. The entry
 `record` is JSON: the versions used, and for each array the configuration that must give the same values.
 """
 
 import json
+import os
 from pathlib import Path
 
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import keras
 import numpy as np
 import torch
 import transformers
 from torch.optim import lr_scheduler as torch_lr
+
+keras.config.set_floatx("float64")
 
 LR, LOW = 0.1, 0.004
 COSINE, LINEAR, INTERPOLATE = "cosine_decay_schedule", "linear_schedule", "piecewise_interpolate_schedule"
@@ -153,6 +159,27 @@ def torch_cases():
         },
     )  # fmt: skip
 
+    bounds = {"base_lr": LOW, "max_lr": LR, "step_size_up": 7, "cycle_momentum": False}
+    for mode, rest, ours in (
+        ("triangular", {"step_size_down": 12}, {"down_steps": 12}),
+        ("triangular2", {}, {"shrink": 0.5}),
+        ("exp_range", {"gamma": 0.97}, {"gamma": 0.97}),
+    ):
+        settings = {**bounds, **rest, "mode": mode}
+        yield (
+            f"CyclicLR({mode})",
+            run(lambda o, s=settings: torch_lr.CyclicLR(o, **s), 80),
+            {"cyclic_schedule": {"low": LOW, "peak": LR, "up_steps": 7, **ours}},
+        )
+
+
+def keras_cases():
+    for name, staircase in (("InverseTimeDecay", False), ("InverseTimeDecay(staircase)", True)):
+        rule = keras.optimizers.schedules.InverseTimeDecay(LR, 12, 0.7, staircase=staircase)
+        config = {"init_value": LR, "transition_steps": 12, "decay_rate": 0.7, "staircase": staircase}
+        values = np.array([float(rule(np.float64(t))) for t in range(60)])
+        yield name, values, {"inverse_time_schedule": config}
+
 
 def transformers_cases():
     yield (
@@ -197,10 +224,11 @@ def transformers_cases():
 
 def main() -> None:
     arrays, configs = {}, {}
-    for name, values, config in (*torch_cases(), *transformers_cases()):
+    for name, values, config in (*torch_cases(), *transformers_cases(), *keras_cases()):
         assert name not in arrays and np.isfinite(values).all(), name
         arrays[name], configs[name] = values, config
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "numpy": np.__version__}
+    libraries = {"torch": torch, "transformers": transformers, "keras": keras, "numpy": np}
+    versions = {name: library.__version__ for name, library in libraries.items()}
     record = json.dumps({"versions": versions, "configs": configs})
     path = Path(__file__).with_name("schedules.npz")
     np.savez_compressed(path, record=np.array(record), **arrays)

@@ -29,6 +29,10 @@ def one_cosine(t, warmup, steps, init, peak, end, exponent):
     return np.where(t < warmup, init + (peak - init) * t / max(warmup, 1), down)
 
 
+def sigmoid(d):
+    return 1 / (1 + np.exp(6 * (d - 0.4)))
+
+
 def through(points, values, t, shape=lambda d: 1 - d):
     i = np.clip(np.searchsorted(points, t, side="right") - 1, 0, len(points) - 2)
     points, values = np.asarray(points), np.asarray(values)
@@ -154,6 +158,48 @@ CASES = (
         gs.cosine_onecycle_schedule(50, 0.8, 0.33, 4.0, 20.0),
         lambda t: through([0, 16, 50], [0.2, 0.8, 0.01], t, half_cosine),
         (50, 0.2 / 20),
+    ),
+    Case(gs.inverse_time_schedule(0.5, 10, 0.8, 3), lambda t: 0.5 / (1 + 0.8 * np.maximum(t - 3, 0) / 10)),
+    Case(
+        gs.inverse_time_schedule(0.5, 10, 0.8, 3, True),
+        lambda t: 0.5 / (1 + 0.8 * (np.maximum(t - 3, 0) // 10)),
+    ),
+    Case(
+        gs.rex_schedule(0.7, 30, 0.1),
+        lambda t: 0.1 + 0.6 * (1 - ramp(t, 30)) / (0.5 + (1 - ramp(t, 30)) / 2),
+        (30, 0.1),
+    ),
+    Case(gs.cyclic_schedule(0.1, 0.7, 6, 9), lambda t: 0.1 + 0.6 * np.interp(t % 15, [0, 6, 15], [0, 1, 0])),
+    Case(
+        gs.cyclic_schedule(0.1, 0.7, 6, shrink=0.5, gamma=0.99),
+        lambda t: 0.1 + 0.6 * np.interp(t % 12, [0, 6, 12], [0, 1, 0]) * 0.5 ** (t // 12) * 0.99**t,
+    ),
+    Case(
+        gs.sigmoid_schedule(0.7, 0.1, 30, 4, 6.0, 0.4),
+        lambda t: 0.1 + 0.6 * (sigmoid(ramp(t, 30, 4)) - sigmoid(1)) / (sigmoid(0) - sigmoid(1)),
+        (34, 0.1),
+    ),
+    Case(
+        gs.by_samples(gs.linear_schedule(0.7, 0.1, 30), 5, 3),
+        lambda t: 0.7 - 0.6 * ramp(t * 5 // 3, 30),
+        (18, 0.1),
+    ),
+    Case(
+        gs.batch_ramp_schedule(8, 32, 40, 4),
+        lambda t: (8 + 24 * np.minimum(t, 40) // 40) // 4 * 4,
+        (40, 32),
+    ),
+    Case(
+        gs.batch_scaled_schedule(gs.linear_schedule(0.7, 0.1, 30), gs.batch_ramp_schedule(4, 32, 40), 32.0),
+        lambda t: (0.7 - 0.6 * ramp(t, 30)) * np.sqrt((4 + 28 * np.minimum(t, 40) // 40) / 32),
+        (40, 0.1),
+    ),
+    Case(
+        gs.batch_scaled_schedule(
+            gs.constant_schedule(0.3), gs.batch_ramp_schedule(4, 32, 40), 16.0, "linear"
+        ),
+        lambda t: 0.3 * (4 + 28 * np.minimum(t, 40) // 40) / 16,
+        (40, 0.6),
     ),
 )
 IDS = [f"{i}-{type(case.schedule).__name__}" for i, case in enumerate(CASES)]

@@ -108,6 +108,7 @@ TOGETHER = {  # what takes layers together, and the link that does
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",
+    "prune_by_magnitude": "prune_by_magnitude",
 }
 
 

@@ -23,7 +23,15 @@ from gradchain.rules.parts.clipping import (
     unitwise_clip,
     unitwise_norm,
 )
-from gradchain.rules.parts.decay import add_decayed_weights, add_l1, proximal_decay, proximal_l1
+from gradchain.rules.parts.decay import (
+    AddDecayToStartState,
+    add_decay_to_start,
+    add_decayed_weights,
+    add_l1,
+    proximal_decay,
+    proximal_l1,
+)
+from gradchain.rules.parts.factors import scale_by_depth, scale_by_path
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.past_norm import ClipByPastNormState, clip_by_past_norm
@@ -35,9 +43,11 @@ from gradchain.rules.parts.privacy import (
 )
 from gradchain.rules.parts.snapshot import MonitoredState, SnapshotState, measure_with_ema, monitor, snapshot
 from gradchain.rules.parts.stateless import stateless, stateless_with_tree_map
+from gradchain.rules.parts.width import scale_by_mup
 
 __all__ = [
     "AdaptiveGradClipState",
+    "AddDecayToStartState",
     "AddNoiseState",
     "ClipByPastNormState",
     "EmaState",
@@ -50,6 +60,7 @@ __all__ = [
     "SnapshotState",
     "ZeroNansState",
     "adaptive_grad_clip",
+    "add_decay_to_start",
     "add_decayed_weights",
     "add_l1",
     "add_noise",
@@ -70,7 +81,10 @@ __all__ = [
     "proximal_decay",
     "proximal_l1",
     "scale",
+    "scale_by_depth",
     "scale_by_learning_rate",
+    "scale_by_mup",
+    "scale_by_path",
     "scale_by_schedule",
     "set_to_zero",
     "snapshot",

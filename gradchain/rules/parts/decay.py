@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,11 @@ from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.masks import partition
 from gradchain.core.select import Selection
+from gradchain.core.slots import copy
 from gradchain.core.transform import Transform, transform
 from gradchain.math.numerics import soft_threshold
+
+PyTree = Any
 
 
 @transform(example=lambda: {"weight_decay": 0.01})
@@ -61,6 +64,24 @@ def proximal_decay(learning_rate: Hyper, weight_decay: Hyper = 0.0, mask: Select
         return (g - strength * p) / (1 + strength)
 
     return leafwise(None, step, where=mask)
+
+
+class AddDecayToStartState(NamedTuple):
+    start: PyTree  # like params, what they were when training began
+
+
+@transform(paper="arXiv:1802.01483", near=("add_decayed_weights",), example=lambda: {"weight_decay": 0.01})
+def add_decay_to_start(weight_decay: Hyper = 0.0, mask: Selection = None):
+    """Add a multiple of the way from the start: u = g + weight_decay * (p - start) (L2-SP).
+
+    For fine-tuning: weights decay towards the pretrained ones, not to zero. The state keeps the start; it may
+    be stored in fewer bits where a pattern names it, and offloaded. Stands where `add_decayed_weights` would.
+    """
+
+    def step(g, s, p):
+        return g + weight_decay * (p - s.start), s
+
+    return leafwise(AddDecayToStartState, step, where=mask, start=copy)
 
 
 def optional_decay(weight_decay: Hyper, mask: Selection = None) -> tuple[Transform, ...]:

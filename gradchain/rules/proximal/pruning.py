@@ -1,0 +1,151 @@
+"""Pruning while training: last links that hold parameters at exact zeros, by magnitude or n of m."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array, lax
+
+from gradchain.core import words
+from gradchain.core.control import when
+from gradchain.core.hyper import Fraction, Period
+from gradchain.core.leafwise import leafwise
+from gradchain.core.recipe import ErrorInput
+from gradchain.core.select import Selection
+from gradchain.core.slots import Leaf, Slot, absent, zeros
+from gradchain.core.transform import transform
+from gradchain.schedules import polynomial_schedule
+
+PyTree = Any
+
+
+def cubic_sparsity(final: float, steps: int, begin: int = 0, initial: float = 0.0) -> polynomial_schedule:
+    """The share of zeros of arXiv:1710.01878: final + (initial - final) * (1 - (t - begin) / steps)^3."""
+    return polynomial_schedule(initial, final, 3.0, steps, begin)
+
+
+def smallest(x: Array, k: Array, axes: tuple[int, ...]) -> Array:
+    """Which are the k numbers of least magnitude over `axes`; also those as small as the k-th.
+
+    The k-th magnitude is found bit by bit: 31 counts (of float64, 63) and no sort, so that devices exchange
+    numbers, not arrays.
+    """
+    size = jnp.abs(x)
+    bits = jnp.finfo(size.dtype).bits - 1
+    kind = {31: jnp.int32, 63: jnp.int64}[bits]
+    size = lax.bitcast_convert_type(size, kind)  # of floats that are not negative: in the same order
+
+    def longer(i, found):
+        tried = found | (jnp.ones((), kind) << (bits - 1 - i).astype(kind))
+        below = jnp.sum(size < tried, axis=axes, keepdims=True, dtype=jnp.int32)
+        return jnp.where(below < k, tried, found)
+
+    start = jnp.sum(jnp.zeros_like(size), axis=axes, keepdims=True, dtype=kind)
+    return (size <= lax.fori_loop(0, bits, longer, start)) & (k > 0)
+
+
+class PruneByMagnitudeState(NamedTuple):
+    count: Array  # [] int32, steps taken
+    kept: PyTree  # like params, bool: those that are not pruned
+
+
+def _kept(p: Leaf) -> Slot:
+    """A truth value for each number of a matrix."""
+    like = dataclasses.replace(zeros(p), dtype=jnp.bool_, fill=True, exact=True)
+    return like if p.axes.rows else absent(p)
+
+
+@transform(
+    traits=frozenset({"last", "matrices"}),
+    paper="arXiv:1710.01878",
+    near=("prune_n_of_m", "proximal_l1"),
+    example=lambda: {"sparsity": 0.5, "every": 2},
+)
+def prune_by_magnitude(
+    sparsity: Fraction, every: Period = 100, *, regrow: bool = False, mask: Selection = None
+):
+    """Hold the smallest parameters at exactly zero: a share `sparsity` of each matrix. The last link.
+
+    every `every` steps:  kept = all but the round(sparsity * n) smallest of |p + u|, per layer of a stack
+    p + u becomes p + u where kept, else 0
+    `sparsity` is a schedule as a rule: cubic_sparsity(0.9, steps). What is pruned stays so, as in the paper;
+    regrow=True: a number comes back whose update alone is above the smallest that are kept. Moments go on
+    for pruned numbers. Vectors are left alone; `mask` selects among the matrices. `sparsity(params)` shows
+    it. Parameters of 16 bits lose small updates, as no link that rounds them can follow.
+    """
+
+    def step(g, s, p, *, leaf):
+        if not leaf.axes.rows:
+            return g, s
+        n = 1
+        for axis in leaf.axes.matrix:
+            n *= leaf.shape[axis]
+
+        def refreshed(kept, x, share):
+            seen = x if regrow else jnp.where(kept, x, 0)
+            return ~smallest(seen, jnp.round(share * n).astype(jnp.int32), leaf.axes.matrix)
+
+        due = (s.count - 1) % jnp.asarray(every).astype(jnp.int32) == 0
+        kept = when(due, refreshed, s.kept, p + g, jnp.asarray(sparsity, jnp.result_type(float)))
+        return jnp.where(kept, g, -p), s._replace(kept=kept)
+
+    return leafwise(PruneByMagnitudeState, step, where=mask, ages=False, kept=_kept)
+
+
+class PruneNOfMState(NamedTuple):
+    count: Array  # [] int32, steps taken
+
+
+def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
+    """Which are the n largest magnitudes of every m along an axis; all of what is left over at its end."""
+    size, groups = jnp.abs(x), x.shape[axis] // m
+    head = lax.slice_in_dim(size, 0, groups * m, axis=axis)
+    cut = head.reshape(*x.shape[:axis], groups, m, *x.shape[axis + 1 :])
+    parts = [lax.index_in_dim(cut, i, axis + 1, keepdims=False) for i in range(m)]
+    # How many in the group are larger; of equal ones the first counts as the larger.
+    ranks = [
+        sum((b >= a if j < i else b > a).astype(jnp.int32) for j, b in enumerate(parts) if j != i)
+        for i, a in enumerate(parts)
+    ]
+    cut = lax.concatenate([lax.expand_dims(rank < n, [axis + 1]) for rank in ranks], axis + 1)
+    kept = cut.reshape(head.shape)
+    tail = lax.slice_in_dim(size, groups * m, x.shape[axis], axis=axis)
+    return jnp.concatenate([kept, jnp.ones(tail.shape, bool)], axis) if tail.size else kept
+
+
+@transform(
+    traits=frozenset({"last"}),
+    paper="arXiv:2102.04010",
+    near=("prune_by_magnitude",),
+    example=lambda: {"n": 2, "m": 4},
+    errors=lambda: [
+        ErrorInput({"n": 4}, ValueError, ("n is 4", "0 < n < m")),
+        ErrorInput({"m": 2.5}, TypeError, ("m is 2.5",)),
+        ErrorInput({"begin": -1}, ValueError, ("begin is -1", "0 to 2147483647")),
+    ],
+)
+def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, begin: int = 0, mask: Selection = None):
+    """Keep the n largest of every m parameters along an axis, the others at zero. The last link.
+
+    p + u becomes p + u where it is among the n largest of its group in magnitude, else 0
+    `along` is the axis, by default the last of the inputs (rows), which is what sparse tensor cores take;
+    what is left over at its end is kept. Chosen anew in every step from step `begin` on: a number comes back
+    when its update is larger than one of the group. Vectors are left alone; moments go on for pruned numbers.
+    """
+    if not 0 < n < m:
+        raise ValueError(f"prune_n_of_m: n is {n} and m is {m}; expected 0 < n < m")
+    if not 0 <= begin < 2**31:
+        raise ValueError(f"prune_n_of_m: begin is {words.show(begin)}; expected 0 to 2147483647")
+
+    def step(g, s, p, *, leaf):
+        if not leaf.axes.rows:
+            return g, s
+        axis = leaf.axes.rows[-1] if along is None else along
+        if not -len(leaf.shape) <= axis < len(leaf.shape):
+            raise ValueError(f"prune_n_of_m: along is {along}, no axis of a leaf of shape {list(leaf.shape)}")
+        kept = largest_of(p + g, n, m, axis % len(leaf.shape))
+        return jnp.where(kept | (s.count <= begin), g, -p), s
+
+    return leafwise(PruneNOfMState, step, where=mask, ages=False)
