@@ -5,7 +5,8 @@ from collections import defaultdict
 import adam_mini
 import came_pytorch
 import numpy as np
-from oracles import Case, numpy_case, torch_case, torch_steps
+import pytorch_optimizer
+from oracles import Case, call_text, numpy_case, torch_case, torch_steps
 
 LR, B1, B2, EPS = 0.02, 0.85, 0.97, 1e-3
 CONFIG = {"learning_rate": LR, "b1": B1, "b2": B2, "eps": EPS}
@@ -67,5 +68,36 @@ def mini_cases() -> list[Case]:
     ]
 
 
+def spam_cases() -> list[Case]:
+    """Resets in steps 9 and 18."""
+    from layer_cases import per_layer  # after `oracles`
+
+    common = {"lr": LR, "betas": (B1, B2), "foreach": False, "update_proj_gap": 9}
+    kwargs = {**common, "eps": 0.0, "threshold": 2, "warmup_epoch": 4, "grad_accu_steps": 3}
+    config = {"reset_every": 9, "threshold": 2.0, "warmup_steps": 4, "wait_steps": 3, "eps": 0.0}
+    stable = {"eps": EPS, "gamma1": 0.6, "gamma2": 0.8, "theta": 0.7}
+    layers = torch_steps(
+        lambda params: pytorch_optimizer.StableSPAM(list(params.values()), **common, **stable)
+    )
+    return [
+        torch_case(
+            "spam",
+            {"spam": {**CONFIG, **config}},
+            pytorch_optimizer.SPAM,
+            kwargs,
+            library="pytorch-optimizer",
+            problem="calm",
+        ),
+        Case(
+            "stable_spam",
+            {"stable_spam": {**CONFIG, **stable, "reset_every": 9}},
+            "pytorch-optimizer",
+            call_text(pytorch_optimizer.StableSPAM, {**common, **stable}) + " on each layer",
+            per_layer(layers),
+            problem="stack",
+        ),
+    ]
+
+
 def cases() -> list[Case]:
-    return [*came_cases(), *mini_cases()]
+    return [*came_cases(), *mini_cases(), *spam_cases()]

@@ -42,6 +42,7 @@ from gradchain.rules.adaptive.rmsprop import (
     scale_by_rms,
     scale_by_stddev,
 )
+from gradchain.rules.adaptive.spam import ScaleBySpamState, scale_by_spam, spam, stable_spam
 from gradchain.rules.adaptive.yogi import scale_by_yogi, yogi
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "ScaleByRStdDevState",
     "ScaleByRmsState",
     "ScaleByRssState",
+    "ScaleBySpamState",
     "SimplifiedAdemamixState",
     "acprop",
     "adabelief",
@@ -92,8 +94,11 @@ __all__ = [
     "scale_by_rms",
     "scale_by_rss",
     "scale_by_simplified_ademamix",
+    "scale_by_spam",
     "scale_by_stddev",
     "scale_by_yogi",
     "simplified_ademamix",
+    "spam",
+    "stable_spam",
     "yogi",
 ]

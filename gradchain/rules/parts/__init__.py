@@ -23,6 +23,14 @@ from gradchain.rules.parts.clipping import (
     unitwise_norm,
 )
 from gradchain.rules.parts.decay import add_decayed_weights, add_l1, proximal_decay, proximal_l1
+from gradchain.rules.parts.history import (
+    ClipBySpikesState,
+    LimitNormGrowthState,
+    NormalizeByHistoryState,
+    clip_by_spikes,
+    limit_norm_growth,
+    normalize_by_history,
+)
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.privacy import (
@@ -37,10 +45,13 @@ from gradchain.rules.parts.stateless import stateless, stateless_with_tree_map
 __all__ = [
     "AdaptiveGradClipState",
     "AddNoiseState",
+    "ClipBySpikesState",
     "EmaState",
     "GlobalNormState",
+    "LimitNormGrowthState",
     "MonitoredState",
     "NonNegativeParamsState",
+    "NormalizeByHistoryState",
     "PrivateAggregateState",
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
@@ -53,13 +64,16 @@ __all__ = [
     "clip",
     "clip_by_block_rms",
     "clip_by_global_norm",
+    "clip_by_spikes",
     "differentially_private_aggregate",
     "ema",
     "identity",
     "keep_params_nonnegative",
+    "limit_norm_growth",
     "measure_with_ema",
     "monitor",
     "noisy_sgd",
+    "normalize_by_history",
     "per_example_global_norm_clip",
     "per_example_layer_norm_clip",
     "proximal_decay",
