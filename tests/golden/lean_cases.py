@@ -1,12 +1,22 @@
 """Less state: CAME, Adam-mini, SlimAdam, Fira, APOLLO, RACS; what is limited by its own past: SPAM."""
 
+import contextlib
+import sys
 from collections import defaultdict
+from unittest import mock
 
 import adam_mini
 import came_pytorch
 import numpy as np
 import pytorch_optimizer
+import torch
 from oracles import Case, call_text, numpy_case, torch_case, torch_steps
+
+with mock.patch.dict(
+    sys.modules,
+    {f"bitsandbytes{x}": mock.MagicMock() for x in ("", ".optim", ".optim.optimizer", ".functional")},
+):
+    from apollo_torch.apollo import AdamW as ApolloAdamW  # its package asks for 8-bit kernels
 
 LR, B1, B2, EPS = 0.02, 0.85, 0.97, 1e-3
 CONFIG = {"learning_rate": LR, "b1": B1, "b2": B2, "eps": EPS}
@@ -99,5 +109,52 @@ def spam_cases() -> list[Case]:
     ]
 
 
+def low_rank_cases() -> list[Case]:
+    """Both without bias correction, which these libraries do after their limits and the papers before."""
+    group = {"rank": 3, "update_proj_gap": 40, "scale": 1.0}
+    adam = {"scale_by_adam": {"b1": B1, "b2": B2, "eps": EPS, "bias_correction": False}}
+    config = {"learning_rate": LR, "rank": 3, "update_proj_gap": 40, "gamma": 1.01, "base_optimizer": adam}
+    kwargs = {"lr": LR, "betas": (B1, B2), "eps": EPS}
+    rest = {"problem": "calm", "rtol": 1e-7, "notes": "they add 1e-8 to norms that are divided by"}
+    why = "one basis for all steps: between two the signs of singular vectors matter, which are anyone's"
+    rest["insensitive"] = {"update_proj_gap": why}
+
+    def patched(run, *patches):
+        def on(problem):
+            with contextlib.ExitStack() as stack:
+                for patch in (mock.patch.object(torch.Tensor, "float", torch.Tensor.clone), *patches):
+                    stack.enter_context(patch)
+                return run(problem)
+
+        return on
+
+    def fira(params):
+        groups = [{"params": list(params.values()), **group, "projection_type": "std"}]
+        return pytorch_optimizer.Fira(groups, **kwargs, foreach=False)
+
+    def apollo(scale_type: str):
+        chosen = {**group, "scale_type": scale_type, "proj": "svd", "proj_type": "std"}
+
+        def make(params):
+            groups = [{"params": [params["w"]], **chosen}, {"params": [params["b"]]}]
+            return ApolloAdamW(groups, **kwargs, correct_bias=False)
+
+        name = "apollo" if scale_type == "channel" else "apollo_tensor"
+        more = {"projection": "svd", "scale_type": scale_type}
+        text = call_text(ApolloAdamW, {**kwargs, **chosen, "correct_bias": False})
+        return Case(
+            name, {"apollo": {**config, **more}}, "apollo-torch", text, patched(torch_steps(make)), **rest
+        )
+
+    plain = mock.patch.object(pytorch_optimizer.Fira, "debias", lambda self, beta, step: 1.0)
+    run = patched(torch_steps(fira), plain)
+    text = call_text(pytorch_optimizer.Fira, {**kwargs, **group}) + " in float64, without bias correction"
+    return [
+        Case("fira", {"fira": config}, "pytorch-optimizer", text, run, **rest),
+        apollo("channel"),
+        apollo("tensor"),
+    ]
+
+
 def cases() -> list[Case]:
-    return [*came_cases(), *mini_cases(), *spam_cases()]
+    return [*came_cases(), *mini_cases(), *spam_cases(), *low_rank_cases()]
