@@ -50,7 +50,8 @@ GLOSSARY: dict[str, str] = {
     "fill_mu": "Start the first moment with initial_accumulator_value too.",
     "first_count": "At which step schedules begin: 0, or 1 as in Optax.",
     "forward_extra_args": "Give the condition the extra arguments of the update as well.",
-    "gamma": "How fast the noise fades: its variance is eta / (1 + t)^gamma.",
+    "gamma": "How fast noise fades, its variance is eta / (1 + t)^gamma; of limits the largest growth of a "
+    "norm in a step.",
     "hessian_diagonal_fn": "A transformation whose updates are an estimate of the Hessian's diagonal.",
     "increase_factor": "By how much a step may grow, from one trial, or from one search, to the next.",
     "init_estim_sq_dist": "The squared distance to the solution to start with; None: eps.",
@@ -93,8 +94,9 @@ GLOSSARY: dict[str, str] = {
     "precision": 'Precision of matrix products: None is the platform\'s own, "highest" float32 everywhere.',
     "preconditioning": "The norm a matrix is divided by first: frobenius, spectral, schatten or aol.",
     "print_win_rate_every_n_steps": "How often the share of unclipped elements is printed; 0: never.",
+    "projection": "What gradients are projected with: noise or their singular vectors.",
     "proximal": "Decay what the step leads to, as the paper does, not the parameters before it.",
-    "rank": "How many singular vectors a gradient is projected to.",
+    "rank": "To how many rows or columns a gradient is projected.",
     "reset_every": "In which steps the moments start afresh: every reset_every-th.",
     "reset_state": "Whether the inner optimizer starts afresh after each synchronisation.",
     "rho": "Decay of both running squares, from 0 to 1.",
@@ -104,6 +106,7 @@ GLOSSARY: dict[str, str] = {
     "scale": "Factor of the updates of projected leaves.",
     "scale_init_precond": "Begin with a multiple of the identity that fits the last step, not with the "
     "identity.",
+    "scale_type": "Whether each channel of a matrix gets a factor of its own, or all of it one.",
     "seed": "Number that the noise is made from, together with step, path and element.",
     "should_skip_update_fn": "(grads, gradient_step, params) -> (leave the microbatch out, what to keep).",
     "should_transform_fn": "Whether the transformation works in a step, 0 the first: step -> truth value.",
