@@ -59,6 +59,7 @@ GLOSSARY: dict[str, str] = {
     "initial_accumulator_value": "What the sum or mean of squares starts with.",
     "initial_scale": "What the mean of squares starts with.",
     "inner": "The transformation that is wrapped.",
+    "iterations": "How many fixed-point iterations find the numbers of rows and columns.",
     "key": "Seed of the noise, a whole number or a JAX key; give it or `seed`.",
     "l2_norm_clip": "The largest norm of the gradient of one example.",
     "learning_rate": "Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.",

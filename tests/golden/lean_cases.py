@@ -156,5 +156,38 @@ def low_rank_cases() -> list[Case]:
     ]
 
 
+def racs_rule():
+    """Two fixed-point iterations on the squares, running means, and the limit of growth."""
+    q, s, last = defaultdict(float), defaultdict(float), defaultdict(float)
+
+    def step(leaf, p, g, t):
+        square = np.atleast_2d(g) ** 2  # a vector is one row
+        row, col = np.ones(len(square)) * square.any(), square[0]
+        for _ in range(2 if square.any() else 0):
+            col = square.T @ row / (row @ row)
+            row = square @ col / (col @ col)
+        q[leaf], s[leaf] = 0.8 * q[leaf] + 0.2 * row, 0.8 * s[leaf] + 0.2 * col
+        u = (np.atleast_2d(g) / (np.sqrt(np.outer(q[leaf], s[leaf])) + EPS)).reshape(p.shape)
+        norm = np.linalg.norm(u)
+        limit = min(1, 1.03 * (last[leaf] + 1e-8) / norm) if last[leaf] and norm else 1
+        last[leaf] = limit * norm
+        return p - LR * (0.7 * limit * u + 0.3 * p)
+
+    return step
+
+
+def racs_cases() -> list[Case]:
+    config = {"learning_rate": LR, "decay": 0.8, "alpha": 0.7, "gamma": 1.03, "eps": EPS, "weight_decay": 0.3}
+    return [
+        numpy_case(
+            "racs",
+            {"racs": {**config, "iterations": 2}},
+            "arXiv:2502.07752, algorithm 1, with 2 iterations",
+            racs_rule,
+            problem="calm",
+        )
+    ]
+
+
 def cases() -> list[Case]:
-    return [*came_cases(), *mini_cases(), *spam_cases(), *low_rank_cases()]
+    return [*came_cases(), *mini_cases(), *spam_cases(), *low_rank_cases(), *racs_cases()]
