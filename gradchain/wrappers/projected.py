@@ -134,7 +134,11 @@ class Projected(Wrapper):
         known = dict(zip([leaf.path for leaf in leaves], self.shapes(params, leaves), strict=True))
 
         def slot(field: str):
-            return lambda p: absent(p) if known[p.path] is None else self.kept(field, p, known[p.path])
+            def make(p: Leaf) -> Slot:
+                shape = known[p.path]
+                return absent(p) if shape is None else self.kept(field, p, shape)
+
+            return make
 
         found = copy.copy(self)
         found.fields = {field: slot(field) for field in self.per_leaf}

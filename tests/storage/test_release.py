@@ -103,6 +103,8 @@ TOGETHER = {  # what takes layers together, and the link that does
     **{name: name for name in ("normalize_by_update_norm", "scale_by_polyak", "scale_by_lbfgs")},
     "polyak_sgd": "scale_by_polyak",
     "galore": "scale_by_galore",
+    **dict.fromkeys(("fira", "scale_by_fira"), "scale_by_fira"),
+    **dict.fromkeys(("apollo", "apollo_mini", "scale_by_apollo"), "scale_by_apollo"),
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",
