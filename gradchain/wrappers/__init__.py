@@ -12,7 +12,7 @@ from gradchain.wrappers.accumulate import (
 from gradchain.wrappers.average import AverageParamsState, average, average_params
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.flat import flatten
-from gradchain.wrappers.galore import GaLoreDimensionNumbers, ScaleByGaLoreState, galore, scale_by_galore
+from gradchain.wrappers.galore import ScaleByGaLoreState, galore, scale_by_galore
 from gradchain.wrappers.groups import multi_transform, selective_transform
 from gradchain.wrappers.inject import (
     InjectedSchedulesState,
@@ -30,7 +30,17 @@ from gradchain.wrappers.lookahead import (
     lookahead_sync,
     reset_every,
 )
+from gradchain.wrappers.low_rank import (
+    ScaleByApolloState,
+    ScaleByFiraState,
+    apollo,
+    apollo_mini,
+    fira,
+    scale_by_apollo,
+    scale_by_fira,
+)
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.projected import GaLoreDimensionNumbers
 from gradchain.wrappers.rates import layerwise_decay, lora_plus, mup
 from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
@@ -69,18 +79,23 @@ __all__ = [
     "ResetEveryState",
     "SamState",
     "SamSyncState",
+    "ScaleByApolloState",
+    "ScaleByFiraState",
     "ScaleByGaLoreState",
     "ScaleBySophiaState",
     "SkipSpikesState",
     "SkipState",
     "UnfreezeState",
     "accumulate",
+    "apollo",
+    "apollo_mini",
     "apply_every",
     "apply_if_finite",
     "average",
     "average_params",
     "conditionally_mask",
     "conditionally_transform",
+    "fira",
     "flatten",
     "galore",
     "hutchinson_estimator_diag_hessian",
@@ -96,6 +111,8 @@ __all__ = [
     "mup",
     "reset_every",
     "sam",
+    "scale_by_apollo",
+    "scale_by_fira",
     "scale_by_galore",
     "scale_by_sophia",
     "schedule_free",

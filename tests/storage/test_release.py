@@ -105,6 +105,8 @@ TOGETHER = {  # what takes layers together, and the link that does
     "galore": "scale_by_galore",
     **dict.fromkeys(("adagc", "clip_by_past_norm"), "clip_by_past_norm"),
     **dict.fromkeys(("adai", "scale_by_adai"), "scale_by_adai"),
+    **dict.fromkeys(("fira", "scale_by_fira"), "scale_by_fira"),
+    **dict.fromkeys(("apollo", "apollo_mini", "scale_by_apollo"), "scale_by_apollo"),
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

@@ -54,6 +54,7 @@ from gradchain.rules.adaptive.rmsprop import (
     scale_by_rms,
     scale_by_stddev,
 )
+from gradchain.rules.adaptive.spam import ScaleBySpamState, scale_by_spam, spam, stable_spam
 from gradchain.rules.adaptive.stable import scale_by_stable_adam, stable_adamw
 from gradchain.rules.adaptive.yogi import scale_by_yogi, yogi
 
@@ -74,6 +75,7 @@ __all__ = [
     "ScaleByRStdDevState",
     "ScaleByRmsState",
     "ScaleByRssState",
+    "ScaleBySpamState",
     "SimplifiedAdemamixState",
     "acprop",
     "adabelief",
@@ -133,10 +135,13 @@ __all__ = [
     "scale_by_rms",
     "scale_by_rss",
     "scale_by_simplified_ademamix",
+    "scale_by_spam",
     "scale_by_stable_adam",
     "scale_by_stddev",
     "scale_by_yogi",
     "simplified_ademamix",
+    "spam",
     "stable_adamw",
+    "stable_spam",
     "yogi",
 ]

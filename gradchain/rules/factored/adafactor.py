@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from gradchain.core import place
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper, Limit
 from gradchain.core.kinds import DType
@@ -20,7 +16,8 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Axes, Leaf, absent, drop, squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, compute_dtype, real, rms, safe_sqrt
+from gradchain.math.numerics import real, rms
+from gradchain.rules.factored.factors import Sizes, is_matrix, over_factors, over_whole
 from gradchain.rules.parts.averaging import ema
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -34,112 +31,6 @@ class FactoredState(NamedTuple):
     v_row: PyTree  # [*batch, *rows] E[|g|^2] over the columns; a scalar for leaves that are not factored
     v_col: PyTree  # [*batch, *cols] E[|g|^2] over the rows; likewise
     v: PyTree  # like params, E[|g|^2]; a scalar for leaves that are factored
-
-
-class Sizes(NamedTuple):
-    """How large an update may be, and how large it is made: root mean squares."""
-
-    threshold: Any = None  # at most this; None: not clipped
-    min_scale: Any = None  # times that of the parameter, at least this; None: not multiplied
-    per_leaf: bool = False  # of a stack of layers together
-
-    @property
-    def given(self) -> bool:
-        return self.threshold is not None or self.min_scale is not None
-
-    def squares(self, u2: Array, p: Array | None) -> list[Array]:
-        """What the factor is made of the means of."""
-        return ([] if self.threshold is None else [u2]) + ([] if p is None else [abs2(p)])
-
-    def factor(self, means: list[Array]) -> Array:
-        """The square of the factor for the update, of which there is one root to take."""
-        if self.per_leaf:
-            means = [jnp.mean(x, keepdims=True) for x in means]
-        factor = jnp.ones_like(means[0])
-        if self.threshold is not None:
-            factor = 1 / jnp.maximum(means[0] / self.threshold**2, 1)
-        return factor if self.min_scale is None else factor * jnp.maximum(means[-1], self.min_scale**2)
-
-
-def _weight(x: Array, axes: tuple[int, ...]) -> float:
-    return 1 / max(math.prod(x.shape[i] for i in axes), 1)
-
-
-def _means(arrays: list[Array], axes: tuple[int, ...]) -> list[Array]:
-    """Means of several arrays in one pass: a mean for each might read memory once for each."""
-    dtype = compute_dtype(*arrays)  # XLA reduces arrays of one dtype together; under x64, w is float64
-    return _together([x.astype(dtype) for x in arrays], axes)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _together(arrays: list[Array], axes: tuple[int, ...]) -> list[Array]:
-    """The means of arrays of one dtype.
-
-    Of arrays over several devices a mean for each: XLA gathers what is reduced together, and sums it twice.
-    """
-    if any(map(place.is_split, arrays)):
-        return [jnp.sum(x * _weight(x, axes), axes) for x in arrays]
-    zeros = [jnp.zeros((), x.dtype) for x in arrays]
-    add = lambda xs, ys: [x + y for x, y in zip(xs, ys, strict=True)]  # noqa: E731
-    return list(lax.reduce([x * _weight(x, axes) for x in arrays], zeros, add, axes))
-
-
-@_together.defjvp
-def _together_jvp(axes, arrays, tangents):
-    """A mean is linear; a reduction of several arrays has no derivative where one of them is constant."""
-    return _together(*arrays, axes), [jnp.sum(t, axes) * _weight(t, axes) for t in tangents[0]]
-
-
-def _inverse_root(v: Array) -> Array:
-    """1 / sqrt(v), finite at 0; the derivative of lax.rsqrt overflows float32 at 1e-30, which eps is."""
-    return 1 / jnp.sqrt(jnp.maximum(v, jnp.finfo(v.dtype).tiny))
-
-
-def _finite(mean: Array) -> Array:
-    """A mean of squares of finite numbers, which may have overflowed; what is no number stays none.
-
-    Of the means, which are small: on the squares XLA for GPU would hold them, at 2.3 bytes a parameter.
-    """
-    return jnp.minimum(mean, float(jnp.finfo(mean.dtype).max) ** 0.8)
-
-
-def _factored(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, sizes: Sizes):
-    """One matrix, or a stack of them: u = g / sqrt(r c / mean(r)) times the factor of its sizes.
-
-    g is read three times and p twice, neither u nor its square is ever held:
-    mean |u|^2 = mean(r) * mean over rows (mean over columns (|g|^2 / c) / r).
-    Columns come first and rows second: along the last axis three means are made in one pass.
-    """
-    rows, cols = leaf.axes.rows, leaf.axes.cols
-    kept = [i for i in range(len(leaf.shape)) if i not in cols]
-    square = abs2(g)
-    v_col = s.v_col + w * (_finite(jnp.mean(square, rows)) + eps - s.v_col)  # [*batch, cols]
-    c = jnp.expand_dims(_inverse_root(v_col), rows)
-    of_row, *means = _means([square, *sizes.squares(abs2(g * c), p)], cols)  # each [*batch, rows]
-    of_row, means = _finite(of_row), list(map(_finite, means))
-    v_row = s.v_row + w * (of_row + eps - s.v_row)
-    r = _inverse_root(v_row)
-    if sizes.threshold is not None:
-        means[0] = means[0] * r * r
-    mean_row, *means = _means([v_row, *means], tuple(kept.index(i) for i in rows))  # each [*batch]
-    if sizes.threshold is not None:
-        means[0] = means[0] * mean_row
-    factor = safe_sqrt(mean_row) * (safe_sqrt(sizes.factor(means)) if sizes.given else 1)
-    u = g * c * jnp.expand_dims(r, cols) * jnp.expand_dims(factor, leaf.axes.matrix)
-    return u, s._replace(v_row=v_row, v_col=v_col)
-
-
-def _whole(g: Array, s: FactoredState, p: Array | None, leaf: Leaf, w, eps, sizes: Sizes):
-    """A vector, or a small matrix: u = g / sqrt(v) times the factor of its sizes."""
-    square = _finite(abs2(g))
-    v = s.v + w * (square + eps - s.v)
-    u = g * _inverse_root(v)
-    if sizes.given:
-        again = (1 - w) * s.v + w * (square + eps)  # v, written otherwise: XLA shall not keep it for later
-        means = _means(sizes.squares(abs2(g * _inverse_root(again)), p), leaf.axes.matrix)
-        means = list(map(_finite, means))
-        u = u * jnp.expand_dims(safe_sqrt(sizes.factor(means)), leaf.axes.matrix)
-    return u, s._replace(v=v)
 
 
 def _longest(p: Leaf) -> Axes:
@@ -162,8 +53,7 @@ def _link(
         return dataclasses.replace(p, axes=_longest(p)) if longest_axes and len(p.shape) > 1 else p
 
     def is_factored(p: Leaf) -> bool:
-        rows, cols = (math.prod(p.shape[i] for i in axes) for axes in (p.axes.rows, p.axes.cols))
-        return factored and p.axes.rows != () and min(rows, cols) >= max(min_dim_size_to_factor, 1)
+        return factored and is_matrix(p, min_dim_size_to_factor)
 
     def update(g, s, p, leaf):
         if decay_rate_fn is None:
@@ -171,7 +61,7 @@ def _link(
         else:
             w = 1 - decay_rate_fn(s.count - 1 - step_offset, decay_rate)
         leaf = read(leaf)
-        return (_factored if is_factored(leaf) else _whole)(g, s, p, leaf, w, eps, sizes)
+        return (over_factors if is_factored(leaf) else over_whole)(g, s, leaf, w, eps, sizes, p)
 
     def step(g, s, *, leaf):
         return update(g, s, None, leaf)
@@ -241,7 +131,7 @@ def scale_by_adafactor(
 ):
     """`scale_by_factored_rms`, `clip_by_block_rms` and `scale_by_param_block_rms` in one kernel.
 
-    The numbers are those of a chain of the three; memory is read less often, see `_factored`.
+    The numbers are those of a chain of the three; memory is read less often, see `over_factors`.
     """
     sizes = Sizes(clipping_threshold, 1e-3 if multiply_by_parameter_scale else None, per_leaf)
     return _link(factored, decay_rate, decay_offset, min_dim_size_to_factor, eps, sizes, longest_axes)

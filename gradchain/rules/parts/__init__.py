@@ -32,6 +32,14 @@ from gradchain.rules.parts.decay import (
     proximal_l1,
 )
 from gradchain.rules.parts.factors import scale_by_depth, scale_by_path
+from gradchain.rules.parts.history import (
+    ClipBySpikesState,
+    LimitNormGrowthState,
+    NormalizeByHistoryState,
+    clip_by_spikes,
+    limit_norm_growth,
+    normalize_by_history,
+)
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.past_norm import ClipByPastNormState, clip_by_past_norm
@@ -50,10 +58,13 @@ __all__ = [
     "AddDecayToStartState",
     "AddNoiseState",
     "ClipByPastNormState",
+    "ClipBySpikesState",
     "EmaState",
     "GlobalNormState",
+    "LimitNormGrowthState",
     "MonitoredState",
     "NonNegativeParamsState",
+    "NormalizeByHistoryState",
     "PrivateAggregateState",
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
@@ -69,13 +80,16 @@ __all__ = [
     "clip_by_block_rms",
     "clip_by_global_norm",
     "clip_by_past_norm",
+    "clip_by_spikes",
     "differentially_private_aggregate",
     "ema",
     "identity",
     "keep_params_nonnegative",
+    "limit_norm_growth",
     "measure_with_ema",
     "monitor",
     "noisy_sgd",
+    "normalize_by_history",
     "per_example_global_norm_clip",
     "per_example_layer_norm_clip",
     "proximal_decay",
