@@ -60,8 +60,8 @@ GLOSSARY: dict[str, str] = {
     "final_ratio": "The rate that the bounds close around, as a multiple of the learning rate.",
     "first_count": "At which step schedules begin: 0, or 1 as in Optax.",
     "forward_extra_args": "Give the condition the extra arguments of the update as well.",
-    "gamma": "Strength of a pull or correction, how fast noise fades or bounds close, or the largest growth of a "
-    "norm, see the formula.",
+    "gamma": "Strength of a pull or correction, how fast noise fades or bounds close, or the largest "
+    "growth of a norm, see the formula.",
     "hessian_diagonal_fn": "A transformation whose updates are an estimate of the Hessian's diagonal.",
     "increase_factor": "By how much a step may grow, from one trial, or from one search, to the next.",
     "init_estim_sq_dist": "The squared distance to the solution to start with; None: eps.",
