@@ -10,7 +10,9 @@ from gradchain.wrappers.accumulate import (
     skip_not_finite,
 )
 from gradchain.wrappers.average import AverageParamsState, average, average_params
+from gradchain.wrappers.cautious import cautious, grams
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
+from gradchain.wrappers.diloco import DiLoCoState, diloco
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import GaLoreDimensionNumbers, ScaleByGaLoreState, galore, scale_by_galore
 from gradchain.wrappers.groups import multi_transform, selective_transform
@@ -21,6 +23,7 @@ from gradchain.wrappers.inject import (
     inject_stateful_hyperparams,
     injected,
 )
+from gradchain.wrappers.lazy_rows import LazyRowsState, lazy_rows
 from gradchain.wrappers.lookahead import (
     LookaheadPairsState,
     LookaheadParams,
@@ -31,6 +34,8 @@ from gradchain.wrappers.lookahead import (
     reset_every,
 )
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.parallel import grafting, parallel
+from gradchain.wrappers.roll_back import RollBackState, roll_back
 from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
@@ -38,6 +43,7 @@ from gradchain.wrappers.schedule_free import (
     schedule_free_adamw,
     schedule_free_sgd,
 )
+from gradchain.wrappers.sharpness import LookSamState, asam, gsam, looksam
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
 from gradchain.wrappers.sophia import (
     HutchinsonState,
@@ -47,12 +53,14 @@ from gradchain.wrappers.sophia import (
     sophia,
 )
 from gradchain.wrappers.split_complex import split_real_and_imaginary
+from gradchain.wrappers.trac import TracState, trac
 
 __all__ = [
     "AccumulateChosenState",
     "AccumulateState",
     "AverageParamsState",
     "ConditionalState",
+    "DiLoCoState",
     "FlatMechanicDeltaState",
     "FlatMechanicState",
     "FlatScheduleFreeState",
@@ -60,35 +68,49 @@ __all__ = [
     "HutchinsonState",
     "InjectedSchedulesState",
     "InjectedState",
+    "LazyRowsState",
+    "LookSamState",
     "LookaheadPairsState",
     "LookaheadParams",
     "LookaheadSyncState",
     "MultiSteps",
     "ResetEveryState",
+    "RollBackState",
     "SamState",
     "SamSyncState",
     "ScaleByGaLoreState",
     "ScaleBySophiaState",
     "SkipSpikesState",
     "SkipState",
+    "TracState",
     "accumulate",
     "apply_every",
     "apply_if_finite",
+    "asam",
     "average",
     "average_params",
+    "cautious",
     "conditionally_mask",
     "conditionally_transform",
+    "diloco",
     "flatten",
     "galore",
+    "grafting",
+    "grams",
+    "gsam",
     "hutchinson_estimator_diag_hessian",
     "inject_hyperparams",
     "inject_stateful_hyperparams",
     "injected",
+    "lazy_rows",
     "lookahead",
     "lookahead_sync",
+    "looksam",
     "mechanize",
     "multi_transform",
+    "parallel",
     "reset_every",
+    "roll_back",
     "sam",
     "scale_by_galore",
     "scale_by_sophia",
@@ -101,4 +123,5 @@ __all__ = [
     "skip_not_finite",
     "sophia",
     "split_real_and_imaginary",
+    "trac",
 ]

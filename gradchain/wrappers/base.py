@@ -130,7 +130,7 @@ class Wrapper(Link):
         """Its own entry first, then those of the wrapped transform."""
         super().bind(recipe)
         own, self.inner_keys = unique([self.keys, self.tx.body.keys])
-        self.own = own[0] if own else None  # without a state of its own there is no entry
+        self.own = own[0] if own else ""  # without a state of its own there is no entry
         self.keys = (*own, *self.inner_keys)
         return self
 
@@ -156,7 +156,7 @@ class Wrapper(Link):
         """Run the wrapper's function on the wrapped transform."""
         if self.uses_params:
             need_params(self.recipe.factory.name, params)
-        own = None if self.own is None else self.entry(state, self.own)
+        own = self.entry(state, self.own) if self.own else None
         same_leaves(own, self.fields, updates, self.recipe.factory.name)
         inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
         operands, kept = self.live(own)
@@ -165,7 +165,7 @@ class Wrapper(Link):
         out, new, inner = body.fn(
             Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params
         )
-        if self.own is None:
+        if not self.own:
             return out, self._outer(inner)
         own = self.closed(new, own, updates, found, ctx.plan)
         own = self.counted(own) if "count" in self.extra else own  # its own function counts what it declares

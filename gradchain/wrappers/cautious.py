@@ -47,7 +47,7 @@ def _after(inner: Inner, g, state, params, f):
 def cautious(tx: Any, eps: Fraction = 1e-3, *, descends: bool = True):
     """Leave out what an optimizer would do against the sign of the gradient, and enlarge the rest.
 
-    mask = 1 where the step would go down the gradient, u * g < 0, else 0;  u = u * mask / max(mean(mask), eps)
+    mask = 1 where the step goes down the gradient, u * g < 0, else 0;  u = u * mask / max(mean(mask), eps)
     The mean is over a leaf, of a stack over each layer. It is that of the authors' code; the paper has
     (sum(mask) + 1) / size for it. Decoupled decay stays out of the mask where it stands outside:
 

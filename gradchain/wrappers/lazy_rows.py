@@ -40,7 +40,7 @@ def _counts(leaf: Leaf) -> Slot:
 
 @functools.partial(jax.jit, static_argnames="leaf")
 def _touched(g: Array, rows: Array, leaf: Leaf) -> tuple[Array, Array, Array]:
-    """Which rows have a gradient (all axes, the columns' of length 1), their counts so, and the new counts."""
+    """Which rows have a gradient, and their counts, both [..., rows, 1]; the new counts [..., rows]."""
     touched = jnp.any(g != 0, leaf.axes.cols, keepdims=True)
     counts = jnp.expand_dims(rows, leaf.axes.cols)
     return touched, counts, rows + jnp.squeeze(touched, leaf.axes.cols).astype(rows.dtype)
@@ -48,7 +48,7 @@ def _touched(g: Array, rows: Array, leaf: Leaf) -> tuple[Array, Array, Array]:
 
 @functools.partial(jax.jit, static_argnames=("axes", "leaf"))
 def _kept(touched: Array, new: Array, old: Array, axes: tuple, leaf: Leaf) -> Array:
-    """`new` in the rows that were touched, else `old`; axes[i] is the leaf's axis that dimension i runs along."""
+    """`new` in the rows that were touched, else `old`; dimension i runs along axes[i] of the leaf."""
     lead = _lead(leaf)
     order = [a for a in axes if a in lead]
     mask = jnp.transpose(jnp.squeeze(touched, leaf.axes.cols), [lead.index(a) for a in order])
@@ -77,7 +77,7 @@ def _as_before(new: Any, old: Any) -> Any:
 def _check(tx: Transform) -> None:
     """Raise for a link that is no kernel for single leaves."""
     body, parts = tx.body, tx.body.inside()
-    alone = isinstance(body, Leafwise | Freeze) if not isinstance(body, Wrapper) else body.own is None
+    alone = isinstance(body, Leafwise | Freeze) if not isinstance(body, Wrapper) else not body.own
     if not (alone or (parts and not isinstance(body, Wrapper))):
         raise ValueError(
             f"lazy_rows: {tx.name} works on whole trees, so that rows have no state of their own in it; "
@@ -144,12 +144,13 @@ class LazyRows(Wrapper):
     near=("masked", "adam", "adagrad"),
 )
 def lazy_rows(tx: Any, mask: Selection = "**/embedding"):
-    """Leave rows whose gradient is all zero as they are: value, state and age; of the leaves that `mask` chooses.
+    """Leave rows whose gradient is all zero as they are, value, state and age, in the leaves that are chosen.
 
-    A row with a gradient steps as it would if the steps without one had not been: Adam's bias correction counts
-    its own steps, no momentum moves it in between, and nothing decays it. Schedules count the steps of the
-    run. A row of a table [tokens, features] is one along the leaf's columns, of a vector the vector. State that does
-    not run along rows, such as a factor of columns, is that of all steps.
+    A row with a gradient steps as if the steps without one had not been: Adam's bias correction counts its
+    own steps, no momentum moves it in between, and nothing decays it. Schedules count the steps of the run.
+    A row of a table [tokens, features] is one along the leaf's columns; a vector is one row. State that does
+    not run along rows, such as a factor of columns, is that of all steps. For links with a kernel for single
+    leaves.
     """
     made = as_transform(tx, "lazy_rows")
     _check(made)

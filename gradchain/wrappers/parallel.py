@@ -61,8 +61,9 @@ class Parallel(Body):
 
 @jax.jit
 def _combined(weights: list[float], xs: list):
-    total = [jnp.asarray(w, real_dtype(tree.wide(x))) * tree.wide(x) for w, x in zip(weights, xs, strict=True)]
-    return sum(total[1:], total[0])
+    """The sum of weight * x."""
+    rows = [(w, tree.wide(x)) for w, x in zip(weights, xs, strict=True)]
+    return functools.reduce(jnp.add, [jnp.asarray(w, real_dtype(x)) * x for w, x in rows])
 
 
 def _weighted(weights: Sequence[float]) -> Merge:
@@ -76,7 +77,9 @@ def _weighted(weights: Sequence[float]) -> Merge:
     example=lambda: {"branches": {"adam": example("adam"), "sgd": example("sgd")}, "merge": "mean"},
     errors=lambda: [
         ErrorInput({"branches": {}}, ValueError, ("branches is {}", "at least one")),
-        ErrorInput({"branches": {"a": 3}}, TypeError, ("parallel['a']", "3 is not a gradient transformation")),
+        ErrorInput(
+            {"branches": {"a": 3}}, TypeError, ("parallel['a']", "3 is not a gradient transformation")
+        ),
         ErrorInput({"weights": {"adam": 0.5}}, ValueError, ("'sgd' has no weight", "0.0")),
         ErrorInput({"weights": {"adam": 0.5, "sgd": 1, "c": 2}}, ValueError, ("'c'", "no branch")),
         ErrorInput({"merge": "median"}, ValueError, ("merge is 'median'", "'sum', 'mean' or a function")),
@@ -91,12 +94,14 @@ def parallel(
 ):
     """Run transformations beside each other on the same gradients, and merge their updates.
 
-    u = sum over branches of weights[name] * u_name; without weights merge="sum" or "mean" of them, or a function
-    merge({name: updates}) -> updates. The state of a branch is kept under its name. A weight that changes is
-    a link at the end of its branch: scale_by_schedule(...).
+    u = sum over branches of weights[name] * u_name; without weights merge="sum" or "mean" of them, or a
+    function merge({name: updates}) -> updates. The state of a branch is kept under its name. A weight that
+    changes is a link at the end of its branch: scale_by_schedule(...).
     """
     if not branches:
-        raise ValueError(f"parallel: branches is {words.show(branches)}; expected at least one transformation")
+        raise ValueError(
+            f"parallel: branches is {words.show(branches)}; expected at least one transformation"
+        )
     made = {str(name): as_transform(tx, f"parallel[{name!r}]") for name, tx in branches.items()}
     if callable(merge):
         if weights is not None:
@@ -111,7 +116,9 @@ def parallel(
             raise ValueError(f"parallel: weights has {words.show(name)}, and no branch has that name")
     for name in made:
         if name not in given:
-            raise ValueError(f"parallel: {name!r} has no weight; expected a number for each branch, 0.0 for none")
+            raise ValueError(
+                f"parallel: {name!r} has no weight; expected a number for each branch, 0.0 for none"
+            )
     share = 1 / len(made) if merge == "mean" and weights is None else 1.0
     return Parallel(made, _weighted([share * given[name] for name in made]))
 

@@ -78,11 +78,12 @@ def roll_back(
     """Leave out spikes as `skip` does; after `patience` of them in a row go back to the last snapshot.
 
     A spike is a gradient or loss that is not finite, or a measure (the gradient's norm, by="value" the extra
-    argument `value`) above mean + threshold * std of the last `window` updates let through, if there are so many.
-    A snapshot is of the parameters and the state of `tx` before an update that is none, `every` updates after
-    the last one; the first is where training begins. Going back empties the history: a new level is not
-    spikes for ever. The data go on. Snapshots cost the parameters, in float32 at least, and the inner state once
-    more: `stored` and `offload` around it take fewer bits ("roll_back/params") or the host ("roll_back/**").
+    argument `value`) above mean + threshold * std of the last `window` updates let through, if there are so
+    many. A snapshot is of the parameters and the state of `tx` before an update that is none, `every` updates
+    after the last one; the first is where training begins. Going back empties the history: a new level is
+    not spikes for ever. The data go on. A snapshot costs the parameters, in float32 at least, and the inner
+    state once more: `stored` and `offload` around it take fewer bits ("roll_back/params") or the host
+    ("roll_back/**").
     """
     check_history("roll_back", by, window)
 

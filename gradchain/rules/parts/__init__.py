@@ -22,9 +22,16 @@ from gradchain.rules.parts.clipping import (
     unitwise_clip,
     unitwise_norm,
 )
-from gradchain.rules.parts.decay import add_decayed_weights, add_l1, proximal_decay, proximal_l1
+from gradchain.rules.parts.decay import (
+    add_cautious_decayed_weights,
+    add_decayed_weights,
+    add_l1,
+    proximal_decay,
+    proximal_l1,
+)
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
+from gradchain.rules.parts.orthogonal import PCGradState, orthograd, pcgrad
 from gradchain.rules.parts.privacy import (
     PrivateAggregateState,
     differentially_private_aggregate,
@@ -41,12 +48,14 @@ __all__ = [
     "GlobalNormState",
     "MonitoredState",
     "NonNegativeParamsState",
+    "PCGradState",
     "PrivateAggregateState",
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
     "SnapshotState",
     "ZeroNansState",
     "adaptive_grad_clip",
+    "add_cautious_decayed_weights",
     "add_decayed_weights",
     "add_l1",
     "add_noise",
@@ -60,6 +69,8 @@ __all__ = [
     "measure_with_ema",
     "monitor",
     "noisy_sgd",
+    "orthograd",
+    "pcgrad",
     "per_example_global_norm_clip",
     "per_example_layer_norm_clip",
     "proximal_decay",

@@ -60,7 +60,9 @@ def per_example_global_norm_clip(grads: PyTree, l2_norm_clip: Any) -> tuple[PyTr
     examples_of(grads, "per_example_global_norm_clip")
     norms = jax.vmap(tree.global_norm)(grads)  # [examples]
     factor = shrink(norms, l2_norm_clip)
-    return jax.tree.map(lambda g: weighted_sum(g, factor), grads), jnp.sum(norms > l2_norm_clip, dtype=jnp.int32)
+    return jax.tree.map(lambda g: weighted_sum(g, factor), grads), jnp.sum(
+        norms > l2_norm_clip, dtype=jnp.int32
+    )
 
 
 def per_example_layer_norm_clip(
