@@ -16,6 +16,7 @@ GLOSSARY: dict[str, str] = {
     "b2": "Decay of the slower statistic in the state: the mean of squares; of Lion, the mean of gradients.",
     "b3": "Decay of the slowest statistic in the state.",
     "base_optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
+    "batch_axis_name": "The mesh axis over which gradients of `grad_fn` are averaged, in shards; None: none.",
     "beta": "Decay of the mean of gradients that is made orthogonal or signs; of optimistic "
     "gradients the weight of the difference.",
     "beta3": "Decay of the sums that the step length is estimated from; None: sqrt(b2).",
@@ -23,6 +24,7 @@ GLOSSARY: dict[str, str] = {
     "bias_correction": "Divide averages that start at zero by 1 - decay^t.",
     "bias_correction_mu": "Divide the first moment by 1 - b1^t.",
     "bias_correction_nu": "Divide the second moment by 1 - b2^t.",
+    "by": 'What says that a step is a spike: the gradient\'s "norm", or "value", the loss.',
     "clip_threshold": "The largest size of an element of the update; None: any.",
     "clip_value_fn": "The bound of each element as a function of the step; None: the paper's.",
     "clipping_threshold": "The largest root mean square of an update before the learning rate; None: any.",
@@ -32,6 +34,7 @@ GLOSSARY: dict[str, str] = {
     "decay_offset": "After how many steps the decay of Adafactor's averages begins to count.",
     "decay_rate": "Exponent of Adafactor's averages: the newest square weighs t^-decay_rate.",
     "delayed": "Divide by the Hessian as it was before this step.",
+    "descends": "Whether updates are steps against the gradient, or along it, as of scale_by_adam.",
     "eps": "Keeps a division away from zero; it stands where the paper puts it, see the formula.",
     "eps_floor": "The squared norm is eps at least; eps is not added to the norm.",
     "eps_in_rate": "Add eps to the learning rate as well.",
@@ -69,6 +72,7 @@ GLOSSARY: dict[str, str] = {
     "mask_compatible_extra_args": "Pick leaves of extra arguments that are trees like the updates, too.",
     "max_learning_rate": "The longest step.",
     "max_step_size": "The largest step size of an element.",
+    "mean": "Take the mean of the gradients, not their sum.",
     "memory_size": "How many of the last steps the inverse Hessian is made of.",
     "min_dim_size_to_factor": "A matrix with fewer rows or columns than this keeps its whole second moment.",
     "min_norm": "Norms count as this at least.",
@@ -84,9 +88,11 @@ GLOSSARY: dict[str, str] = {
     "ns_coeffs": "Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a "
     "name: 'standard', 'dion'.",
     "ns_steps": "Steps of the Newton-Schulz iteration, where `ns_coeffs` are for all of them.",
+    "num_betas": "How many decays, 0.9, 0.99, ..., the scale is the sum of.",
     "old_mean": "Compare the gradient with the mean that was before it.",
     "optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
     "param_labels": "Which group a leaf is in: a tree of labels, a function that gives one, patterns.",
+    "patience": "How many bad steps in a row pass before the rule acts.",
     "per_leaf": "Take norms over whole leaves, stacks of layers too; False: of each layer by itself.",
     "precision": 'Precision of matrix products: None is the platform\'s own, "highest" float32 everywhere.',
     "preconditioning": "The norm a matrix is divided by first: frobenius, spectral, schatten or aol.",
@@ -94,9 +100,10 @@ GLOSSARY: dict[str, str] = {
     "proximal": "Decay what the step leads to, as the paper does, not the parameters before it.",
     "rank": "How many singular vectors a gradient is projected to.",
     "reset_state": "Whether the inner optimizer starts afresh after each synchronisation.",
-    "rho": "Decay of both running squares, from 0 to 1.",
+    "rho": "Decay of both running squares, from 0 to 1; of SAM and its kin how far the climb goes.",
     "rtol": "Relative tolerance: differences up to this share of the value count for nothing.",
     "running_mean": "Keep the mean of the microbatches so far, as Optax does, rather than their sum.",
+    "s_init": "The scale to start with, far below the one that is looked for.",
     "safeguard_warmup": "Leave the learning rate out of the denominator of the estimate.",
     "scale": "Factor of the updates of projected leaves.",
     "scale_init_precond": "Begin with a multiple of the identity that fits the last step, not with the "
@@ -111,7 +118,8 @@ GLOSSARY: dict[str, str] = {
     "state_dtype": "dtype in which the second copy of the parameters is kept; None: float32 at least.",
     "strength": "Weight of the penalty.",
     "sync_period": "Steps of the fast weights for each one of the slow weights.",
-    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average.",
+    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average; "
+    "of roll_back, so many standard deviations above the mean.",
     "transforms": "A transformation for each label.",
     "trust_coefficient": "Length of a step relative to the weights of its layer.",
     "tx": "The transformation that is wrapped: gradchain's, or another library's.",
@@ -126,6 +134,7 @@ GLOSSARY: dict[str, str] = {
     "weight_dimension_numbers": "Which axes of a leaf are rows and columns, as Optax says it.",
     "weight_lr_power": "Power of the learning rate in the weight of a step in the average.",
     "weight_power": "Power of the number of the step in its weight in the average.",
+    "window": "How many of the last updates are remembered.",
 }
 
 
