@@ -80,12 +80,12 @@ def grafting(whole: bool):
         def steps():
             for t in range(STEPS):
                 grads = {k: g[t] for k, g in problem.grads.items()}
-                d = {k: LR * way(k, g, t + 1) for k, g in grads.items()}
-                m = {k: 0.05 * far(k, g, t + 1) for k, g in grads.items()}
+                d = {k: way(k, g, t + 1) for k, g in grads.items()}
+                m = {k: far(k, g, t + 1) for k, g in grads.items()}
                 for k, p in params.items():
                     over = list(params) if whole else [k]
                     top, below = (np.sqrt(sum(np.sum(x[j] ** 2) for j in over)) for x in (m, d))
-                    params[k] = p - d[k] * (top / below if below else 0)
+                    params[k] = p - LR * d[k] * (top / below if below else 0)
                 yield params
 
         return record(steps())
@@ -232,8 +232,8 @@ def diloco(problem: Problem) -> Tree:
 def cases() -> list[Case]:
     scaled, adam_config = {"scale_by_adam": MOMENTS}, {"adam": {"learning_rate": LR, **MOMENTS}}
     decay = {"add_decayed_weights": {"weight_decay": 0.3}}
-    both = {"direction": adam_config, "magnitude": SGD}
-    weights = {"weights": {"a": 0.7, "b": 0.4}}
+    both = {"direction": scaled, "magnitude": {"trace": {"decay": 0.8}}}
+    weights, source = {"weights": {"a": 0.7, "b": 0.4}}, "arXiv:2002.11803, section 2"
 
     def case(name: str, config: dict, source: str, run: Callable, **rest) -> Case:
         return Case(name, config, "numpy", f"transcribed from {source}", run, **rest)
@@ -269,8 +269,14 @@ def cases() -> list[Case]:
             "arXiv:2501.04697, equation 9, with the norm kept as in the authors' code",
             orthograd(True),
         ),
-        case("grafting", {"grafting": both}, "arXiv:2002.11803, section 2", grafting(False)),
-        case("grafting_tree", {"grafting": {**both, "over": "tree"}}, "arXiv:2002.11803", grafting(True)),
+        case("grafting", {"grafting": both}, "arXiv:2002.11803, section 2", grafting(False), **same),
+        case(
+            "grafting_tree",
+            {"grafting": {**both, "over": "tree"}},
+            "arXiv:2002.11803",
+            grafting(True),
+            **same,
+        ),
         numpy_case(
             "parallel",
             {"parallel": {"branches": {"a": adam_config, "b": SGD}, **weights}},
