@@ -269,13 +269,9 @@ def cases() -> list[Case]:
             "arXiv:2501.04697, equation 9, with the norm kept as in the authors' code",
             orthograd(True),
         ),
-        case("grafting", {"grafting": both}, "arXiv:2002.11803, section 2", grafting(False), **same),
+        case("grafting", {"chain": [{"grafting": both}, RATE]}, source, grafting(False)),
         case(
-            "grafting_tree",
-            {"grafting": {**both, "over": "tree"}},
-            "arXiv:2002.11803",
-            grafting(True),
-            **same,
+            "grafting_tree", {"chain": [{"grafting": {**both, "over": "tree"}}, RATE]}, source, grafting(True)
         ),
         numpy_case(
             "parallel",

@@ -1,5 +1,7 @@
 """ASAM, GSAM, LookSAM: where they are SAM, what they cost, what they keep; TRAC's first steps."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,9 +37,7 @@ def test_looksam_in_every_step_and_gsam_without_alpha_are_sam():
     expected = train(sam(gc.adam(0.05)))[0]
     near(train(gc.looksam(gc.adam(0.05), RHO, every=1))[0], expected)
     near(train(gc.gsam(gc.adam(0.05), RHO, alpha=0.0))[0], expected)
-    assert any(
-        np.any(np.abs(x - y) > 1e-3) for x, y in zip(*map(jax.tree.leaves, (expected, PARAMS)), strict=True)
-    )
+    assert np.any(np.abs(expected["bias"] - train(gc.adam(0.05))[0]["bias"]) > 1e-3)
 
 
 def test_asam_with_parameters_of_one_size_is_sam():
@@ -95,7 +95,7 @@ def test_trac_begins_where_it_began_and_grows_when_steps_pay():
     seen = run(tx, downhill)
     same(seen[0][0], PARAMS)
     scales = [float(gc.metrics(s)["trac_scale"]) for _, s in seen]
-    assert scales[0] == 0 and all(x < y for x, y in zip(scales[1:], scales[2:], strict=False))
+    assert scales[0] == 0 and all(x < y for x, y in itertools.pairwise(scales[1:]))
     uphill = run(tx, [jax.tree.map(lambda g, i=i: (-1) ** i * g, downhill[0]) for i in range(8)])
     assert min(float(gc.metrics(s)["trac_scale"]) for _, s in uphill) == 0
 

@@ -82,11 +82,12 @@ def test_pcgrad_leaves_nothing_against_another_of_two():
         tx.update(grads, tx.init(p), {"a": jnp.zeros(3)})
 
 
-@pytest.mark.parametrize(
-    "path, shape, axes", [("kernel", (2, 4, 3), (1,)), ("conv/kernel", (3, 3, 2, 4), (0, 1, 2))]
-)
+LEAVES = [("kernel", (2, 4, 3), (1,)), ("conv/kernel", (3, 3, 2, 4), (0, 1, 2))]
+
+
+@pytest.mark.parametrize("path, shape, axes", LEAVES)
 def test_centralize_is_the_mean_of_what_makes_one_output(path, shape, axes):
-    """arXiv:2004.01461: of a matrix over its inputs, of a convolution over window and inputs; stacks by layer."""
+    """arXiv:2004.01461: of a matrix over its inputs, of a convolution over window and inputs too."""
     g = {path: draw(*shape), "bias": draw(4)}
     tx = gc.centralize()
     u, _ = tx.update(g, tx.init(g), g)
