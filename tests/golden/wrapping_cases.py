@@ -1,4 +1,4 @@
-"""What acts on the updates of any optimizer, on gradients before it, or takes two gradients a step."""
+"""What acts on the updates of any optimizer, or on gradients before it."""
 
 import math
 from collections import defaultdict
@@ -128,69 +128,6 @@ def trac(problem: Problem) -> Tree:
     return record(steps())
 
 
-def climbing(make: Callable) -> Callable[[Problem], Tree]:
-    """Two gradients a step, g at p and g + sin(x) - sin(p) at x; used(p, g, at, t) is what Adam gets."""
-
-    def run(problem: Problem) -> Tree:
-        direction, params, used = adam(), dict(problem.params), make()
-
-        def steps():
-            for t in range(STEPS):
-                g, p = {k: x[t] for k, x in problem.grads.items()}, dict(params)
-                found = used(
-                    p, g, lambda e, p=p, g=g: {k: g[k] + np.sin(p[k] + e[k]) - np.sin(p[k]) for k in g}, t
-                )
-                for k in p:
-                    params[k] = p[k] - LR * direction(k, found[k], t + 1)
-                yield params
-
-        return record(steps())
-
-    return run
-
-
-def dot(x: Tree, y: Tree) -> float:
-    return sum(float(np.sum(x[k] * y[k])) for k in x)
-
-
-def plus(x: Tree, factor: float, y: Tree) -> Tree:
-    return {k: x[k] + factor * y[k] for k in x}
-
-
-def to_length(g: Tree, length: float) -> Tree:
-    return {k: x * length / dot(g, g) ** 0.5 for k, x in g.items()}
-
-
-def asam():
-    def used(p, g, at, t):
-        wide = {k: np.abs(x) + 0.2 for k, x in p.items()}
-        e = to_length({k: wide[k] * g[k] for k in g}, 0.7)
-        return at({k: wide[k] * e[k] for k in g})
-
-    return used
-
-
-def gsam():
-    def used(p, g, at, t):
-        s = at(to_length(g, 0.7))
-        return plus(s, -0.3, plus(g, -dot(g, s) / dot(s, s), s))
-
-    return used
-
-
-def looksam():
-    v = {}
-
-    def used(p, g, at, t):
-        if t % 3:
-            return plus(g, 0.8 * (dot(g, g) / dot(v, v)) ** 0.5, v)
-        s = at(to_length(g, 0.7))
-        v.update(plus(s, -dot(s, g) / dot(g, g), g))
-        return s
-
-    return used
-
-
 def lazy():
     m, v, age = defaultdict(float), defaultdict(float), defaultdict(int)
 
@@ -233,15 +170,11 @@ def cases() -> list[Case]:
     scaled, adam_config = {"scale_by_adam": MOMENTS}, {"adam": {"learning_rate": LR, **MOMENTS}}
     decay = {"add_decayed_weights": {"weight_decay": 0.3}}
     both = {"direction": scaled, "magnitude": {"trace": {"decay": 0.8}}}
+    whole = {**both, "over": "tree"}
     weights, source = {"weights": {"a": 0.7, "b": 0.4}}, "arXiv:2002.11803, section 2"
 
     def case(name: str, config: dict, source: str, run: Callable, **rest) -> Case:
         return Case(name, config, "numpy", f"transcribed from {source}", run, **rest)
-
-    def climb(name: str, config: dict, source: str, make: Callable) -> Case:
-        return case(
-            name, {name: {"optimizer": adam_config, **config}}, source, climbing(make), problem="calm"
-        )
 
     return [
         numpy_case(
@@ -286,9 +219,6 @@ def cases() -> list[Case]:
             trac,
             problem="calm",
         ),
-        climb("asam", {"rho": 0.7, "eta": 0.2}, "arXiv:2102.11600, equation 3", asam),
-        climb("gsam", {"rho": 0.7, "alpha": 0.3}, "arXiv:2203.08065, algorithm 1", gsam),
-        climb("looksam", {"rho": 0.7, "every": 3, "alpha": 0.8}, "arXiv:2203.02714, algorithm 1", looksam),
         numpy_case(
             "lazy_rows",
             {

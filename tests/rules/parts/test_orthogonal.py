@@ -1,4 +1,4 @@
-"""OrthoGrad: nothing along the parameters; PCGrad: nothing against another task; centring by the leaf's axes."""
+"""OrthoGrad: nothing along the parameters; PCGrad: nothing against other tasks; centring by axes."""
 
 import itertools
 
