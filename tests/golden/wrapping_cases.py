@@ -170,7 +170,6 @@ def cases() -> list[Case]:
     scaled, adam_config = {"scale_by_adam": MOMENTS}, {"adam": {"learning_rate": LR, **MOMENTS}}
     decay = {"add_decayed_weights": {"weight_decay": 0.3}}
     both = {"direction": scaled, "magnitude": {"trace": {"decay": 0.8}}}
-    whole = {**both, "over": "tree"}
     weights, source = {"weights": {"a": 0.7, "b": 0.4}}, "arXiv:2002.11803, section 2"
 
     def case(name: str, config: dict, source: str, run: Callable, **rest) -> Case:
