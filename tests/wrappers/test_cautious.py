@@ -59,7 +59,10 @@ def test_grams_has_the_size_of_the_base_and_the_sign_of_the_gradient():
         same(jax.tree.map(jnp.sign, u), jax.tree.map(lambda x: -jnp.sign(x), g))
 
 
-@pytest.mark.parametrize("over", ["layer", "leaf", "tree"])
+SLOW = [pytest.param(over, marks=pytest.mark.slow) for over in ("leaf", "tree")]
+
+
+@pytest.mark.parametrize("over", ["layer", *SLOW])
 def test_grafting_on_itself_is_itself(over):
     base = gc.adamw(0.1, weight_decay=0.2)
     near(run(gc.grafting(base, base, over=over), GRADS)[-1][0], run(base, GRADS)[-1][0])

@@ -20,7 +20,10 @@ def sparse():
         yield {**g, "embedding": g["embedding"] * kept}
 
 
-@pytest.mark.parametrize("base", [gc.adam(0.1), gc.adamw(0.1, weight_decay=0.2), gc.lion(0.1), gc.radam(0.1)])
+SLOW = [gc.adamw(0.1, weight_decay=0.2), gc.lion(0.1), gc.radam(0.1)]
+
+
+@pytest.mark.parametrize("base", [gc.adam(0.1), *(pytest.param(tx, marks=pytest.mark.slow) for tx in SLOW)])
 def test_with_dense_gradients_it_is_the_base(base):
     near(run(gc.lazy_rows(base), DENSE, PARAMS)[-1][0], run(base, DENSE, PARAMS)[-1][0], rtol=1e-5)
 
@@ -47,6 +50,7 @@ def test_codes_of_rows_that_are_not_touched_stay():
     assert np.any(before["scale_by_adam"].mu["embedding"][1] != after["scale_by_adam"].mu["embedding"][1])
 
 
+@pytest.mark.slow
 def test_update_is_step_and_zero_where_nothing_is():
     tx = gc.lazy_rows(gc.chain(gc.clip_by_global_norm(1.0), gc.adam(0.1)))
     p, s = PARAMS, tx.init(PARAMS)

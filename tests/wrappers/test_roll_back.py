@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from training import BAD, GRADS, PARAMS, inner, near, run, same
 
 import gradchain as gc
@@ -38,6 +39,7 @@ def test_a_lasting_rise_of_the_loss_is_a_spike():
     assert seen[-1][1]["roll_back"].rolled_back == 1  # and the new level is in the history
 
 
+@pytest.mark.slow
 def test_update_goes_back_as_step_does():
     tx = gc.roll_back(gc.adam(0.1), every=1, patience=1)
     (_, _), (held, _), (expected, state) = run(tx, [*GRADS[:2], BAD])
