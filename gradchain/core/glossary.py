@@ -22,6 +22,7 @@ GLOSSARY: dict[str, str] = {
     "base_optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
     "before": "Which of the leaves that are in no layer come before the first.",
     "begin": "The step that it begins at.",
+    "batch_axis_name": "The mesh axis over which gradients of `grad_fn` are averaged, in shards; None: none.",
     "beta": "Decay of the mean of gradients that is made orthogonal or signs; of optimistic "
     "gradients the weight of the difference.",
     "beta3": "Decay of the sums that the step length is estimated from; None: sqrt(b2).",
@@ -29,6 +30,7 @@ GLOSSARY: dict[str, str] = {
     "bias_correction": "Divide averages that start at zero by 1 - decay^t.",
     "bias_correction_mu": "Divide the first moment by 1 - b1^t.",
     "bias_correction_nu": "Divide the second moment by 1 - b2^t.",
+    "by": 'What says that a step is a spike: the gradient\'s "norm", or "value", the loss.',
     "clip_threshold": "The largest size of an element of the update; None: any.",
     "clip_value_fn": "The bound of each element as a function of the step; None: the paper's.",
     "clipping_threshold": "The largest root mean square of an update before the learning rate; None: any.",
@@ -41,6 +43,7 @@ GLOSSARY: dict[str, str] = {
     "delayed": "Divide by the Hessian as it was before this step.",
     "delta": "Where an update is projected: the cosine of gradient and weights is below delta / sqrt(n).",
     "depth": "The power of the number of layers that branches are divided by; None: layers are not counted.",
+    "descends": "Whether updates are steps against the gradient, or along it, as of scale_by_adam.",
     "eps": "Keeps a division away from zero; it stands where the paper puts it, see the formula.",
     "eps_floor": "The squared norm is eps at least; eps is not added to the norm.",
     "eps_in_rate": "Add eps to the learning rate as well.",
@@ -88,6 +91,7 @@ GLOSSARY: dict[str, str] = {
     "max_learning_rate": "The longest step.",
     "max_norm": "The largest norm that is left as it is.",
     "max_step_size": "The largest step size of an element.",
+    "mean": "Take the mean of the gradients, not their sum.",
     "memory_size": "How many of the last steps the inverse Hessian is made of.",
     "min_dim_size_to_factor": "A matrix with fewer rows or columns than this keeps its whole second moment.",
     "min_norm": "Norms count as this at least.",
@@ -105,11 +109,13 @@ GLOSSARY: dict[str, str] = {
     "ns_steps": "Steps of the Newton-Schulz iteration, where `ns_coeffs` are for all of them.",
     "nu1": "Weight of the first moment beside the newest gradient, from 0 to 1.",
     "nu2": "Weight of the second moment beside the newest square, from 0 to 1.",
+    "num_betas": "How many decays, 0.9, 0.99, ..., the scale is the sum of.",
     "old_mean": "Compare the gradient with the mean that was before it.",
     "optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
     "over": "Along which axes elements share a second moment: a word, or patterns of paths and words.",
     "param_labels": "Which group a leaf is in: a tree of labels, a function that gives one, patterns.",
     "per": "Whether a grid is one for the matrix or for the inputs of each output.",
+    "patience": "How many bad steps in a row pass before the rule acts.",
     "per_leaf": "Take norms over whole leaves, stacks of layers too; False: of each layer by itself.",
     "power": "Exponent of the statistic that the update is divided by.",
     "precision": 'Precision of matrix products: None is the platform\'s own, "highest" float32 everywhere.',
@@ -121,10 +127,11 @@ GLOSSARY: dict[str, str] = {
     "relative": "The largest norm of a layer as a multiple of the average that it had.",
     "reset_every": "In which steps the moments start afresh: every reset_every-th.",
     "reset_state": "Whether the inner optimizer starts afresh after each synchronisation.",
-    "rho": "Decay of both running squares, from 0 to 1.",
+    "rho": "Decay of both running squares, from 0 to 1; of SAM and its kin how far the climb goes.",
     "rtol": "Relative tolerance: differences up to this share of the value count for nothing.",
     "rule": "How the optimizer normalises its updates: adam, sgd or muon.",
     "running_mean": "Keep the mean of the microbatches so far, as Optax does, rather than their sum.",
+    "s_init": "The scale to start with, far below the one that is looked for.",
     "safeguard_warmup": "Leave the learning rate out of the denominator of the estimate.",
     "scale": "Factor of the updates of projected leaves.",
     "scale_init_precond": "Begin with a multiple of the identity that fits the last step, not with the "
@@ -143,6 +150,8 @@ GLOSSARY: dict[str, str] = {
     "sync_period": "Steps of the fast weights for each one of the slow weights.",
     "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of "
     "average, in SPAM where a square is this many times the mean of squares.",
+    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average; "
+    "of roll_back, so many standard deviations above the mean.",
     "transforms": "A transformation for each label.",
     "trust_coefficient": "Length of a step relative to the weights of its layer.",
     "tx": "The transformation that is wrapped: gradchain's, or another library's.",
@@ -159,6 +168,7 @@ GLOSSARY: dict[str, str] = {
     "weight_dimension_numbers": "Which axes of a leaf are rows and columns, as Optax says it.",
     "weight_lr_power": "Power of the learning rate in the weight of a step in the average.",
     "weight_power": "Power of the number of the step in its weight in the average.",
+    "window": "How many of the last updates are remembered.",
 }
 
 

@@ -217,3 +217,19 @@ def _order(split: Split) -> list[str]:
 def off_mesh() -> Any:
     """A context for small values that belong to no mesh, also where only the shape of one is known."""
     return jax.sharding.use_abstract_mesh(AbstractMesh((), ()))
+
+
+def varies(x: Any) -> frozenset[str]:
+    """The mesh axes along which an array differs from device to device."""
+    return jax.typeof(x).manual_axis_type.varying
+
+
+def varying(x: jax.Array, names: Sequence[str]) -> jax.Array:
+    """The array as one that differs from device to device along these mesh axes."""
+    missing = tuple(n for n in names if n not in varies(x))
+    return jax.lax.pcast(x, missing, to="varying") if missing else x
+
+
+def varying_like(x: jax.Array, old: jax.Array) -> jax.Array:
+    """The array as one that differs along the axes that another one does, as the carry of a loop must."""
+    return varying(x, sorted(varies(old)))

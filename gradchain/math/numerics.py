@@ -127,6 +127,14 @@ def increment(count: Array) -> Array:
     return jnp.where(count < top, count + 1, top)
 
 
+def agreement(x: Array, y: Array) -> Array:
+    """Above 0 where two numbers have one sign (complex ones: less than 90 degrees between them), else not.
+
+    By their signs, for a product of two small numbers would be 0.
+    """
+    return (jnp.sign(x).conj() * jnp.sign(y)).real
+
+
 def normal(seed: int, t: Array, salt: Array, like: Array) -> Array:
     """Standard normal noise from (seed, step, leaf, element) alone: no matter the device, mesh or jit.
 

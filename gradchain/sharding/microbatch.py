@@ -13,10 +13,10 @@ from jax import Array
 from jax.sharding import AxisType, PartitionSpec
 
 from gradchain.core import place, tree
-from gradchain.core.place import Split
+from gradchain.core.place import Split, varies, varying
 from gradchain.core.transform import Transform
 from gradchain.sharding.mesh import data_axes
-from gradchain.sharding.scatter import scatter, summed, varies, varying
+from gradchain.sharding.scatter import scatter, summed
 from gradchain.sharding.split import ShardingWarning
 from gradchain.sharding.zero import gather_params, zeros_of
 

@@ -15,17 +15,6 @@ from gradchain.core.place import Split
 SUBLANES, LANES = 8, 128  # rows and columns of a TPU's tile
 
 
-def varies(x: Any) -> frozenset[str]:
-    """The mesh axes along which an array differs from device to device."""
-    return jax.typeof(x).manual_axis_type.varying
-
-
-def varying(x: Array, names: Sequence[str]) -> Array:
-    """The array as one that differs from device to device along these mesh axes."""
-    missing = tuple(n for n in names if n not in varies(x))
-    return jax.lax.pcast(x, missing, to="varying") if missing else x
-
-
 def summed(x: Array, names: Sequence[str]) -> Array:
     """The sum over all devices of these axes, on each of them."""
     return jax.lax.psum(x, tuple(names)) if names else x

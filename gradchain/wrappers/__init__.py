@@ -10,7 +10,9 @@ from gradchain.wrappers.accumulate import (
     skip_not_finite,
 )
 from gradchain.wrappers.average import AverageParamsState, average, average_params
+from gradchain.wrappers.cautious import cautious, grams
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
+from gradchain.wrappers.diloco import DiLoCoState, diloco
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import ScaleByGaLoreState, galore, scale_by_galore
 from gradchain.wrappers.groups import multi_transform, selective_transform
@@ -21,6 +23,7 @@ from gradchain.wrappers.inject import (
     inject_stateful_hyperparams,
     injected,
 )
+from gradchain.wrappers.lazy_rows import LazyRowsState, lazy_rows
 from gradchain.wrappers.lookahead import (
     LookaheadPairsState,
     LookaheadParams,
@@ -42,6 +45,8 @@ from gradchain.wrappers.low_rank import (
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
 from gradchain.wrappers.projected import GaLoreDimensionNumbers
 from gradchain.wrappers.rates import layerwise_decay, lora_plus, mup
+from gradchain.wrappers.parallel import grafting, parallel
+from gradchain.wrappers.roll_back import RollBackState, roll_back
 from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
@@ -49,6 +54,7 @@ from gradchain.wrappers.schedule_free import (
     schedule_free_adamw,
     schedule_free_sgd,
 )
+from gradchain.wrappers.sharpness import LookSamState, asam, gsam, looksam
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
 from gradchain.wrappers.sophia import (
     HutchinsonState,
@@ -59,12 +65,14 @@ from gradchain.wrappers.sophia import (
 )
 from gradchain.wrappers.split_complex import split_real_and_imaginary
 from gradchain.wrappers.unfreeze import UnfreezeState, unfreeze
+from gradchain.wrappers.trac import TracState, trac
 
 __all__ = [
     "AccumulateChosenState",
     "AccumulateState",
     "AverageParamsState",
     "ConditionalState",
+    "DiLoCoState",
     "FlatMechanicDeltaState",
     "FlatMechanicState",
     "FlatScheduleFreeState",
@@ -72,11 +80,14 @@ __all__ = [
     "HutchinsonState",
     "InjectedSchedulesState",
     "InjectedState",
+    "LazyRowsState",
+    "LookSamState",
     "LookaheadPairsState",
     "LookaheadParams",
     "LookaheadSyncState",
     "MultiSteps",
     "ResetEveryState",
+    "RollBackState",
     "SamState",
     "SamSyncState",
     "ScaleByApolloState",
@@ -86,18 +97,25 @@ __all__ = [
     "SkipSpikesState",
     "SkipState",
     "UnfreezeState",
+    "TracState",
     "accumulate",
     "apollo",
     "apollo_mini",
     "apply_every",
     "apply_if_finite",
+    "asam",
     "average",
     "average_params",
+    "cautious",
     "conditionally_mask",
     "conditionally_transform",
     "fira",
+    "diloco",
     "flatten",
     "galore",
+    "grafting",
+    "grams",
+    "gsam",
     "hutchinson_estimator_diag_hessian",
     "inject_hyperparams",
     "inject_stateful_hyperparams",
@@ -109,7 +127,15 @@ __all__ = [
     "mechanize",
     "multi_transform",
     "mup",
+    "lazy_rows",
+    "lookahead",
+    "lookahead_sync",
+    "looksam",
+    "mechanize",
+    "multi_transform",
+    "parallel",
     "reset_every",
+    "roll_back",
     "sam",
     "scale_by_apollo",
     "scale_by_fira",
@@ -125,4 +151,5 @@ __all__ = [
     "sophia",
     "split_real_and_imaginary",
     "unfreeze",
+    "trac",
 ]

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import ages, tree
 from gradchain.core.compose import unique
 from gradchain.core.control import is_known, when
 from gradchain.core.link import Link, leaves_of, need_params, same_leaves
-from gradchain.core.slots import Shared, SlotMaker
+from gradchain.core.slots import Leaf, Shared, SlotMaker
 from gradchain.core.transform import Context, Inside, Recipe, Transform
 from gradchain.math.numerics import real_dtype
 
@@ -30,6 +30,10 @@ class Inner:
     def extra(self) -> Mapping[str, Any]:
         """The extra arguments of this update."""
         return self.ctx.extra
+
+    def leaves(self, updates, params) -> list[Leaf]:
+        """Every leaf with its axes, in order."""
+        return [leaf.bare() for leaf in leaves_of(updates if params is None else params, self.ctx.plan)]
 
     def run(self, updates, state, params):
         """Its updates (the new parameters, where they are applied at once) and its new state."""
@@ -73,6 +77,32 @@ class Inner:
         return when(due, run, carry, *operands)
 
 
+class Several:
+    """The links of a chain within a wrapper, each run by itself, with its entries in the wrapper's state."""
+
+    def __init__(self, inner: Inner):
+        body: Any = inner.tx.body
+        self.ctx = inner.ctx
+        self.links: list[tuple[Transform, dict[str, str]]] = [
+            (link, dict(zip(link.body.keys, names, strict=True)))
+            for link, names in zip(body.links, body.names, strict=True)
+        ]
+
+    def run(self, which: int, updates, state, params, apply: bool = False):
+        """The updates of one of them, or what they lead to, and the state with its entries renewed."""
+        tx, names = self.links[which]
+        inner = Inner(tx, dataclasses.replace(self.ctx, apply=apply))
+        out, new = inner.run(updates, {k: state[v] for k, v in names.items()}, params)
+        return out, {**state, **{names[k]: x for k, x in new.items()}}
+
+    def fresh(self, which: int, state, params):
+        """The state with the entries of one of them as at the start."""
+        tx, names = self.links[which]
+        old = {k: state[v] for k, v in names.items()}
+        new = ages.like(Inner(tx, self.ctx).init(params), old)
+        return {**state, **{names[k]: x for k, x in new.items()}}
+
+
 @jax.jit
 def _scaled(g, scale):
     g = tree.wide(g)  # float16 would lose what is small
@@ -99,8 +129,9 @@ class Wrapper(Link):
     def bind(self, recipe: Recipe) -> Wrapper:
         """Its own entry first, then those of the wrapped transform."""
         super().bind(recipe)
-        (self.own,), self.inner_keys = unique([(recipe.factory.name,), self.tx.body.keys])
-        self.keys = (self.own, *self.inner_keys)
+        own, self.inner_keys = unique([self.keys, self.tx.body.keys])
+        self.own = own[0] if own else ""  # without a state of its own there is no entry
+        self.keys = (*own, *self.inner_keys)
         return self
 
     def slots(self, params, plan) -> dict[str, Any]:
@@ -125,7 +156,7 @@ class Wrapper(Link):
         """Run the wrapper's function on the wrapped transform."""
         if self.uses_params:
             need_params(self.recipe.factory.name, params)
-        own = self.entry(state, self.own)
+        own = self.entry(state, self.own) if self.own else None
         same_leaves(own, self.fields, updates, self.recipe.factory.name)
         inner = {k: state[name] for k, name in zip(self.tx.body.keys, self.inner_keys, strict=True)}
         operands, kept = self.live(own)
@@ -134,6 +165,8 @@ class Wrapper(Link):
         out, new, inner = body.fn(
             Inner(self.tx, ctx), updates, self.opened(own, updates, found), inner, params
         )
+        if not self.own:
+            return out, self._outer(inner)
         own = self.closed(new, own, updates, found, ctx.plan)
         own = self.counted(own) if "count" in self.extra else own  # its own function counts what it declares
         return out, {self.own: own._replace(hyperparams=kept) if kept else own, **self._outer(inner)}

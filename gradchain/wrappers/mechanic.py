@@ -44,7 +44,7 @@ def _recomputed(p, x0, scale, eps):
     return (p - x0) / (scale + eps)
 
 
-def _moved(delta, u, x0, p, scale):
+def moved(delta, u, x0, p, scale):
     """The sum of the updates with one more, and the way from p to x0 + scale * it."""
     delta = delta + u.astype(delta.dtype)
     return delta, x0 + scale * delta - p
@@ -102,7 +102,7 @@ def mechanize(
         size = tree.global_norm(p) + (0 if printed else eps)
         decay = weight_decay * scale * safe_divide(tree.global_norm(g), size)
         r, m, v, new = tuned(s, inner(delta, g) + decay * inner(delta, p))
-        rows = each(_moved, delta, jax.tree.leaves(made), s.x0, p, scale=jnp.sum(new))
+        rows = each(moved, delta, jax.tree.leaves(made), s.x0, p, scale=jnp.sum(new))
         delta, u = unzipped(rows, 2)
         s = s._replace(
             count=increment(s.count), r=r, m=m, v=v, s=new, **({"delta": delta} if printed else {})

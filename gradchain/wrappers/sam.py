@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from typing import Any, NamedTuple
 
@@ -10,16 +9,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import ages, tree
+from gradchain.core import tree
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
 from gradchain.core.link import need_params
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
-from gradchain.core.transform import Transform, example, wrapper
+from gradchain.core.transform import example, wrapper
 from gradchain.math.numerics import compute_dtype, increment
-from gradchain.wrappers.base import Inner, wrap
+from gradchain.wrappers.base import Several, wrap
 
 PyTree = Any
 
@@ -33,31 +32,6 @@ class SamSyncState(NamedTuple):
 
 class SamState(NamedTuple):
     steps_since_sync: Array  # [] int32, always 0: each update is a step
-
-
-class _Two:
-    """The two transforms within a wrapper of their chain, each with its entries."""
-
-    def __init__(self, inner: Inner):
-        body: Any = inner.tx.body
-        self.ctx = dataclasses.replace(inner.ctx, apply=False)
-        self.links: list[tuple[Transform, dict[str, str]]] = [
-            (link, dict(zip(link.body.keys, names, strict=True)))
-            for link, names in zip(body.links, body.names, strict=True)
-        ]
-
-    def run(self, which: int, updates, state, params):
-        """The updates of one of them, and the state with its entries renewed."""
-        tx, names = self.links[which]
-        out, new = Inner(tx, self.ctx).run(updates, {k: state[v] for k, v in names.items()}, params)
-        return out, {**state, **{names[k]: x for k, x in new.items()}}
-
-    def fresh(self, which: int, state, params):
-        """The state with the entries of one of them as at the start."""
-        tx, names = self.links[which]
-        old = {k: state[v] for k, v in names.items()}
-        new = ages.like(Inner(tx, self.ctx).init(params), old)
-        return {**state, **{names[k]: x for k, x in new.items()}}
 
 
 @wrapper(
@@ -95,7 +69,7 @@ def sam(
 
     def opaque(inner, g, s, state, params):
         need_params("sam", params)
-        two, f, at, here = _Two(inner), inner.extra["grad_fn"], params, g
+        two, f, at, here = Several(inner), inner.extra["grad_fn"], params, g
         takes_index = _arguments(f) > 1
         for i in range(sync_period - 1):
             climb, state = two.run(1, here, state, at)
@@ -110,7 +84,7 @@ def sam(
 
     def transparent(inner, g, s, state, params):
         need_params("sam", params)
-        two = _Two(inner)
+        two = Several(inner)
         last = s.steps_since_sync == sync_period - 1
         cache = tree.where(s.steps_since_sync == 0, tree.cast_like(params, s.cache), s.cache)
 

@@ -14,7 +14,7 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import counter, flag, scalar, shared, stack
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import increment, safe_sqrt
-from gradchain.wrappers.base import wrap
+from gradchain.wrappers.base import Inner, wrap
 
 MAX_WINDOW = 2**20
 
@@ -35,6 +35,44 @@ class SkipSpikesState(NamedTuple):
     history: Array  # [window], what was measured of the last updates let through
 
     metrics = ("skipped", "last_skipped")
+
+
+def measured(inner: Inner, g: Any, by: str) -> tuple[Array, Array]:
+    """What says whether an update is usual, the gradient's norm or `value`, and whether both are finite."""
+    norm = tree.global_norm(g)
+    measure = norm if by == "norm" else jnp.asarray(inner.extra["value"], norm.dtype)
+    return measure, jnp.isfinite(norm) & jnp.isfinite(measure)
+
+
+def usual(s: Any, measure: Array, spikes: Any) -> Array:
+    """Whether a measure is at most mean + spikes * std of the history; anything is until that is full."""
+    centre = jnp.mean(s.history)
+    spread = safe_sqrt(jnp.mean(jnp.square(s.history - centre)))
+    return (s.taken < s.history.shape[0]) | (measure <= centre + spikes * spread)
+
+
+def remembered(s: Any, measure: Array, ok: Array) -> Any:
+    """The state with a measure in its history, where it is ok."""
+    place = jnp.mod(s.taken, s.history.shape[0])
+    new = jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)
+    taken = jnp.where(ok, increment(s.taken), s.taken)
+    return s._replace(history=s.history.at[place].set(new), taken=taken)
+
+
+def check_history(who: str, by: str, window: int) -> None:
+    """Raise for what no history can be made of."""
+    if by not in ("norm", "value"):
+        raise ValueError(f"{who}: by is {words.show(by)}; expected 'norm' or 'value'")
+    if not 2 <= window <= MAX_WINDOW:
+        raise ValueError(
+            f"{who}: window is {words.show(window)}; expected a whole number of at least 2 updates, and at "
+            f"most {MAX_WINDOW}: the state holds a number for each"
+        )
+
+
+def history_of(window: int) -> dict[str, Any]:
+    """The slots of a history."""
+    return {"taken": shared(counter), "history": shared(lambda p: stack(window, scalar(p)))}
 
 
 @wrapper(
@@ -69,31 +107,17 @@ def skip(
         raise ValueError(
             f"skip: max_nonfinite is {words.show(max_nonfinite)}; expected at least 0 and below 2**31"
         )
-    if by not in ("norm", "value"):
-        raise ValueError(f"skip: by is {words.show(by)}; expected 'norm' or 'value'")
-    if not 2 <= window <= MAX_WINDOW:
-        raise ValueError(
-            f"skip: window is {words.show(window)}; expected a whole number of at least 2 updates, and at "
-            "most "
-            f"{MAX_WINDOW}: the state holds a number for each"
-        )
+    check_history("skip", by, window)
 
     def step(inner, g, s, state, params):
-        norm = tree.global_norm(g)
-        measure = norm if by == "norm" else jnp.asarray(inner.extra["value"], norm.dtype)
-        ok = finite = jnp.isfinite(norm) & jnp.isfinite(measure)
+        measure, finite = measured(inner, g, by)
+        ok = finite
         if spikes is not None:
-            centre = jnp.mean(s.history)
-            spread = safe_sqrt(jnp.mean(jnp.square(s.history - centre)))
-            ok &= (s.taken < window) | (measure <= centre + spikes * spread)
+            ok &= usual(s, measure, spikes)
             if max_consecutive is not None:
                 most = jnp.round(jnp.asarray(max_consecutive))
                 ok |= finite & (s.consecutive.astype(most.dtype) >= most)
-            place = jnp.mod(s.taken, window)
-            history = s.history.at[place].set(
-                jnp.where(ok, measure, s.history[place]).astype(s.history.dtype)
-            )
-            s = s._replace(history=history, taken=jnp.where(ok, increment(s.taken), s.taken))
+            s = remembered(s, measure, ok)
         through = ok if max_nonfinite is None else ok | (~finite & (s.consecutive >= max_nonfinite))
         out, state = inner.run_if(through, g, state, params)
         s = s._replace(
@@ -104,7 +128,6 @@ def skip(
         return out, s, state
 
     needs = frozenset({"value"} if by == "value" else ())
-    history = {"taken": shared(counter), "history": shared(lambda p: stack(window, scalar(p)))}
     return wrap(
         SkipState if spikes is None else SkipSpikesState,
         as_transform(tx, "skip"),
@@ -114,7 +137,7 @@ def skip(
             "skipped": shared(counter),
             "consecutive": shared(counter),
             "last_skipped": shared(flag),
-            **({} if spikes is None else history),
+            **({} if spikes is None else history_of(window)),
         },
     )
 

@@ -41,10 +41,13 @@ def trajectory(tx: gc.Transform, params, grads) -> dict[str, jax.Array]:
     def step(carry, g):
         params, state = carry
         extra = {"value": loss(params)} if "value" in tx.body.needs else {}
+        if "grad_fn" in tx.body.needs:
+            moved = lambda x, p, g: g + jnp.sin(x) - jnp.sin(p)  # noqa: E731
+            extra["grad_fn"] = lambda x, p=params, g=g: jax.tree.map(moved, x, p, g)
         updates, state = tx.update(g, state, params, **extra)
         params = gc.apply_updates(params, updates)
         seen = dict(params)
-        if tx.name in ("average", "lookahead") or tx.name.startswith("schedule_free"):
+        if tx.name in ("average", "lookahead", "diloco") or tx.name.startswith("schedule_free"):
             seen |= {f"average/{k}": v for k, v in gc.eval_params(tx, state, params).items()}
         return (params, state), seen
 

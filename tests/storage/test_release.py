@@ -101,6 +101,7 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("dadapt_adamw", "scale_by_dadapt_adam"), "scale_by_dadapt_adam"),
     **{name: name for name in ("mechanize", "scale_by_distance_over_gradients", "sam", "scale_by_galore")},
     **{name: name for name in ("normalize_by_update_norm", "scale_by_polyak", "scale_by_lbfgs")},
+    **{name: name for name in ("diloco", "roll_back", "trac")},
     "polyak_sgd": "scale_by_polyak",
     "galore": "scale_by_galore",
     **dict.fromkeys(("adagc", "clip_by_past_norm"), "clip_by_past_norm"),

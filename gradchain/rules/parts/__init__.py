@@ -26,6 +26,7 @@ from gradchain.rules.parts.clipping import (
 from gradchain.rules.parts.decay import (
     AddDecayToStartState,
     add_decay_to_start,
+    add_cautious_decayed_weights,
     add_decayed_weights,
     add_l1,
     proximal_decay,
@@ -43,6 +44,9 @@ from gradchain.rules.parts.history import (
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.past_norm import ClipByPastNormState, clip_by_past_norm
+from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
+from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
+from gradchain.rules.parts.orthogonal import PCGradState, orthograd, pcgrad
 from gradchain.rules.parts.privacy import (
     PrivateAggregateState,
     differentially_private_aggregate,
@@ -65,6 +69,7 @@ __all__ = [
     "MonitoredState",
     "NonNegativeParamsState",
     "NormalizeByHistoryState",
+    "PCGradState",
     "PrivateAggregateState",
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
@@ -72,6 +77,7 @@ __all__ = [
     "ZeroNansState",
     "adaptive_grad_clip",
     "add_decay_to_start",
+    "add_cautious_decayed_weights",
     "add_decayed_weights",
     "add_l1",
     "add_noise",
@@ -90,6 +96,8 @@ __all__ = [
     "monitor",
     "noisy_sgd",
     "normalize_by_history",
+    "orthograd",
+    "pcgrad",
     "per_example_global_norm_clip",
     "per_example_layer_norm_clip",
     "proximal_decay",

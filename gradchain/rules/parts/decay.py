@@ -16,7 +16,7 @@ from gradchain.core.masks import partition
 from gradchain.core.select import Selection
 from gradchain.core.slots import copy
 from gradchain.core.transform import Transform, transform
-from gradchain.math.numerics import soft_threshold
+from gradchain.math.numerics import agreement, soft_threshold
 
 PyTree = Any
 
@@ -30,6 +30,23 @@ def add_decayed_weights(weight_decay: Hyper = 0.0, mask: Selection = None):
     Source: arXiv:1711.05101.
     """
     return leafwise(None, lambda g, p: g + weight_decay * p, where=mask)
+
+
+@transform(
+    paper="arXiv:2510.12402", example=lambda: {"weight_decay": 0.01}, near=("add_decayed_weights", "cautious")
+)
+def add_cautious_decayed_weights(weight_decay: Hyper = 0.0, mask: Selection = None):
+    """Add a multiple of the parameters where the update shrinks them already: after the scaling.
+
+    u = g + weight_decay * p where g * p >= 0, else u = g
+    Decay never works against the step, so that the loss it leads to is that without a penalty. `mask`
+    selects the leaves that decay.
+    """
+
+    def step(g, p):
+        return g + weight_decay * jnp.where(agreement(g, p) >= 0, p, 0)
+
+    return leafwise(None, step, where=mask)
 
 
 @transform(example=lambda: {"strength": 0.01})

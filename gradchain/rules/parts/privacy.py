@@ -29,7 +29,7 @@ class PrivateAggregateState(NamedTuple):
     count: Array  # [] int32, steps taken
 
 
-def _examples(grads: PyTree, who: str) -> int:
+def examples_of(grads: PyTree, who: str) -> int:
     """How many examples the gradients [examples, *shape] are of; an error where leaves disagree."""
     paths, shapes = tree.paths(grads), [jnp.shape(g) for g in jax.tree.leaves(grads)]
     if not paths:
@@ -45,7 +45,7 @@ def _examples(grads: PyTree, who: str) -> int:
 
 
 @jax.jit
-def _sum(g: Array, factor: Array) -> Array:
+def weighted_sum(g: Array, factor: Array) -> Array:
     """The sum over examples of factor * g: [examples, ...] and [examples] -> [...]."""
     g = tree.wide(g)
     return jnp.tensordot(factor.astype(g.dtype), g, 1, precision="highest")
@@ -57,10 +57,12 @@ def per_example_global_norm_clip(grads: PyTree, l2_norm_clip: Any) -> tuple[PyTr
     sum over i of g_i * min(1, l2_norm_clip / |g_i|); a leaf of `grads` is [examples, *shape], its sum
     [*shape] in float32 at least. `grads` may be any tree. Source: arXiv:1607.00133.
     """
-    _examples(grads, "per_example_global_norm_clip")
+    examples_of(grads, "per_example_global_norm_clip")
     norms = jax.vmap(tree.global_norm)(grads)  # [examples]
     factor = shrink(norms, l2_norm_clip)
-    return jax.tree.map(lambda g: _sum(g, factor), grads), jnp.sum(norms > l2_norm_clip, dtype=jnp.int32)
+    return jax.tree.map(lambda g: weighted_sum(g, factor), grads), jnp.sum(
+        norms > l2_norm_clip, dtype=jnp.int32
+    )
 
 
 def per_example_layer_norm_clip(
@@ -72,7 +74,7 @@ def per_example_layer_norm_clip(
     global_l2_norm_clip * sqrt(its share of all numbers), so that together they have global_l2_norm_clip.
     Shapes as in `per_example_global_norm_clip`. Source: arXiv:1710.06963.
     """
-    _examples(grads, "per_example_layer_norm_clip")
+    examples_of(grads, "per_example_layer_norm_clip")
     leaves, treedef = jax.tree.flatten(grads)
     sizes = [1 if uniform else math.prod(jnp.shape(g)[1:]) for g in leaves]
     made = [
@@ -106,9 +108,9 @@ def differentially_private_aggregate(
     def update(updates, s, params):
         if not jax.tree.leaves(updates):
             return updates, s
-        examples = _examples(updates, "differentially_private_aggregate")
+        examples = examples_of(updates, "differentially_private_aggregate")
         if params is not None:
-            _same_shapes(updates, params)
+            same_shapes(updates, params, "differentially_private_aggregate")
         total, _ = per_example_global_norm_clip(updates, l2_norm_clip)
         std = jnp.asarray(noise_multiplier * l2_norm_clip)
 
@@ -120,12 +122,13 @@ def differentially_private_aggregate(
     return treewise(PrivateAggregateState, update)
 
 
-def _same_shapes(grads: PyTree, params: PyTree) -> None:
+def same_shapes(grads: PyTree, params: PyTree, who: str) -> None:
+    """Raise, naming a leaf, unless gradients have the parameters' shapes but for a first axis."""
     rows = zip(tree.paths(grads), jax.tree.leaves(grads), jax.tree.leaves(params), strict=True)
     for path, g, p in rows:
         if g.shape[1:] != p.shape:
             raise ValueError(
-                f"differentially_private_aggregate: the gradient of {path!r} has shape {list(g.shape)}, its "
+                f"{who}: the gradient of {path!r} has shape {list(g.shape)}, its "
                 f"parameter {list(p.shape)}; expected [examples, *{list(p.shape)}], a gradient for each "
                 "example: jax.vmap(jax.grad(loss), (None, 0))(params, batch)"
             )
