@@ -20,9 +20,9 @@ GLOSSARY: dict[str, str] = {
     "b3": "Decay of the third statistic in the state, see the formula.",
     "base": "The narrow model: its parameters, their shapes by path, or a function (path, shape) -> shape.",
     "base_optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
+    "batch_axis_name": "The mesh axis over which gradients of `grad_fn` are averaged, in shards; None: none.",
     "before": "Which of the leaves that are in no layer come before the first.",
     "begin": "The step that it begins at.",
-    "batch_axis_name": "The mesh axis over which gradients of `grad_fn` are averaged, in shards; None: none.",
     "beta": "Decay of the mean of gradients that is made orthogonal or signs; of optimistic "
     "gradients the weight of the difference.",
     "beta3": "Decay of the sums that the step length is estimated from; None: sqrt(b2).",
@@ -63,8 +63,8 @@ GLOSSARY: dict[str, str] = {
     "final_ratio": "The rate that the bounds close around, as a multiple of the learning rate.",
     "first_count": "At which step schedules begin: 0, or 1 as in Optax.",
     "forward_extra_args": "Give the condition the extra arguments of the update as well.",
-    "gamma": "Strength of a pull or correction, how fast noise fades or bounds close, or the largest "
-    "growth of a norm, see the formula.",
+    "gamma": "Strength of a pull or correction, how fast noise fades or bounds close, or the "
+    "largest growth of a norm, see the formula.",
     "hessian_diagonal_fn": "A transformation whose updates are an estimate of the Hessian's diagonal.",
     "increase_factor": "By how much a step may grow, from one trial, or from one search, to the next.",
     "init_estim_sq_dist": "The squared distance to the solution to start with; None: eps.",
@@ -114,8 +114,8 @@ GLOSSARY: dict[str, str] = {
     "optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
     "over": "Along which axes elements share a second moment: a word, or patterns of paths and words.",
     "param_labels": "Which group a leaf is in: a tree of labels, a function that gives one, patterns.",
-    "per": "Whether a grid is one for the matrix or for the inputs of each output.",
     "patience": "How many bad steps in a row pass before the rule acts.",
+    "per": "Whether a grid is one for the matrix or for the inputs of each output.",
     "per_leaf": "Take norms over whole leaves, stacks of layers too; False: of each layer by itself.",
     "power": "Exponent of the statistic that the update is divided by.",
     "precision": 'Precision of matrix products: None is the platform\'s own, "highest" float32 everywhere.',
@@ -148,10 +148,9 @@ GLOSSARY: dict[str, str] = {
     "state_dtype": "dtype in which the second copy of the parameters is kept; None: float32 at least.",
     "strength": "Weight of the penalty.",
     "sync_period": "Steps of the fast weights for each one of the slow weights.",
-    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of "
-    "average, in SPAM where a square is this many times the mean of squares.",
-    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average; "
-    "of roll_back, so many standard deviations above the mean.",
+    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average, in "
+    "SPAM where a square is this many times the mean of squares; of roll_back, so many standard deviations above "
+    "the mean.",
     "transforms": "A transformation for each label.",
     "trust_coefficient": "Length of a step relative to the weights of its layer.",
     "tx": "The transformation that is wrapped: gradchain's, or another library's.",

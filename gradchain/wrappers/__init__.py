@@ -43,9 +43,9 @@ from gradchain.wrappers.low_rank import (
     scale_by_fira,
 )
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.parallel import grafting, parallel
 from gradchain.wrappers.projected import GaLoreDimensionNumbers
 from gradchain.wrappers.rates import layerwise_decay, lora_plus, mup
-from gradchain.wrappers.parallel import grafting, parallel
 from gradchain.wrappers.roll_back import RollBackState, roll_back
 from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
@@ -64,8 +64,8 @@ from gradchain.wrappers.sophia import (
     sophia,
 )
 from gradchain.wrappers.split_complex import split_real_and_imaginary
-from gradchain.wrappers.unfreeze import UnfreezeState, unfreeze
 from gradchain.wrappers.trac import TracState, trac
+from gradchain.wrappers.unfreeze import UnfreezeState, unfreeze
 
 __all__ = [
     "AccumulateChosenState",
@@ -96,8 +96,8 @@ __all__ = [
     "ScaleBySophiaState",
     "SkipSpikesState",
     "SkipState",
-    "UnfreezeState",
     "TracState",
+    "UnfreezeState",
     "accumulate",
     "apollo",
     "apollo_mini",
@@ -109,8 +109,8 @@ __all__ = [
     "cautious",
     "conditionally_mask",
     "conditionally_transform",
-    "fira",
     "diloco",
+    "fira",
     "flatten",
     "galore",
     "grafting",
@@ -121,18 +121,14 @@ __all__ = [
     "inject_stateful_hyperparams",
     "injected",
     "layerwise_decay",
-    "lookahead",
-    "lookahead_sync",
-    "lora_plus",
-    "mechanize",
-    "multi_transform",
-    "mup",
     "lazy_rows",
     "lookahead",
     "lookahead_sync",
     "looksam",
+    "lora_plus",
     "mechanize",
     "multi_transform",
+    "mup",
     "parallel",
     "reset_every",
     "roll_back",
@@ -150,6 +146,6 @@ __all__ = [
     "skip_not_finite",
     "sophia",
     "split_real_and_imaginary",
-    "unfreeze",
     "trac",
+    "unfreeze",
 ]

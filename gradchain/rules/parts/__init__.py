@@ -25,8 +25,8 @@ from gradchain.rules.parts.clipping import (
 )
 from gradchain.rules.parts.decay import (
     AddDecayToStartState,
-    add_decay_to_start,
     add_cautious_decayed_weights,
+    add_decay_to_start,
     add_decayed_weights,
     add_l1,
     proximal_decay,
@@ -43,10 +43,8 @@ from gradchain.rules.parts.history import (
 )
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
-from gradchain.rules.parts.past_norm import ClipByPastNormState, clip_by_past_norm
-from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
-from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.orthogonal import PCGradState, orthograd, pcgrad
+from gradchain.rules.parts.past_norm import ClipByPastNormState, clip_by_past_norm
 from gradchain.rules.parts.privacy import (
     PrivateAggregateState,
     differentially_private_aggregate,
@@ -76,8 +74,8 @@ __all__ = [
     "SnapshotState",
     "ZeroNansState",
     "adaptive_grad_clip",
-    "add_decay_to_start",
     "add_cautious_decayed_weights",
+    "add_decay_to_start",
     "add_decayed_weights",
     "add_l1",
     "add_noise",
