@@ -18,18 +18,19 @@ import pytest  # noqa: E402
 # joins no product and sum to one operation. Tests marked `optimized`, and all in the slow suite, run what
 # users run.
 QUICK = {
+    *("checkpoint", "clients", "core", "experimental", "frameworks", "golden", "laws", "losses", "matrices"),
     *(
-        "clients",
-        "experimental",
-        "frameworks",
-        "golden",
-        "laws",
-        "losses",
-        "matrices",
         "microbatching",
         "optax",
+        "pains",
+        "report",
+        "rules",
+        "schedules",
+        "sharding",
+        "storage",
+        "tree",
+        "wrappers",
     ),
-    *("report", "rules", "schedules", "storage", "tree", "wrappers"),
 }
 ROOT_FILES = ("assignment", "perturbations", "projections", "second_order")
 QUICK |= {f"test_{name}.py" for name in ROOT_FILES}

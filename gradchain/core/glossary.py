@@ -148,9 +148,9 @@ GLOSSARY: dict[str, str] = {
     "state_dtype": "dtype in which the second copy of the parameters is kept; None: float32 at least.",
     "strength": "Weight of the penalty.",
     "sync_period": "Steps of the fast weights for each one of the slow weights.",
-    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average, in "
-    "SPAM where a square is this many times the mean of squares; of roll_back, so many standard deviations above "
-    "the mean.",
+    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average, "
+    "in SPAM where a square is this many times the mean of squares; of roll_back, so many standard "
+    "deviations above the mean.",
     "transforms": "A transformation for each label.",
     "trust_coefficient": "Length of a step relative to the weights of its layer.",
     "tx": "The transformation that is wrapped: gradchain's, or another library's.",
