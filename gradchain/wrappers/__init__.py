@@ -9,7 +9,7 @@ from gradchain.wrappers.accumulate import (
     skip_large_updates,
     skip_not_finite,
 )
-from gradchain.wrappers.average import AverageParamsState, average, average_params
+from gradchain.wrappers.average import AverageParamsState, asgd, average, average_params
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import GaLoreDimensionNumbers, ScaleByGaLoreState, galore, scale_by_galore
@@ -74,6 +74,7 @@ __all__ = [
     "accumulate",
     "apply_every",
     "apply_if_finite",
+    "asgd",
     "average",
     "average_params",
     "conditionally_mask",

@@ -2,6 +2,7 @@
 
 from oracles import Case, keras, keras_case
 
+
 def cases() -> list[Case]:
     return [
         keras_case(
