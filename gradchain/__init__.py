@@ -73,6 +73,7 @@ from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
+from gradchain.report.posterior import ivon_sample
 from gradchain.report.scaled import scale_loss
 from gradchain.report.table import Description, describe
 from gradchain.rules import *
@@ -182,6 +183,7 @@ __all__ = [
     "incremental_update",
     "init",
     "inverse_sqrt_schedule",
+    "ivon_sample",
     "join_schedules",
     "kahan",
     "kl_divergence",

@@ -9,11 +9,18 @@ from gradchain.wrappers.accumulate import (
     skip_large_updates,
     skip_not_finite,
 )
+from gradchain.wrappers.adahessian import ScaleByAdahessianState, adahessian, scale_by_adahessian
 from gradchain.wrappers.average import AverageParamsState, asgd, average, average_params
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import GaLoreDimensionNumbers, ScaleByGaLoreState, galore, scale_by_galore
 from gradchain.wrappers.groups import multi_transform, selective_transform
+from gradchain.wrappers.hypergradient import (
+    HypergradientState,
+    hypergradient,
+    hypergradient_adam,
+    hypergradient_sgd,
+)
 from gradchain.wrappers.inject import (
     InjectedSchedulesState,
     InjectedState,
@@ -31,6 +38,7 @@ from gradchain.wrappers.lookahead import (
     reset_every,
 )
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
+from gradchain.wrappers.primal_averaging import PrimalAveragingState, gpa_adamw, primal_averaging
 from gradchain.wrappers.sam import SamState, SamSyncState, sam
 from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
@@ -58,20 +66,24 @@ __all__ = [
     "FlatScheduleFreeState",
     "GaLoreDimensionNumbers",
     "HutchinsonState",
+    "HypergradientState",
     "InjectedSchedulesState",
     "InjectedState",
     "LookaheadPairsState",
     "LookaheadParams",
     "LookaheadSyncState",
     "MultiSteps",
+    "PrimalAveragingState",
     "ResetEveryState",
     "SamState",
     "SamSyncState",
+    "ScaleByAdahessianState",
     "ScaleByGaLoreState",
     "ScaleBySophiaState",
     "SkipSpikesState",
     "SkipState",
     "accumulate",
+    "adahessian",
     "apply_every",
     "apply_if_finite",
     "asgd",
@@ -81,7 +93,11 @@ __all__ = [
     "conditionally_transform",
     "flatten",
     "galore",
+    "gpa_adamw",
     "hutchinson_estimator_diag_hessian",
+    "hypergradient",
+    "hypergradient_adam",
+    "hypergradient_sgd",
     "inject_hyperparams",
     "inject_stateful_hyperparams",
     "injected",
@@ -89,8 +105,10 @@ __all__ = [
     "lookahead_sync",
     "mechanize",
     "multi_transform",
+    "primal_averaging",
     "reset_every",
     "sam",
+    "scale_by_adahessian",
     "scale_by_galore",
     "scale_by_sophia",
     "schedule_free",

@@ -43,7 +43,7 @@ class FlatScheduleFreeState(NamedTuple):
 
 
 @jax.jit
-def _interpolated(y, z, u, pull, push):
+def interpolated(y, z, u, pull, push):
     """The updates of y and of z, in what they are computed in."""
     dtype = compute_dtype(y, u)
     y, wide_z, u = (x.astype(dtype) for x in (y, z, u))
@@ -97,7 +97,7 @@ def schedule_free(
         ratio = safe_divide(now, s.b1, otherwise=1)  # 1, unless b1 changes
         pull, push = ratio * c + (1 - ratio), 1 - now * (1 - c)
         rows = [
-            _interpolated(y, z, x, pull, push)
+            interpolated(y, z, x, pull, push)
             for y, z, x in zip(*map(jax.tree.leaves, (params, s.z, u)), strict=True)
         ]
         z = jax.tree.structure(s.z).unflatten([z for _, z in rows])

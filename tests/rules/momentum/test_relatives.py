@@ -1,4 +1,4 @@
-"""Momentum in other words: identities between AggMo, QHM, AccSGD, SGD-SaI, Grokfast and what they reduce to."""
+"""Momentum in other words: AggMo, QHM, AccSGD, Grokfast, averaged SGD and what each reduces to."""
 
 import jax
 import jax.numpy as jnp
