@@ -130,6 +130,7 @@ GLOSSARY: dict[str, str] = {
     "state_dtype": "dtype in which the second copy of the parameters is kept; None: float32 at least.",
     "strength": "Weight of the penalty.",
     "sync_period": "Steps of the fast weights for each one of the slow weights.",
+    "target_scale": "The size that weights are expected to reach; None: by the shape of the leaf.",
     "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of average.",
     "transforms": "A transformation for each label.",
     "trust_coefficient": "Length of a step relative to the weights of its layer.",
@@ -146,6 +147,7 @@ GLOSSARY: dict[str, str] = {
     "weight_lr_power": "Power of the learning rate in the weight of a step in the average.",
     "weight_power": "Power of the number of the step in its weight in the average.",
     "xi": "Statistical advantage that is assumed, at most the root of kappa.",
+    "zeta": "How fast learning rate and weight decay fade.",
 }
 
 

@@ -44,6 +44,7 @@ from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
     schedule_free,
     schedule_free_adamw,
+    schedule_free_radam,
     schedule_free_sgd,
 )
 from gradchain.wrappers.skip import SkipSpikesState, SkipState, apply_if_finite, skip
@@ -113,6 +114,7 @@ __all__ = [
     "scale_by_sophia",
     "schedule_free",
     "schedule_free_adamw",
+    "schedule_free_radam",
     "schedule_free_sgd",
     "selective_transform",
     "skip",

@@ -1,4 +1,4 @@
-"""Wrappers: GPA, hypergradients, AdaHessian."""
+"""Wrappers: GPA, schedule-free RAdam, hypergradients, AdaHessian."""
 
 from collections.abc import Callable
 
@@ -7,6 +7,8 @@ import pytorch_optimizer
 import torch
 from oracles import Case, detached, record, set_grads, tensors
 from problems import STEPS, Problem, Tree
+from rate_free_cases import schedule_free_case
+from schedulefree import RAdamScheduleFree
 
 LR, B1, B2, EPS = 0.03, 0.85, 0.97, 1e-3
 ADAM = {"b1": B1, "b2": B2, "eps": EPS}
@@ -140,4 +142,18 @@ def cases() -> list[Case]:
             problem="calm",
         ),
         adahessian_case(),
+        schedule_free_case(
+            "schedule_free_radam",
+            {
+                "schedule_free_radam": {
+                    **rate,
+                    **ADAM,
+                    "weight_decay": 0.05,
+                    "weight_lr_power": 1.5,
+                    "weight_power": 0.7,
+                }
+            },
+            RAdamScheduleFree,
+            {"lr": LR, "betas": (B1, B2), "eps": EPS, "weight_decay": 0.05, "weight_lr_power": 1.5, "r": 0.7},
+        ),
     ]

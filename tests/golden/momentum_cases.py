@@ -1,4 +1,4 @@
-"""Momentum and signs: AggMo, QHM, AccSGD, averaged SGD, SGD-SaI, Tiger, Grokfast."""
+"""Momentum and signs: AggMo, QHM, AccSGD, averaged SGD, SGD-SaI, Amos, Tiger, Grokfast."""
 
 from collections import defaultdict, deque
 
@@ -44,6 +44,26 @@ def sgd_sai():
             m[leaf], ratio[leaf] = g, np.linalg.norm(g) / (np.std(g, ddof=1) + 0.1)
         m[leaf] = 0.8 * m[leaf] + 0.2 * g
         return p - 0.02 * (ratio[leaf] * m[leaf] + 0.3 * p)
+
+    return step
+
+
+def amos():
+    v, b, m = defaultdict(float), defaultdict(float), defaultdict(float)
+    rate, zeta = 0.2, 0.5
+
+    def step(leaf, p, g, t):
+        square = np.mean(g * g, 0, keepdims=True) if p.ndim > 1 else g * g
+        eta = p.shape[0] ** -0.5 if p.ndim > 1 else 0.5
+        v[leaf] = 0.97 * v[leaf] + 0.03 * square
+        hat = v[leaf] / (1 - 0.97**t)
+        seen = hat > 0
+        inverse = np.where(seen, 1 / np.where(seen, hat, 1), 0)
+        gamma = rate**2 * inverse * square / np.sqrt(1 + zeta * np.sqrt(rate) * b[leaf])
+        fade = 1 + zeta * np.sqrt(rate * eta) * b[leaf]
+        m[leaf] = 0.8 * m[leaf] - 0.2 * (rate * eta * np.sqrt(inverse) * g + gamma * p / 2) / fade
+        b[leaf] = b[leaf] + gamma * (1 + b[leaf])
+        return p + m[leaf]
 
     return step
 
@@ -125,6 +145,12 @@ def cases() -> list[Case]:
             {"sgd_sai": {**rate, "b1": 0.8, "eps": 0.1, **DECAY}},
             "arXiv:2412.11768, algorithm 1, its mean beginning at the first gradient",
             sgd_sai,
+        ),
+        numpy_case(
+            "amos",
+            {"amos": {"learning_rate": 0.2, "b2": 0.97, "zeta": 0.5, "momentum": 0.8}},
+            "arXiv:2210.11693, algorithm 1, statistics shared by the rows of a matrix",
+            amos,
         ),
         other(
             "tiger",

@@ -34,7 +34,12 @@ from gradchain.rules.adaptive.belief import (
 from gradchain.rules.adaptive.madgrad import MadgradState, madgrad, scale_by_madgrad
 from gradchain.rules.adaptive.novograd import ScaleByNovogradState, novograd, scale_by_novograd
 from gradchain.rules.adaptive.optimistic_adam import optimistic_adam, optimistic_adam_v2
-from gradchain.rules.adaptive.radam import radam, scale_by_radam
+from gradchain.rules.adaptive.radam import (
+    ScaleByRectificationState,
+    radam,
+    scale_by_radam,
+    scale_by_rectification,
+)
 from gradchain.rules.adaptive.rmsprop import (
     ScaleByRmsState,
     ScaleByRStdDevState,
@@ -54,6 +59,7 @@ __all__ = [
     "ScaleByBeliefState",
     "ScaleByNovogradState",
     "ScaleByRStdDevState",
+    "ScaleByRectificationState",
     "ScaleByRmsState",
     "ScaleByRssState",
     "SimplifiedAdemamixState",
@@ -89,6 +95,7 @@ __all__ = [
     "scale_by_madgrad",
     "scale_by_novograd",
     "scale_by_radam",
+    "scale_by_rectification",
     "scale_by_rms",
     "scale_by_rss",
     "scale_by_simplified_ademamix",
