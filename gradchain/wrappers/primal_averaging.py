@@ -38,13 +38,9 @@ class PrimalAveragingState(NamedTuple):
         return (y - (1 - self.mu_y) * self.z) / self.mu_y
 
 
-def _errors():
-    yield ErrorInput({"mu_y": 0.0}, ValueError, ("mu_y is 0.0", "above 0"))
-
-
 @wrapper(
     near=("schedule_free", "average", "lookahead", "gpa_adamw"),
-    errors=_errors,
+    errors=lambda: [ErrorInput({"mu_y": 0.0}, ValueError, ("mu_y is 0.0", "above 0"))],
     example=lambda: {"base_optimizer": example("sgd"), "mu_x": 0.9},
     **PAPER,
 )
@@ -92,7 +88,6 @@ def primal_averaging(
 
 @optimizer(
     near=("adamw", "schedule_free_adamw", "primal_averaging"),
-    errors=_errors,
     example=lambda: {"learning_rate": 0.1},
     **PAPER,
 )

@@ -15,6 +15,7 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import stack, zeros
 from gradchain.core.transform import optimizer, transform
+from gradchain.math.numerics import real_dtype
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -48,8 +49,9 @@ def scale_by_aggmo(decays: Sequence[float] = DECAYS):
         )
 
     def step(g, s):
-        rows = [b * s.traces[i] + g for i, b in enumerate(decays)]
-        return sum(rows[1:], rows[0]) / len(rows), ScaleByAggmoState(jnp.stack(rows))
+        column = jnp.asarray(decays, real_dtype(g)).reshape(-1, *[1] * g.ndim)
+        v = column * s.traces + g[None]
+        return jnp.sum(v, 0) / len(decays), ScaleByAggmoState(v)
 
     return leafwise(ScaleByAggmoState, step, traces=lambda p: stack(len(decays), zeros(p)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.kinds import DType
@@ -61,7 +61,7 @@ def grokfast_ma(window_size: int = 100, lamb: Hyper = 5.0):
         raise ValueError(f"grokfast_ma: window_size is {window_size}; expected 1 or more")
 
     def step(g, s):
-        history = s.history.at[(s.count - 1) % window_size].set(g)
+        history = lax.dynamic_update_index_in_dim(s.history, g, (s.count - 1) % window_size, 0)
         mean = jnp.sum(history, 0) / window_size
         return g + jnp.where(s.count >= window_size, lamb, 0) * mean, GrokfastMaState(s.count, history)
 
