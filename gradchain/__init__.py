@@ -76,6 +76,7 @@ from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
+from gradchain.report.posterior import ivon_sample
 from gradchain.report.scaled import scale_loss
 from gradchain.report.sparsity import sparsity
 from gradchain.report.table import Description, describe
@@ -158,6 +159,7 @@ __all__ = [
     "hyperparams",
     "incremental_update",
     "init",
+    "ivon_sample",
     "kahan",
     "kl_divergence",
     "l2_loss",

@@ -64,6 +64,12 @@ def safe_sqrt(x: Array) -> Array:
     return _choose(zero, 0, lax.sqrt(_choose(zero, 1, x)))
 
 
+def safe_power(x: Array, exponent) -> Array:
+    """x ** exponent for x >= 0, with derivatives of 0 at x = 0, where it is 0 itself."""
+    zero = x == 0
+    return jnp.where(zero, 0, _choose(zero, 1, x) ** exponent)
+
+
 def safe_divide(x, y: Array, otherwise=0) -> Array:
     """x / y, and `otherwise` where y is 0; the derivative there is 0 as well."""
     y = jnp.asarray(y)

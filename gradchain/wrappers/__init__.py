@@ -9,13 +9,20 @@ from gradchain.wrappers.accumulate import (
     skip_large_updates,
     skip_not_finite,
 )
-from gradchain.wrappers.average import AverageParamsState, average, average_params
+from gradchain.wrappers.adahessian import ScaleByAdahessianState, adahessian, scale_by_adahessian
+from gradchain.wrappers.average import AverageParamsState, asgd, average, average_params
 from gradchain.wrappers.cautious import cautious, grams
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.diloco import DiLoCoState, diloco
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import ScaleByGaLoreState, galore, scale_by_galore
 from gradchain.wrappers.groups import multi_transform, selective_transform
+from gradchain.wrappers.hypergradient import (
+    HypergradientState,
+    hypergradient,
+    hypergradient_adam,
+    hypergradient_sgd,
+)
 from gradchain.wrappers.inject import (
     InjectedSchedulesState,
     InjectedState,
@@ -44,6 +51,7 @@ from gradchain.wrappers.low_rank import (
 )
 from gradchain.wrappers.mechanic import FlatMechanicDeltaState, FlatMechanicState, mechanize
 from gradchain.wrappers.parallel import grafting, parallel
+from gradchain.wrappers.primal_averaging import PrimalAveragingState, gpa_adamw, primal_averaging
 from gradchain.wrappers.projected import GaLoreDimensionNumbers
 from gradchain.wrappers.rates import layerwise_decay, lora_plus, mup
 from gradchain.wrappers.roll_back import RollBackState, roll_back
@@ -52,6 +60,7 @@ from gradchain.wrappers.schedule_free import (
     FlatScheduleFreeState,
     schedule_free,
     schedule_free_adamw,
+    schedule_free_radam,
     schedule_free_sgd,
 )
 from gradchain.wrappers.sharpness import LookSamState, asam, gsam, looksam
@@ -78,6 +87,7 @@ __all__ = [
     "FlatScheduleFreeState",
     "GaLoreDimensionNumbers",
     "HutchinsonState",
+    "HypergradientState",
     "InjectedSchedulesState",
     "InjectedState",
     "LazyRowsState",
@@ -86,10 +96,12 @@ __all__ = [
     "LookaheadParams",
     "LookaheadSyncState",
     "MultiSteps",
+    "PrimalAveragingState",
     "ResetEveryState",
     "RollBackState",
     "SamState",
     "SamSyncState",
+    "ScaleByAdahessianState",
     "ScaleByApolloState",
     "ScaleByFiraState",
     "ScaleByGaLoreState",
@@ -99,11 +111,13 @@ __all__ = [
     "TracState",
     "UnfreezeState",
     "accumulate",
+    "adahessian",
     "apollo",
     "apollo_mini",
     "apply_every",
     "apply_if_finite",
     "asam",
+    "asgd",
     "average",
     "average_params",
     "cautious",
@@ -113,10 +127,14 @@ __all__ = [
     "fira",
     "flatten",
     "galore",
+    "gpa_adamw",
     "grafting",
     "grams",
     "gsam",
     "hutchinson_estimator_diag_hessian",
+    "hypergradient",
+    "hypergradient_adam",
+    "hypergradient_sgd",
     "inject_hyperparams",
     "inject_stateful_hyperparams",
     "injected",
@@ -130,15 +148,18 @@ __all__ = [
     "multi_transform",
     "mup",
     "parallel",
+    "primal_averaging",
     "reset_every",
     "roll_back",
     "sam",
+    "scale_by_adahessian",
     "scale_by_apollo",
     "scale_by_fira",
     "scale_by_galore",
     "scale_by_sophia",
     "schedule_free",
     "schedule_free_adamw",
+    "schedule_free_radam",
     "schedule_free_sgd",
     "selective_transform",
     "skip",

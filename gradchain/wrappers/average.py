@@ -10,11 +10,13 @@ from jax import Array
 from gradchain.core import words
 from gradchain.core.compose import chain
 from gradchain.core.foreign import as_transform
-from gradchain.core.hyper import Fraction
+from gradchain.core.hyper import Fraction, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy
 from gradchain.core.transform import example, optimizer, transform
+from gradchain.rules.momentum.asgd import scale_by_asgd
+from gradchain.rules.parts.decay import optional_decay
 from gradchain.wrappers.lookahead import LookaheadSyncState
 
 PyTree = Any
@@ -69,6 +71,28 @@ def average(tx: Any, decay: Fraction | None = 0.999, *, start: int = 0, every: i
     `eval_params(tx, state, params)` reads it. See `average_params`, the link it adds.
     """
     return chain(as_transform(tx, "average"), average_params(decay, start, every))
+
+
+@optimizer(
+    paper="Polyak & Juditsky 1992; arXiv:1107.2490",
+    near=("sgd", "average", "schedule_free_sgd"),
+    errors=lambda: [ErrorInput({"t0": -1}, ValueError, ("t0 is -1", "0 or more"))],
+)
+def asgd(
+    learning_rate: Hyper = 1e-2,
+    lambd: Hyper = 1e-4,
+    power: Hyper = 0.75,
+    t0: int = 1_000_000,
+    weight_decay: Hyper = 0.0,
+):
+    """Averaged SGD: see `scale_by_asgd`; `eval_params(tx, state, params)` is the mean of the parameters.
+
+    The mean begins after t0 + 1 steps, until then it is the parameters. weight_decay * p joins the gradient.
+    """
+    if not 0 <= t0 < 2**31 - 2:
+        raise ValueError(f"asgd: t0 is {words.show(t0)}; expected 0 or more, below 2**31 - 2")
+    steps = scale_by_asgd(learning_rate, lambd, power)
+    return chain(*optional_decay(weight_decay), steps, average_params(None, start=t0 + 1))
 
 
 LookaheadState = LookaheadSyncState  # under this name states were pickled before

@@ -17,6 +17,7 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, filled, scalar, shared, typed
 from gradchain.core.transform import example, optimizer, wrapper
 from gradchain.math.numerics import compute_dtype, in_kernel, increment, real_dtype, safe_divide
+from gradchain.rules.adaptive.radam import rectified, scale_by_rectification
 from gradchain.rules.adaptive.rmsprop import scale_by_rms
 from gradchain.rules.momentum.sgd import sgd
 from gradchain.rules.parts.basic import scale_by_learning_rate
@@ -43,7 +44,7 @@ class FlatScheduleFreeState(NamedTuple):
 
 
 @jax.jit
-def _interpolated(y, z, u, pull, push):
+def interpolated(y, z, u, pull, push):
     """The updates of y and of z, in what they are computed in."""
     dtype = compute_dtype(y, u)
     y, wide_z, u = (x.astype(dtype) for x in (y, z, u))
@@ -70,6 +71,7 @@ def schedule_free(
     weight_power: Hyper = 0.0,
     weight_by_max: bool = False,
     first_count: int = 0,
+    rectify: Decay | None = None,
 ):
     """Run an optimizer without momentum on z; the parameters are y, between z and its average x.
 
@@ -78,7 +80,8 @@ def schedule_free(
     `eval_params(tx, state, params)` is x, which is not kept: (y - (1 - b1) z) / b1. The learning rate is the
     one of the base, here for the weights alone. state_dtype is that of z.
     weight_by_max: the largest rate so far for lr (the authors' code and Optax). Schedules start at
-    first_count: 1 is Optax's, which never looks at their value at 0.
+    first_count: 1 is Optax's, which never looks at their value at 0. rectify: the rate of the weights is that
+    behind `scale_by_rectification(rectify)`.
     """
     if isinstance(b1, int | float) and b1 == 0:
         raise ValueError(f"schedule_free: b1 is {words.show(b1)}; expected a number above 0 and below 1")
@@ -88,8 +91,10 @@ def schedule_free(
     def step(inner, g, s, state, params):
         u, state = inner.updates(g, state, params)
         rate = jnp.asarray(learning_rate, s.max_lr.dtype)
-        largest, count = jnp.maximum(s.max_lr, rate), increment(s.step_count)
-        t = (count - first_count).astype(s.max_lr.dtype)
+        count = increment(s.step_count)
+        if rectify is not None:
+            rate = rate * rectified(rectify, count - first_count).astype(rate.dtype)
+        largest, t = jnp.maximum(s.max_lr, rate), (count - first_count).astype(s.max_lr.dtype)
         weight = t**weight_power * (largest if weight_by_max else rate) ** weight_lr_power
         total = s.weight_sum + weight
         c = safe_divide(weight, total)
@@ -97,7 +102,7 @@ def schedule_free(
         ratio = safe_divide(now, s.b1, otherwise=1)  # 1, unless b1 changes
         pull, push = ratio * c + (1 - ratio), 1 - now * (1 - c)
         rows = [
-            _interpolated(y, z, x, pull, push)
+            interpolated(y, z, x, pull, push)
             for y, z, x in zip(*map(jax.tree.leaves, (params, s.z, u)), strict=True)
         ]
         z = jax.tree.structure(s.z).unflatten([z for _, z in rows])
@@ -178,3 +183,26 @@ def schedule_free_adamw(
     scaled = scale_by_rms(b2, eps, eps_in_sqrt=False, bias_correction=True)
     base = chain(scaled, *optional_decay(weight_decay), scale_by_learning_rate(rate))
     return chain(schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest))
+
+
+@optimizer(paper="arXiv:2405.15682; arXiv:1908.03265", near=("schedule_free_adamw", "radam"))
+def schedule_free_radam(
+    learning_rate: Hyper = 0.0025,
+    b1: Decay = 0.9,
+    b2: Decay = 0.999,
+    eps: Hyper = 1e-8,
+    weight_decay: Hyper = 0.0,
+    weight_lr_power: Hyper = 2.0,
+    state_dtype: DType | None = None,
+    *,
+    weight_power: Hyper = 0.0,
+):
+    """RAdam, schedule-free: `schedule_free_adamw` whose rate is rectified, so that it needs no warm-up.
+
+    As long as the second moment cannot be trusted, 5 steps for b2 = 0.999, nothing moves.
+    """
+    scaled = scale_by_rms(b2, eps, eps_in_sqrt=False, bias_correction=True)
+    decay, rate = optional_decay(weight_decay), scale_by_learning_rate(learning_rate)
+    base = chain(scaled, *decay, scale_by_rectification(b2), rate)
+    rest: Any = {"weight_power": weight_power, "rectify": b2}
+    return chain(schedule_free(base, learning_rate, b1, weight_lr_power, state_dtype, **rest))

@@ -47,7 +47,7 @@ def trajectory(tx: gc.Transform, params, grads) -> dict[str, jax.Array]:
         updates, state = tx.update(g, state, params, **extra)
         params = gc.apply_updates(params, updates)
         seen = dict(params)
-        if tx.name in ("average", "lookahead", "diloco") or tx.name.startswith("schedule_free"):
+        if tx.name.startswith(("asgd", "average", "diloco", "gpa", "lookahead", "schedule_free")):
             seen |= {f"average/{k}": v for k, v in gc.eval_params(tx, state, params).items()}
         return (params, state), seen
 

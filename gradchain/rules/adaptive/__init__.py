@@ -46,7 +46,12 @@ from gradchain.rules.adaptive.madgrad import MadgradState, madgrad, scale_by_mad
 from gradchain.rules.adaptive.novograd import ScaleByNovogradState, novograd, scale_by_novograd
 from gradchain.rules.adaptive.optimistic_adam import optimistic_adam, optimistic_adam_v2
 from gradchain.rules.adaptive.qhadam import qhadam, scale_by_qhadam
-from gradchain.rules.adaptive.radam import radam, scale_by_radam
+from gradchain.rules.adaptive.radam import (
+    ScaleByRectificationState,
+    radam,
+    scale_by_radam,
+    scale_by_rectification,
+)
 from gradchain.rules.adaptive.rmsprop import (
     ScaleByRmsState,
     ScaleByRStdDevState,
@@ -73,6 +78,7 @@ __all__ = [
     "ScaleByKateState",
     "ScaleByNovogradState",
     "ScaleByRStdDevState",
+    "ScaleByRectificationState",
     "ScaleByRmsState",
     "ScaleByRssState",
     "ScaleBySpamState",
@@ -132,6 +138,7 @@ __all__ = [
     "scale_by_novograd",
     "scale_by_qhadam",
     "scale_by_radam",
+    "scale_by_rectification",
     "scale_by_rms",
     "scale_by_rss",
     "scale_by_simplified_ademamix",

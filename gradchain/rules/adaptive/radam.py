@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -13,7 +14,17 @@ from gradchain.core.hyper import Decay, Hyper, Limit
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, debias_ahead, ema, over_root, real, safe_divide, safe_sqrt
+from gradchain.math.numerics import (
+    abs2,
+    debias,
+    debias_ahead,
+    ema,
+    over_root,
+    real,
+    real_dtype,
+    safe_divide,
+    safe_sqrt,
+)
 from gradchain.rules.adaptive.adam import ScaleByAdamState
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
@@ -44,6 +55,30 @@ def rectification(b2, t: Array) -> tuple[Array, Array]:
     q = (1 - b2) / (1 + b2)  # 1 / rho_inf
     square = safe_divide((rho - 4) * (rho - 2) * q, (1 - 4 * q) * (1 - 2 * q) * rho)
     return rho, safe_sqrt(jnp.maximum(square, 0))
+
+
+def rectified(b2, t: Array) -> Array:
+    """r of `rectification`, and 0 as long as the second moment cannot be trusted."""
+    rho, r = rectification(b2, t)
+    return jnp.where(rho > 4, r, 0)
+
+
+class ScaleByRectificationState(NamedTuple):
+    count: Array  # [] int32, steps taken
+
+
+@transform(paper="arXiv:1908.03265", near=("scale_by_radam", "schedule_free_radam"))
+def scale_by_rectification(b2: Decay = 0.999):
+    """Warm up as RAdam does, of a second moment with decay b2: u = r g.
+
+    r is that of `scale_by_radam`, and 0 as long as the variance of 1 / sqrt(v) is infinite. In a chain behind
+    any scaling by a second moment.
+    """
+
+    def step(g, s):
+        return rectified(b2, s.count).astype(real_dtype(g)) * g, s
+
+    return leafwise(ScaleByRectificationState, step)
 
 
 @transform(paper="arXiv:1908.03265")

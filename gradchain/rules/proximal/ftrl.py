@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
 
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import filled, squares, sums
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, real_dtype, safe_divide, soft_threshold
+from gradchain.math.numerics import abs2, real_dtype, safe_divide, safe_power, soft_threshold
 
 PyTree = Any
 FTRL: Any = {
@@ -25,11 +24,6 @@ FTRL: Any = {
 class ScaleByFtrlState(NamedTuple):
     sum_of_squares: PyTree  # like params, n = the initial value + sum |g|^2
     linear: PyTree  # like params, z = sum of g - sigma p
-
-
-def _power(n: Array, exponent) -> Array:
-    """n ** exponent for n >= 0, with derivative 0 at 0."""
-    return jnp.where(n == 0, 0, jnp.where(n == 0, 1, n) ** exponent)
 
 
 @transform(record=("learning_rate",), **FTRL)
@@ -51,8 +45,8 @@ def scale_by_ftrl(
 
     def step(g, s, p):
         n, inverse = s.sum_of_squares + abs2(g), safe_divide(1, learning_rate).astype(real_dtype(g))
-        root = _power(n, power)
-        z = s.linear + g - (root - _power(s.sum_of_squares, power)) * inverse * p
+        root = safe_power(n, power)
+        z = s.linear + g - (root - safe_power(s.sum_of_squares, power)) * inverse * p
         below = (beta + root) * inverse + l2
         moved = -safe_divide(soft_threshold(z, l1), below) - p
         return jnp.where((inverse == 0) | (below == 0), 0, moved), ScaleByFtrlState(n, z)

@@ -4,6 +4,7 @@ from gradchain.rules.sign.focus import ScaleByFocusState, focus, scale_by_focus
 from gradchain.rules.sign.lion import ScaleByLionState, lion, scale_by_lion
 from gradchain.rules.sign.rprop import ScaleByRpropState, rprop, scale_by_rprop
 from gradchain.rules.sign.signs import scale_by_sign, sign_sgd, signum
+from gradchain.rules.sign.tiger import tiger
 
 __all__ = [
     "ScaleByFocusState",
@@ -18,4 +19,5 @@ __all__ = [
     "scale_by_sign",
     "sign_sgd",
     "signum",
+    "tiger",
 ]
