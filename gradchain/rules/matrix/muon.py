@@ -73,8 +73,8 @@ def orthogonalize(
 
     For chains: chain(trace(0.95, nesterov=True), balance(), orthogonalize("polar_express"), ...). How near:
     a singular value of 0.001 to 1 times the norm becomes one of 0.471 to 1.202 by "standard", 0.475 to 1.145
-    by "dion", 0.846 to 1.124 by "polar_express", 0.880 to 1.120 by "cans", each in five steps. Of the last
-    two ns_steps says how many are taken: with six 0.994 to 1.001, 0.998 to 1.002.
+    by "dion", 0.846 to 1.124 by "polar_express", 0.886 to 1.114 by "cans", each in five steps. Of the last
+    two ns_steps says how many are taken: with six 0.994 to 1.002 and 0.999 to 1.001.
     """
     f = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, "orthogonalize")
 
