@@ -273,9 +273,11 @@ class Treewise(Link):
         body = self.recipe.build(operands) if operands else self
         extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
         extra = {**ctx.extra, **extra} if self.rest else extra
-        if old is None:
-            updates = body.fn(updates, params, **extra)
-            new = {}
+        if self.State is None:
+            updates, new = body.fn(updates, params, **extra), {}
+            if old is not None:  # a counter for schedules, or tunables
+                s = self.counted(old)
+                new = {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
         else:
             s = self.counted(old)
             if "counts" in self.asks:

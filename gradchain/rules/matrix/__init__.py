@@ -4,6 +4,8 @@ from gradchain.rules.matrix.balance import balance
 from gradchain.rules.matrix.dimensions import MuonDimensionNumbers, matrices_alone
 from gradchain.rules.matrix.muon import ScaleByMuonState, muon, orthogonalize, scale_by_muon, scale_by_shape
 from gradchain.rules.matrix.normuon import ScaleByNormuonState, adamuon, normuon, scale_by_normuon
+from gradchain.rules.matrix.qk_clip import muonclip, qk_clip
+from gradchain.rules.matrix.scion import scale_by_lmo, scion
 from gradchain.rules.matrix.sphere import (
     StepOnSphereState,
     adamh,
@@ -23,12 +25,16 @@ __all__ = [
     "balance",
     "matrices_alone",
     "muon",
+    "muonclip",
     "muonh",
     "normuon",
     "orthogonalize",
+    "qk_clip",
+    "scale_by_lmo",
     "scale_by_muon",
     "scale_by_normuon",
     "scale_by_shape",
+    "scion",
     "spel",
     "step_on_sphere",
     "step_on_stiefel",

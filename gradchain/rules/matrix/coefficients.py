@@ -23,7 +23,7 @@ NAMED: dict[str, Triple | Sequence[Triple]] = {
     ),
 }
 # Tables of which ns_steps says how many steps are taken, the last one again and again. Each step is the odd
-# quintic nearest to 1 on the interval where the steps before leave the singular values, of [1e-3, 1] at first.
+# quintic nearest to 1 on the interval where the steps before leave singular values, of [1e-3, 1] at first.
 # Five steps of "cans", arXiv:2506.10935, leave them within 0.114 of 1: no five quintics are nearer.
 # "polar_express", arXiv:2505.16932, treats an interval's lowest 2.4 % as its end, and all but the last step
 # divide by 1.01, so that rounding pushes none beyond it. Five steps: 0.846 to 1.124; six: within 0.0056.

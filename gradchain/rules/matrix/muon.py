@@ -45,6 +45,7 @@ PAPER: Any = {
     "traits": frozenset({"matrices"}),
 }
 
+
 def polar(
     ns_coeffs: Coefficients,
     ns_steps: int,

@@ -31,9 +31,7 @@ class ScaleByNormuonState(NamedTuple):
     nu: PyTree  # for each output, [*stack, outputs], E[mean |g|^2 over the inputs]; elementwise like params
 
 
-@transform(
-    paper="arXiv:2510.05491, arXiv:2507.11005", traits=MATRICES, near=("scale_by_muon", "balance")
-)
+@transform(paper="arXiv:2510.05491, arXiv:2507.11005", traits=MATRICES, near=("scale_by_muon", "balance"))
 def scale_by_normuon(
     b2: Decay = 0.95,
     eps: Hyper = 1e-8,
