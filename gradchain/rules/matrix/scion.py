@@ -109,10 +109,9 @@ def scion(
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.
 
     lmo(m) is sqrt(columns / rows) * newton_schulz(m) for matrices and, see `scale_by_lmo`, "rms" for vectors,
-    both times `radius`; "inputs" for embeddings and "sign" for heads, by the names in their paths; the muon_mask selects matrices that are
-    hidden layers whatever their names. constrained=False: p = p - lr * lmo(m). An embedding that is the
-    head as well is read as one by its axes: with_axes(scion(...), {"embed/embedding": "cr"}) and "sign".
-    The paper's radii for language models are the default. With "spectral" alone this is Muon, up to scale.
+    both times `radius`; "inputs" for embeddings and "sign" for heads, by the names in their paths. The
+    muon_mask selects matrices that are hidden layers whatever their names.
+    constrained=False: p = p - lr * lmo(m). The default radii are the paper's for language models.
     """
     polar = orthogonalize(ns_coeffs, ns_steps, eps, precision=precision)
     groups = {
