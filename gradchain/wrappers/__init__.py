@@ -46,6 +46,7 @@ from gradchain.wrappers.sophia import (
     scale_by_sophia,
     sophia,
 )
+from gradchain.wrappers.split_columns import split_columns
 from gradchain.wrappers.split_complex import split_real_and_imaginary
 
 __all__ = [
@@ -100,5 +101,6 @@ __all__ = [
     "skip_large_updates",
     "skip_not_finite",
     "sophia",
+    "split_columns",
     "split_real_and_imaginary",
 ]

@@ -47,11 +47,11 @@ def _entry(path: str, entries: dict[str, Array]) -> str:
     return max(found, key=len)
 
 
-def _factors(limit: Array, leaf: Leaf, part: _Part, alpha, shared: bool) -> Array | None:
+def _factors(limit: Array, leaf: Leaf, part: _Part, share, shared: bool) -> Array | None:
     """threshold / max for each head, raised to its power, to be multiplied with the leaf; None for 1."""
     if shared and not part.query:
         return None
-    power = 1.0 if shared else alpha if part.query else 1 - alpha
+    power = 1.0 if shared else share if part.query else 1 - share
     factor = limit**power
     if part.query and part.key and not shared:
         factor = limit
@@ -69,35 +69,35 @@ def _factors(limit: Array, leaf: Leaf, part: _Part, alpha, shared: bool) -> Arra
 
 @transform(
     paper=PAPER,
-    example=lambda: {"threshold": 1.0, "query": "**", "key": "**"},
+    example=lambda: {"threshold": 1.0, "queries": "**", "keys": "**"},
     near=("muonclip", "clip_by_global_norm"),
 )
 def qk_clip(
     threshold: Hyper = 100.0,
-    query: Selection = "**/query/*",
-    key: Selection = "**/key/*",
+    queries: Selection = "**/query/*",
+    keys: Selection = "**/key/*",
     *,
-    alpha: Fraction = 0.5,
+    query_share: Fraction = 0.5,
     heads: int = -2,
 ):
     """Scale the queries' and keys' weights of heads whose attention logits were too large: the last link.
 
-    c = min(1, threshold / max_logits);  p + u becomes c^alpha (p + u) for queries, c^(1-alpha) for keys
+    c = min(1, threshold / max_logits);  p + u becomes c^s (p + u) for queries, c^(1-s) for keys
+    s is query_share, `heads` the axis of the heads in kernels [in, heads, dim] and biases [heads, dim].
     `max_logits` is an argument of update: the largest logit of each head in this step, before softmax, over
     the whole batch, [heads], or for stacked layers [layers, heads]; a scalar is that of all heads. One array
-    is for all attentions, else a tree of them with the path of each; None clips nothing. `heads` is the axis
-    of the heads in kernels [in, heads, dim] and biases [heads, dim]. Fewer heads of keys than of queries
-    share them: these keys stay, and their queries get the whole factor c, as the shared parts of MLA do.
+    is for all attentions, else a tree of them with the path of each; None clips nothing. Fewer heads of keys
+    than of queries share them: these keys stay and their queries get all of c, as shared parts of MLA do.
     """
 
     def update(updates, params, *, leaves: list[Leaf], max_logits):
         if max_logits is None:
             return updates
         maxima = dict(zip(tree.paths(max_logits), jax.tree.leaves(max_logits), strict=True))
-        queries, keys = (select.chosen(which, params, "qk_clip") for which in (query, key))
+        of_queries, of_keys = (select.chosen(which, params, "qk_clip") for which in (queries, keys))
         parts = [
             _Part(q, k, _entry(p.path, maxima), heads % max(len(p.shape), 1)) if q or k else None
-            for q, k, p in zip(queries, keys, leaves, strict=True)
+            for q, k, p in zip(of_queries, of_keys, leaves, strict=True)
         ]
         keys_of = [(part, p) for part, p in zip(parts, leaves, strict=True) if part and not part.query]
         shared = {part.entry for part, p in keys_of if _fewer(p, part.axis, maxima[part.entry])}
@@ -108,7 +108,7 @@ def qk_clip(
             u, p = tree.wide(u), tree.wide(p)
             most = jnp.asarray(maxima[part.entry], real_dtype(u))
             limit = jnp.asarray(threshold, most.dtype)
-            factor = _factors(limit / jnp.maximum(most, limit), leaf, part, alpha, part.entry in shared)
+            factor = _factors(limit / jnp.maximum(most, limit), leaf, part, query_share, part.entry in shared)
             return u if factor is None else u * factor + p * (factor - 1)
 
         flat, treedef = jax.tree.flatten(updates)
@@ -127,7 +127,7 @@ def _fewer(leaf: Leaf, axis: int, maxima: Array) -> bool:
 @optimizer(
     paper=PAPER,
     traits=frozenset({"matrices"}),
-    example=lambda: {"learning_rate": 0.02, "threshold": 1.0, "query": "**", "key": "**"},
+    example=lambda: {"learning_rate": 0.02, "threshold": 1.0, "queries": "**", "keys": "**"},
     errors=coefficients.errors,
     near=("muon", "normuon", "qk_clip"),
 )
@@ -140,9 +140,9 @@ def muonclip(
     mu_dtype: DType | None = None,
     *,
     threshold: Hyper = 100.0,
-    query: Selection = "**/query/*",
-    key: Selection = "**/key/*",
-    alpha: Fraction = 0.5,
+    queries: Selection = "**/query/*",
+    keys: Selection = "**/key/*",
+    query_share: Fraction = 0.5,
     heads: int = -2,
     ns_coeffs: Coefficients = QUINTIC,
     ns_steps: int = 5,
@@ -180,5 +180,5 @@ def muonclip(
             precision=precision,
             equilibrate=equilibrate,
         ),
-        qk_clip(threshold, query, key, alpha=alpha, heads=heads),
+        qk_clip(threshold, queries, keys, query_share=query_share, heads=heads),
     )

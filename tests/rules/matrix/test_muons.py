@@ -169,7 +169,7 @@ def test_small_logits_change_nothing():
 def test_large_logits_are_what_is_allowed():
     """Logits are products of queries and keys: those of each head shrink to the threshold."""
     logits = jnp.array([400.0, 50.0])
-    found, plain = clipped({"attn": logits}, alpha=0.25)
+    found, plain = clipped({"attn": logits}, query_share=0.25)
     c = np.array([0.25, 1.0])[:, None]
     for name, power in (("query/kernel", 0.25), ("query/bias", 0.25), ("key/kernel", 0.75)):
         close(found[f"attn/{name}"], plain[f"attn/{name}"] * c**power, 1e-6)
@@ -195,7 +195,7 @@ def test_wrong_logits():
     with pytest.raises(ValueError, match=r"qk_clip: no maximum for 'attn/key/.*max_logits has 'block'"):
         clipped({"block": jnp.ones(2)})
     with pytest.raises(ValueError, match=r"qk_clip: the mask 'q\*' matches none of 3 leaves"):
-        clipped(jnp.ones(2), query="q*")
+        clipped(jnp.ones(2), queries="q*")
 
 
 def test_muonclip_is_muon_and_a_clip():
