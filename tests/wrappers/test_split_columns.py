@@ -12,7 +12,9 @@ P = PartitionSpec
 SHAPES = {"qkv/kernel": (6, 12), "out/kernel": (4, 6)}
 
 
-@pytest.mark.parametrize("blocks", [3, (6, 3, 3)], ids=["equal", "shared_keys"])
+@pytest.mark.parametrize(
+    "blocks", [pytest.param(3, marks=pytest.mark.slow), (6, 3, 3)], ids=["equal", "shared_keys"]
+)
 def test_blocks_are_matrices(blocks):
     params, grads = problem(SHAPES, 2)
     ends = [4, 8] if blocks == 3 else [6, 9]
@@ -44,7 +46,7 @@ def test_names_of_blocks():
         gc.split_columns(gc.adam(0.1), {"qkv/*": 5}).init(params)
 
 
-@pytest.mark.parametrize("blocks", [3, 2], ids=["divided", "gathered"])
+@pytest.mark.parametrize("blocks", [3, pytest.param(2, marks=pytest.mark.slow)], ids=["divided", "gathered"])
 def test_on_a_mesh(blocks: int):
     mesh = jax.make_mesh((4, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
     put = lambda tree: {k: jax.device_put(x, NamedSharding(mesh, P(None, "data"))) for k, x in tree.items()}  # noqa: E731

@@ -16,7 +16,6 @@ from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, ema, norm, over_root, safe_divide
 from gradchain.matrices.linalg import QUINTIC
 from gradchain.matrices.per_matrix import sides
-from gradchain.rules.matrix import coefficients
 from gradchain.rules.matrix.balance import Sides, optional_balance
 from gradchain.rules.matrix.coefficients import Coefficients
 from gradchain.rules.matrix.groups import Groups, adam_links, with_others
@@ -68,7 +67,6 @@ def scale_by_normuon(
     paper="arXiv:2510.05491",
     traits=MATRICES,
     example=lambda: {"learning_rate": 0.02},
-    errors=coefficients.errors,
     near=("muon", "adamuon", "adamw"),
 )
 def normuon(
@@ -129,7 +127,6 @@ def optional_scale(consistent_rms) -> tuple:
     paper="arXiv:2507.11005",
     traits=MATRICES,
     example=lambda: {"learning_rate": 0.02},
-    errors=coefficients.errors,
     near=("muon", "normuon", "adamw"),
 )
 def adamuon(

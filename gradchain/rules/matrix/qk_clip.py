@@ -18,7 +18,6 @@ from gradchain.core.slots import Leaf
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import real_dtype
 from gradchain.matrices.linalg import QUINTIC
-from gradchain.rules.matrix import coefficients
 from gradchain.rules.matrix.balance import Sides
 from gradchain.rules.matrix.coefficients import Coefficients
 from gradchain.rules.matrix.muon import muon
@@ -128,7 +127,6 @@ def _fewer(leaf: Leaf, axis: int, maxima: Array) -> bool:
     paper=PAPER,
     traits=frozenset({"matrices"}),
     example=lambda: {"learning_rate": 0.02, "threshold": 1.0, "queries": "**", "keys": "**"},
-    errors=coefficients.errors,
     near=("muon", "normuon", "qk_clip"),
 )
 def muonclip(

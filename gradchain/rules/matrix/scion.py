@@ -21,7 +21,6 @@ from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, over_root
 from gradchain.matrices.linalg import QUINTIC
 from gradchain.matrices.per_matrix import sides
-from gradchain.rules.matrix import coefficients
 from gradchain.rules.matrix.coefficients import Coefficients
 from gradchain.rules.matrix.groups import LOOKED_UP, axes_of_leaves
 from gradchain.rules.matrix.muon import orthogonalize, scale_by_shape
@@ -88,7 +87,6 @@ class _Layers:
 @optimizer(
     **PAPER,
     example=lambda: {"learning_rate": 0.02},
-    errors=coefficients.errors,
     near=("muon", "lion", "sign_sgd", "fromage"),
 )
 def scion(

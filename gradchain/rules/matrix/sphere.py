@@ -71,7 +71,6 @@ def step_on_sphere(learning_rate: Hyper):
     paper="arXiv:2606.16899",
     traits=MATRICES,
     example=lambda: {"learning_rate": 0.02},
-    errors=coefficients.errors,
     near=("muon", "adamh", "spel", "fromage"),
 )
 def muonh(
@@ -175,7 +174,6 @@ def step_on_stiefel(
     paper="arXiv:2601.21487",
     traits=MATRICES,
     example=lambda: {"learning_rate": 0.02},
-    errors=coefficients.errors,
     near=("muon", "muonh"),
 )
 def spel(

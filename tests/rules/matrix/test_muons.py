@@ -21,6 +21,7 @@ def test_normuon_is_muon_where_eps_is_large(x64):
     )
 
 
+@pytest.mark.slow
 def test_normuon_is_muon_plus_without_memory(x64):
     """With b2 = 0 each output is divided by its own root mean square: balanced, of another length."""
     params, grads = problem(MATRIX, dtype="float64")
@@ -30,6 +31,7 @@ def test_normuon_is_muon_plus_without_memory(x64):
     close(found, jax.tree.map(lambda u: u * 0.2 * np.sqrt(6), plus), 1e-9)
 
 
+@pytest.mark.slow
 def test_signs_of_the_momentum(x64):
     """AdaMuon's first step: the signs of the gradient made orthogonal, each number of the same size."""
     params, grads = problem(MATRIX, 1, dtype="float64")
@@ -87,6 +89,7 @@ def test_scion_is_muon_up_to_scale(x64):
     close(found, jax.tree.map(lambda u: -0.1 * 3.0 * np.sqrt(9 / 6) * u, muon), 1e-9)
 
 
+@pytest.mark.slow
 def test_scion_stays_within_its_ball():
     """After many steps the spectral norm is at most the radius times sqrt(outputs / inputs), nearly."""
     params, grads = problem(MATRIX, 30)
@@ -106,7 +109,7 @@ def test_norms_of_scion_by_name():
     np.testing.assert_allclose(np.linalg.norm(rows, axis=0), 2.0 / np.sqrt(4), rtol=1e-5)
 
 
-@pytest.mark.parametrize("make", [gc.muonh, gc.adamh])
+@pytest.mark.parametrize("make", [gc.muonh, pytest.param(gc.adamh, marks=pytest.mark.slow)])
 def test_norms_are_kept(make):
     params, grads = problem({**SHAPES, "stack/kernel": (3, 4, 5)}, 9)
     found = take(make(0.2), params, grads).params
@@ -124,13 +127,17 @@ def test_relative_steps():
     np.testing.assert_allclose(np.linalg.norm(u), 0.01 * np.linalg.norm(params["kernel"]), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_spel_leaves_matrices_orthogonal():
     params, grads = problem(MATRIX)
     found = take(gc.spel(0.1, ns_coeffs="polar_express", ns_steps=8), params, grads).params["kernel"]
     np.testing.assert_allclose(np.linalg.svd(found, compute_uv=False), 1.0, rtol=1e-4)
 
 
-@pytest.mark.parametrize("make", [gc.normuon, gc.adamuon, gc.muonh, gc.scion])
+SLOW = [pytest.param(f, marks=pytest.mark.slow) for f in (gc.adamuon, gc.scion)]
+
+
+@pytest.mark.parametrize("make", [gc.normuon, gc.muonh, *SLOW])
 def test_layers_of_a_stack(make):
     stack_is_layers(make(0.1))
 
