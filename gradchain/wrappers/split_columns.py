@@ -64,10 +64,14 @@ class Columns(Body):
             for i in range(len(widths))
         }
         axes, placed = plan.axes, plan.placed
+
+        def owner(path: str) -> str:
+            return owners.get(path, path)
+
         return dataclasses.replace(
             plan.within(),
-            axes=lambda path, shape: axes(owners.get(path, path), shape),
-            placed=None if placed is None else lambda path, x: placed(owners.get(path, path), x),
+            axes=lambda path, shape: axes(owner(path), shape),
+            placed=None if placed is None else lambda path, x: placed(owner(path), x),
         )
 
     def acts(self, params) -> tuple[bool, ...]:
@@ -95,7 +99,7 @@ class Columns(Body):
 
 def _blocks(x: Any, widths: Sequence[int]) -> tuple:
     """Blocks of columns; split over a mesh as the leaf is, where its devices divide them all."""
-    home = place.of(x)
+    whole = home = place.of(x)
     if home is not None:
         split = place.split_of(home.spec, len(x.shape))
         count = math.prod(home.mesh.shape[name] for name in split[-1])
@@ -103,7 +107,7 @@ def _blocks(x: Any, widths: Sequence[int]) -> tuple:
         home = whole if any(n % count for n in widths) else home
     if isinstance(x, jax.ShapeDtypeStruct):
         return tuple(jax.ShapeDtypeStruct((*x.shape[:-1], n), x.dtype, sharding=home) for n in widths)
-    x = x if home is None or place.is_blind(x) else place.put(x, whole)
+    x = x if whole is None or place.is_blind(x) else place.put(x, whole)
     ends = [sum(widths[: i + 1]) for i in range(len(widths))]
     parts = [x[..., end - n : end] for end, n in zip(ends, widths, strict=True)]
     return tuple(p if home is None or place.is_blind(p) else place.put(p, home) for p in parts)

@@ -176,6 +176,28 @@ def adamh():
     return step
 
 
+def muown():
+    """Weights [in, out]: a column for each output."""
+    other, lengths = adamw(0.8, 0.97, 0.2, 1e-2), adamw(0.8, 0.97, 0.0, 1e-2)
+    v = r = m = None
+
+    def step(leaf, p, g, t):
+        nonlocal v, r, m
+        if leaf == "b":
+            return p - 0.03 * other(leaf, p, g, t)
+        if v is None:
+            v, r, m = p, np.linalg.norm(p, axis=0), 0.0
+        size = np.linalg.norm(v, axis=0)
+        by_r = np.sum(g * v / size, axis=0)
+        by_v = r / size * (g - by_r * v / size)
+        m = 0.9 * m + 0.1 * by_v
+        v = v - 0.03 * 0.3 * np.sqrt(max(p.shape)) * orthogonal(0.9 * m + 0.1 * by_v, 1e-2)
+        r = r - 0.03 * lengths("r", r, by_r, t)
+        return r * v / np.linalg.norm(v, axis=0)
+
+    return step
+
+
 def derived() -> list[Case]:
     rates = {"learning_rate": 0.03, "adam_learning_rate": 0.01, "adam_weight_decay": 0.2, "eps": 1e-2}
     return [
@@ -195,6 +217,24 @@ def derived() -> list[Case]:
             },
             "arXiv:2507.11005",
             adamuon,
+            problem="calm",
+        ),
+        numpy_case(
+            "muown",
+            {
+                "muown": {
+                    **ITERATION,
+                    "learning_rate": 0.03,
+                    "beta": 0.9,
+                    "b1": 0.8,
+                    "b2": 0.97,
+                    "eps": 1e-2,
+                    "consistent_rms": 0.3,
+                    "adam_weight_decay": 0.2,
+                }
+            },
+            "arXiv:2605.10797",
+            muown,
             problem="calm",
         ),
         numpy_case(

@@ -222,3 +222,15 @@ def test_state_is_that_of_muon_and_a_number_for_each_output():
     assert set(nor) == {*muon, "scale_by_normuon"}
     assert nor["scale_by_normuon"].nu["up/kernel"].shape == (256,)
     assert short["scale_by_muon"].mu["up/kernel"].dtype in (jnp.int8, jnp.uint8)
+
+
+def test_muown_with_small_steps_of_lengths_keeps_them(x64):
+    """Where Adam's eps holds the lengths, directions alone move; the momentum is along no output's weights."""
+    params, grads = problem(MATRIX, dtype="float64")
+    found = take(gc.step_by_outputs(0.1, eps=1e12), params, grads)
+    before, after = (np.linalg.norm(x["kernel"], axis=0) for x in (params, found.params))
+    np.testing.assert_allclose(after, before, rtol=1e-9)
+    assert np.linalg.norm(found.params["kernel"] - params["kernel"]) > 0.1
+    first = take(gc.step_by_outputs(0.1), params, grads[:1]).state["step_by_outputs"]
+    along = np.sum(np.asarray(first.mu["kernel"]) * np.asarray(params["kernel"]), axis=0)
+    np.testing.assert_allclose(along, 0.0, atol=1e-12)
