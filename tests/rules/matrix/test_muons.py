@@ -224,13 +224,18 @@ def test_state_is_that_of_muon_and_a_number_for_each_output():
     assert short["scale_by_muon"].mu["up/kernel"].dtype in (jnp.int8, jnp.uint8)
 
 
-def test_muown_with_small_steps_of_lengths_keeps_them(x64):
-    """Where Adam's eps holds the lengths, directions alone move; the momentum is along no output's weights."""
-    params, grads = problem(MATRIX, dtype="float64")
-    found = take(gc.step_by_outputs(0.1, eps=1e12), params, grads)
-    before, after = (np.linalg.norm(x["kernel"], axis=0) for x in (params, found.params))
-    np.testing.assert_allclose(after, before, rtol=1e-9)
-    assert np.linalg.norm(found.params["kernel"] - params["kernel"]) > 0.1
-    first = take(gc.step_by_outputs(0.1), params, grads[:1]).state["step_by_outputs"]
-    along = np.sum(np.asarray(first.mu["kernel"]) * np.asarray(params["kernel"]), axis=0)
-    np.testing.assert_allclose(along, 0.0, atol=1e-12)
+def test_muown_turns_without_lengthening(x64):
+    """A gradient across each output's weights changes their directions alone, along them lengths alone."""
+    params, grads = problem(MATRIX, 1, dtype="float64")
+    p, g = params["kernel"], grads[0]["kernel"]
+    along = p * jnp.sum(p * g, 0) / jnp.sum(p * p, 0)
+    tx = gc.step_by_outputs(0.1, eps=1e-6)
+    turned, longer = (take(tx, params, [{"kernel": x}]).params["kernel"] for x in (g - along, along))
+    np.testing.assert_allclose(jnp.linalg.norm(turned, axis=0), jnp.linalg.norm(p, axis=0), rtol=1e-6)
+    assert np.linalg.norm(turned - p) > 0.1
+    np.testing.assert_allclose(
+        jnp.sum(longer * p, 0) ** 2, jnp.sum(longer**2, 0) * jnp.sum(p**2, 0), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        jnp.abs(jnp.linalg.norm(longer, axis=0) - jnp.linalg.norm(p, axis=0)), 0.1, rtol=1e-4
+    )
