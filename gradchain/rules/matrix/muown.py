@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from gradchain.core.link import treewise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, drop, typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, norm, over_root, real_dtype, safe_divide
+from gradchain.math.numerics import abs2, debias, ema, norm, over_root, safe_divide
 from gradchain.matrices.linalg import QUINTIC
 from gradchain.matrices.per_matrix import per_matrix, sides
 from gradchain.rules.matrix import coefficients
@@ -38,12 +39,17 @@ class StepByOutputsState(NamedTuple):
     size_nu: PyTree  # as size, E[its square]
 
 
+def _over(leaf: Leaf) -> tuple[int, ...]:
+    """The axes of one output's weights; a vector is of one output."""
+    return leaf.axes.rows or leaf.axes.cols
+
+
 def _moment(leaf: Leaf) -> Slot:
-    return dataclasses.replace(drop(leaf, leaf.axes.rows), positive=False)
+    return dataclasses.replace(drop(leaf, _over(leaf)), positive=False)
 
 
 def _length(leaf: Leaf) -> Slot:
-    fill = lambda p: norm(tree.wide(p), leaf.axes.rows)  # noqa: E731
+    fill = jax.jit(lambda p: norm(tree.wide(p), _over(leaf)))
     return dataclasses.replace(_moment(leaf), fill=fill, exact=True)
 
 
@@ -77,60 +83,46 @@ def step_by_outputs(
     """
     f = polar(ns_coeffs, ns_steps, eps, precision, who="step_by_outputs")
 
-    def gradients(g, p, s, axes):
-        size, scale = (jnp.expand_dims(x, axes) for x in (s.size, s.scale))
+    @functools.partial(jax.jit, static_argnums=3)
+    def before(g, p, s, leaf: Leaf):
+        g, p = tree.wide(g), tree.wide(p)
+        size, scale = (jnp.expand_dims(x, _over(leaf)) for x in (s.size, s.scale))
         d = p * safe_divide(1, size)
-        along = jnp.sum((g * d.conj()).real, axes, keepdims=True)
-        return safe_divide(size, scale) * (g - along * d), jnp.squeeze(along, axes), d * scale
+        along = jnp.sum((g * d.conj()).real, _over(leaf), keepdims=True)
+        by_v = safe_divide(size, scale) * (g - along * d)
+        mu = ema(s.mu.astype(g.dtype), by_v, beta)
+        m = ema(mu, by_v, beta) if nesterov else mu
+        return m.astype(g.dtype), s._replace(mu=mu), jnp.squeeze(along, _over(leaf)), d * scale
 
-    def step(u, v, p, along, s, t, leaf: Leaf):
-        axes, (_, rows, cols) = leaf.axes.rows, sides(leaf.shape, leaf.axes)
-        lr = jnp.asarray(learning_rate, real_dtype(p))
+    @functools.partial(jax.jit, static_argnums=6)
+    def after(u, v, p, along, s, old, leaf: Leaf):
+        _, rows, cols = sides(leaf.shape, leaf.axes)
         mu, nu = ema(s.size_mu, along, b1), ema(s.size_nu, abs2(along), b2)
-        size = s.size - lr * over_root(debias(mu, b1, t), debias(nu, b2, t), eps)
-        v = v - lr * (consistent_rms * math.sqrt(max(rows, cols))) * u
-        scale = norm(v, axes)
-        new = v * jnp.expand_dims(safe_divide(size, scale), axes)
-        return new - p, s._replace(size=size, scale=scale, size_mu=mu, size_nu=nu)
+        size = s.size - learning_rate * over_root(debias(mu, b1, s.count), debias(nu, b2, s.count), eps)
+        v = v - learning_rate * (consistent_rms * math.sqrt(max(rows, cols))) * u
+        scale = norm(v, _over(leaf))
+        change = v * jnp.expand_dims(safe_divide(size, scale), _over(leaf)) - tree.wide(p)
+        s = s._replace(size=size, scale=scale, size_mu=mu, size_nu=nu)
+        return change.astype(u.dtype), jax.tree.map(lambda x, o: x.astype(o.dtype), s, old)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
-        flat = lambda x: jax.tree.leaves(jax.tree.map(tree.wide, x))  # noqa: E731
-        grads, old = flat(updates), flat(params)
-        fields = StepByOutputsState._fields[1:]
-        columns = [jax.tree.leaves(getattr(s, name)) for name in fields]
-        states = [
-            StepByOutputsState(t, *(x.astype(_dtype(x, g)) for x in row))
-            for t, g, row in zip(counts, grads, zip(*columns, strict=True), strict=True)
-        ]
-        made = [
-            gradients(g, p, x, leaf.axes.rows)
-            for g, p, x, leaf in zip(grads, old, states, leaves, strict=True)
-        ]
-        states = [x._replace(mu=ema(x.mu, g, beta)) for x, (g, _, _) in zip(states, made, strict=True)]
-        means = [
-            (ema(x.mu, g, beta) if nesterov else x.mu).astype(g.dtype)
-            for x, (g, _, _) in zip(states, made, strict=True)
-        ]
+        columns = [jax.tree.leaves(x) for x in s[1:6]]
+        old = [StepByOutputsState(t, *row) for t, *row in zip(counts, *columns, strict=True)]
+        bare = [leaf.bare() for leaf in leaves]
+        rows = zip(jax.tree.leaves(updates), jax.tree.leaves(params), old, bare, strict=True)
+        means, states, along, v = zip(*[before(*row) for row in rows], strict=True) if old else [()] * 4
         out = per_matrix(f, means, leaves, padding=True)
-        rows = zip(out, made, old, states, counts, leaves, strict=True)
-        done = [step(u, v, p, along, x, t, leaf) for u, (_, along, v), p, x, t, leaf in rows]
-        treedef = jax.tree.structure(updates)
+        rows = zip(out, v, jax.tree.leaves(params), along, states, old, bare, strict=True)
+        done = [after(*row) for row in rows]
         new = {
-            name: jax.tree.structure(getattr(s, name)).unflatten(
-                [getattr(x, name).astype(o.dtype) for (_, x), o in zip(done, column, strict=True)]
-            )
-            for name, column in zip(fields, columns, strict=True)
+            name: jax.tree.structure(getattr(s, name)).unflatten([getattr(x, name) for _, x in done])
+            for name in StepByOutputsState._fields[1:]
         }
-        return treedef.unflatten([u for u, _ in done]), s._replace(**new)
+        return jax.tree.structure(updates).unflatten([u for u, _ in done]), s._replace(**new)
 
     small = dict.fromkeys(("size", "scale"), _length) | {"size_mu": _moment}
-    nu = lambda leaf: drop(leaf, leaf.axes.rows)  # noqa: E731
+    nu = lambda leaf: drop(leaf, _over(leaf))  # noqa: E731
     return treewise(StepByOutputsState, update, params=True, mu=typed(zeros, mu_dtype), **small, size_nu=nu)
-
-
-def _dtype(x: Array, g: Array):
-    """What a field is computed in: as wide as the gradient, real where it is real."""
-    return g.dtype if jnp.iscomplexobj(x) or x.shape == g.shape else real_dtype(g)
 
 
 @optimizer(**PAPER, example=lambda: {"learning_rate": 0.02}, near=("muon", "normuon", "muonh"))

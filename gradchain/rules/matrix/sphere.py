@@ -40,7 +40,7 @@ class StepOnSphereState(NamedTuple):
 
 def _radius(leaf: Leaf) -> Slot:
     slot = dataclasses.replace(drop(leaf, leaf.axes.matrix), positive=False, exact=True)
-    return dataclasses.replace(slot, fill=lambda p: norm(tree.wide(p), leaf.axes.matrix))
+    return dataclasses.replace(slot, fill=jax.jit(lambda p: norm(tree.wide(p), leaf.axes.matrix)))
 
 
 @transform(
