@@ -7,6 +7,10 @@ from collections.abc import Iterable
 
 GLOSSARY: dict[str, str] = {
     "accumulator_dtype": "dtype in which the accumulated updates are kept; the arithmetic stays float32.",
+    "adam_b1": "`b1` of Adam for the leaves that are no matrices.",
+    "adam_b2": "`b2` of Adam for the leaves that are no matrices.",
+    "adam_learning_rate": "Learning rate of the leaves that are no matrices; None: the same.",
+    "adam_weight_decay": "Weight decay of the leaves that are no matrices.",
     "adapt_lower_bound": "Estimate the lower bound of the loss while running, from `lower_bound` on.",
     "adaptive": "Multiply the update by its inner product with the momentum.",
     "allow_base": "Let the leaves have the shapes that they have in base: a run of the base itself.",
@@ -53,6 +57,7 @@ GLOSSARY: dict[str, str] = {
     "eps_res": "Added to the squares of what parts an update from the momentum.",
     "eps_root": "Added to the second moment, under the root.",
     "ess": "Effective number of examples: the posterior narrows with it.",
+    "equilibrate": "What of the momentum is balanced before orthogonalisation, see `balance`; None: nothing.",
     "estim_lr0": "The step length to start with, below the one that is looked for.",
     "estim_lr_coef": "Factor of the estimated step length.",
     "eta": "Of noise its variance in the first update; of KATE the weight of squared gradients.",
@@ -69,6 +74,8 @@ GLOSSARY: dict[str, str] = {
     "gamma": "Strength of a pull or correction, how fast noise fades or bounds close, or the "
     "largest growth of a norm, see the formula.",
     "hess_init": "What the estimate of the Hessian's diagonal starts with.",
+    "gamma": "How fast the noise fades: its variance is eta / (1 + t)^gamma.",
+    "heads": "The axis of the heads in kernels and biases of queries and keys.",
     "hessian_diagonal_fn": "A transformation whose updates are an estimate of the Hessian's diagonal.",
     "hessian_power": "Power of the Hessian's diagonal that divides the update, from 0 to 1.",
     "hypergradient_rate": "Learning rate of the learning rate.",
@@ -83,6 +90,7 @@ GLOSSARY: dict[str, str] = {
     "key": "Seed of the noise, a whole number or a JAX key; give it or `seed`.",
     "l1": "Weight of the sum of |p| in the penalty.",
     "l2": "Weight of half the sum of |p|^2 in the penalty.",
+    "keys": "Which leaves make keys, as in `mask`.",
     "l2_norm_clip": "The largest norm of the gradient of one example.",
     "lamb": "Weight of the slow part of the gradient that is added to it.",
     "lambd": "Decay of the parameters, which the fading of the learning rate follows.",
@@ -113,6 +121,8 @@ GLOSSARY: dict[str, str] = {
     "mu_y": "Where gradients are taken: at the average for 1, near the base's iterate for a small number.",
     "multiplicative": "Change the learning rate by a factor that has no unit, not by a difference.",
     "multiply_by_parameter_scale": "Make steps relative to the root mean square of the parameters.",
+    "muon_mask": "Which leaves with rows and columns are matrices here; None: all but embeddings "
+    "and heads, by the names in their paths.",
     "nesterov": "Look one step ahead along the momentum.",
     "noise_multiplier": "Standard deviation of the noise in the sum, in units of the largest norm.",
     "norm_of_sum": "Divide by the norm of gradient and decay together, not by the sum of their norms.",
@@ -123,6 +133,8 @@ GLOSSARY: dict[str, str] = {
     "nu1": "Weight of the first moment beside the newest gradient, from 0 to 1.",
     "nu2": "Weight of the second moment beside the newest square, from 0 to 1.",
     "num_betas": "How many decays, 0.9, 0.99, ..., the scale is the sum of.",
+    "name: 'standard', 'dion', 'polar_express', 'cans'.",
+    "ns_steps": "Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.",
     "old_mean": "Compare the gradient with the mean that was before it.",
     "optimizer": "The optimizer that is wrapped: gradchain's, or another library's.",
     "over": "Along which axes elements share a second moment: a word, or patterns of paths and words.",
@@ -140,6 +152,11 @@ GLOSSARY: dict[str, str] = {
     "relative": "The largest norm of a layer as a multiple of the average that it had.",
     "rescale": "Multiply the update by hess_init + weight_decay, so that rates are as for SGD.",
     "reset_every": "In which steps the moments start afresh: every reset_every-th.",
+    "queries": "Which leaves make queries, as in `mask`.",
+    "query_share": "The power of the factor of a head that its queries get; its keys get the rest.",
+    "radius": "Radius of the ball that updates are on the edge of.",
+    "rank": "How many singular vectors a gradient is projected to.",
+    "renormalize": "What of the orthogonal update is balanced, see `balance`; None: nothing.",
     "reset_state": "Whether the inner optimizer starts afresh after each synchronisation.",
     "rho": "Decay of both running squares, from 0 to 1; of SAM and its kin how far the climb goes.",
     "rtol": "Relative tolerance: differences up to this share of the value count for nothing.",
@@ -168,6 +185,8 @@ GLOSSARY: dict[str, str] = {
     "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of "
     "average, in SPAM where a square is this many times the mean of squares; of "
     "roll_back, so many standard deviations above the mean.",
+    "threshold": "Where a rule begins to act: at this root mean square, in RAdam at this length of "
+    "average, in QK-clip at this logit.",
     "transforms": "A transformation for each label.",
     "trust_coefficient": "Length of a step relative to the weights of its layer.",
     "tx": "The transformation that is wrapped: gradchain's, or another library's.",

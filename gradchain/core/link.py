@@ -273,17 +273,16 @@ class Treewise(Link):
         body = self.recipe.build(operands) if operands else self
         extra = {k: leaves if k == "leaves" else ctx.extra[k] for k in self.asks - {"counts"}}
         extra = {**ctx.extra, **extra} if self.rest else extra
-        if old is None:
+        s = None if old is None else self.counted(old)
+        if self.State is None:  # s is nothing, or a counter for schedules, or tunables
             updates = body.fn(updates, params, **extra)
-            new = {}
         else:
-            s = self.counted(old)
             if "counts" in self.asks:
                 extra["counts"] = counts_of(s, tree.paths(updates))
             made = body.fn(updates, self.opened(s, updates, found), params, **extra)
             out, s = returned.pair_of(made, type(old), name, "(updates, s)")
-            s = self.closed(s, old, updates, found, ctx.plan)
-            updates, new = out, {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
+            s, updates = self.closed(s, old, updates, found, ctx.plan), out
+        new = {} if s is None else {self.keys[0]: s._replace(hyperparams=kept) if kept else s}
         return (tree.apply_updates(params, updates) if ctx.apply else updates), new
 
 

@@ -83,5 +83,6 @@ EXTRAS: dict[str, Callable[[Any, Any], Any]] = {
     "obj_fn": objective,
     "grad_fn": lambda params, grads: jax.grad(objective(params, grads)),
     "key": lambda params, grads: jax.random.key(0),
+    "max_logits": lambda params, grads: jnp.float32(VALUE),
     "hessian_diagonal": lambda params, grads: jax.tree.map(jnp.square, grads),
 }

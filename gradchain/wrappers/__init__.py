@@ -72,6 +72,7 @@ from gradchain.wrappers.sophia import (
     scale_by_sophia,
     sophia,
 )
+from gradchain.wrappers.split_columns import split_columns
 from gradchain.wrappers.split_complex import split_real_and_imaginary
 from gradchain.wrappers.trac import TracState, trac
 from gradchain.wrappers.unfreeze import UnfreezeState, unfreeze
@@ -166,6 +167,7 @@ __all__ = [
     "skip_large_updates",
     "skip_not_finite",
     "sophia",
+    "split_columns",
     "split_real_and_imaginary",
     "trac",
     "unfreeze",

@@ -17,7 +17,8 @@ LEAVES = {
     }
 }
 MORE = {**LEAVES, "extra": jax.ShapeDtypeStruct((2,), "float32")}
-EXTRAS = {"value": jax.ShapeDtypeStruct((), "float32"), "grad": LEAVES}
+SCALAR = jax.ShapeDtypeStruct((), "float32")
+EXTRAS = {"value": SCALAR, "max_logits": SCALAR, "grad": LEAVES}
 FUNCTIONS = {"value_fn": gc.global_norm, "obj_fn": gc.global_norm, "grad_fn": lambda p: p}
 
 every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))

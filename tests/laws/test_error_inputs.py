@@ -166,12 +166,13 @@ def names_a_link(error) -> bool:
 @every
 def test_state_of_another_optimizer(name):
     tx, (params, (grads,)) = make(name), problem(shapes=SHAPES, steps=1)
+    more = testing.subject(tx).extra(tx, params, grads)
     for state in ({"nothing": ()}, None, params, [tx.init(params)]):
         if not tx.body.keys:  # it keeps none, and gives back whatever stands for that
-            assert tx.update(grads, state, params)[1] is state
+            assert tx.update(grads, state, params, **more)[1] is state
             continue
         with pytest.raises(ValueError) as e:
-            tx.update(grads, state, params, **testing.subject(tx).extra(tx, params, grads))
+            tx.update(grads, state, params, **more)
         assert tx.name in message(e) and "tx.init(params)" in message(e)
 
 

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import gradchain as gc
-from gradchain.rules.matrix.muon import steps_of
+from gradchain.rules.matrix.coefficients import steps_of
 from tests.rules.steps import close, draw, problem, stack_is_layers, take
 
 SHAPES = {"up/kernel": (6, 9), "down/kernel": (9, 6), "square/kernel": (5, 5)}

@@ -1,0 +1,138 @@
+"""split_columns: the parts of a fused kernel as leaves of their own, for any optimizer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from gradchain.core import place, select, tree, words
+from gradchain.core.codec import Plan
+from gradchain.core.foreign import as_transform
+from gradchain.core.transform import Body, Context, Transform, example, wrapper
+
+PyTree = Any
+
+
+class Columns(Body):
+    """A transform that sees blocks of columns."""
+
+    def __init__(self, inner: Transform, blocks: Mapping[str, int | Sequence[int]]):
+        self.inner, self.blocks = inner, dict(blocks)
+        self.keys, self.needs = inner.body.keys, inner.body.needs
+
+    def widths(self, params: PyTree) -> list[tuple[int, ...]]:
+        """The columns of each block of each leaf; none for a leaf that stays whole."""
+        return [
+            self._widths(path, x) for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
+        ]
+
+    def _widths(self, path: str, x: Any) -> tuple[int, ...]:
+        given = next((n for pattern, n in self.blocks.items() if select.matches(pattern, path)), None)
+        if given is None:
+            return ()
+        columns = x.shape[-1] if x.shape else 0
+        found = (columns // given,) * given if isinstance(given, int) else tuple(given)
+        if not columns or sum(found) != columns:
+            raise ValueError(
+                f"split_columns: {path!r} has {columns} columns, which are not {words.show(given)} blocks; "
+                "expected a number that divides them, or the columns of each block"
+            )
+        return found
+
+    def split(self, values: PyTree, like: PyTree) -> PyTree:
+        """The tree with a tuple of blocks for each leaf that has some."""
+        flat, treedef = jax.tree.flatten(values)
+        rows = zip(flat, self.widths(like), strict=True)
+        return treedef.unflatten([_blocks(x, widths) if widths else x for x, widths in rows])
+
+    def joined(self, values: PyTree, like: PyTree) -> PyTree:
+        """The other way round, each leaf where it is in `like`."""
+        treedef = jax.tree.structure(like)
+        rows = zip(treedef.flatten_up_to(values), jax.tree.leaves(like), self.widths(like), strict=True)
+        return treedef.unflatten([_whole(x, p) if widths else x for x, p, widths in rows])
+
+    def plan(self, plan: Plan, params: PyTree) -> Plan:
+        """The plan for the blocks: each is read and placed as its leaf is."""
+        owners: dict[str, str] = {
+            f"{path}/{i}": path
+            for path, widths in zip(tree.paths(params), self.widths(params), strict=True)
+            for i in range(len(widths))
+        }
+        axes, placed = plan.axes, plan.placed
+
+        def owner(path: str) -> str:
+            return owners.get(path, path)
+
+        return dataclasses.replace(
+            plan.within(),
+            axes=lambda path, shape: axes(owner(path), shape),
+            placed=None if placed is None else lambda path, x: placed(owner(path), x),
+        )
+
+    def acts(self, params) -> tuple[bool, ...]:
+        """Where the inner one acts on any block."""
+        treedef, seen = jax.tree.structure(params), self.split(params, params)
+        on = jax.tree.structure(seen).unflatten(self.inner.body.acts(seen))
+        return tuple(any(jax.tree.leaves(x)) for x in treedef.flatten_up_to(on))
+
+    def slots(self, params, plan) -> dict[str, Any]:
+        """The inner slots."""
+        return self.inner.body.slots(self.split(params, params), self.plan(plan, params))
+
+    def init(self, params, plan) -> dict[str, Any]:
+        """The inner state."""
+        return self.inner.body.init(self.split(params, params), self.plan(plan, params))
+
+    def run(self, updates, state, params, ctx: Context):
+        """The inner update of the blocks."""
+        like = updates if params is None else params
+        weights = None if params is None else self.split(params, params)
+        inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan, like))
+        out, new = self.inner.body.run(self.split(updates, like), state, weights, inside)
+        return self.joined(out, like), new
+
+
+def _blocks(x: Any, widths: Sequence[int]) -> tuple:
+    """Blocks of columns; split over a mesh as the leaf is, where its devices divide them all."""
+    whole = home = place.of(x)
+    if home is not None:
+        split = place.split_of(home.spec, len(x.shape))
+        count = math.prod(home.mesh.shape[name] for name in split[-1])
+        whole = place.at(home.mesh, [*split[:-1], ()])
+        home = whole if any(n % count for n in widths) else home
+    if isinstance(x, jax.ShapeDtypeStruct):
+        return tuple(jax.ShapeDtypeStruct((*x.shape[:-1], n), x.dtype, sharding=home) for n in widths)
+    x = x if whole is None or place.is_blind(x) else place.put(x, whole)
+    ends = [sum(widths[: i + 1]) for i in range(len(widths))]
+    parts = [x[..., end - n : end] for end, n in zip(ends, widths, strict=True)]
+    return tuple(p if home is None or place.is_blind(p) else place.put(p, home) for p in parts)
+
+
+def _whole(parts: Sequence[Any], like: Any) -> Any:
+    """The leaf of these blocks, where `like` is."""
+    home = place.of(like)
+    if home is None or place.is_blind(like):
+        return jnp.concatenate(parts, -1)
+    whole = place.at(home.mesh, [*place.split_of(home.spec, like.ndim)[:-1], ()])
+    return place.put(jnp.concatenate([place.put(p, whole) for p in parts], -1), home)
+
+
+@wrapper(
+    example=lambda: {"inner": example("adam"), "blocks": {}}, near=("with_axes", "split_real_and_imaginary")
+)
+def split_columns(inner: Any, blocks: Mapping[str, Any]):
+    """Let an optimizer treat blocks of columns of some leaves as leaves: one matrix for each of q, k and v.
+
+    split_columns(muon(0.02), {"**/qkv/kernel": 3}): `blocks` maps patterns of paths to a number of blocks
+    along the last axis, or to the columns of each, (512, 128, 128). Inside, "kernel" is "kernel/0",
+    "kernel/1", ..., also in the state and for masks. With a block for each head this is Muon by heads; a
+    kernel [in, 3, heads, dim] needs no blocks, with_axes(muon(0.02), {"**/qkv/kernel": "rbbc"}) reads it so.
+    A leaf whose columns are split over a mesh is gathered along them, and put back.
+    Raises ValueError for a leaf whose columns are not such blocks.
+    """
+    return Columns(as_transform(inner, "split_columns"), blocks)
