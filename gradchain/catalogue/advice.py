@@ -16,7 +16,8 @@ from gradchain.core.leaves import is_floating
 from gradchain.core.slots import default_axes
 from gradchain.core.transform import Transform
 from gradchain.rules.adaptive.adam import adamw
-from gradchain.rules.matrix.muon import LOOKED_UP, muon
+from gradchain.rules.matrix.groups import LOOKED_UP
+from gradchain.rules.matrix.muon import muon
 from gradchain.rules.parts.clipping import clip_by_global_norm
 from gradchain.schedules import wsd_schedule
 
