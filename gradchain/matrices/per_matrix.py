@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 from gradchain.core import place
 from gradchain.core.slots import Axes, Leaf
 from gradchain.matrices.carry import Carrier
+from gradchain.matrices.due import Chosen, Due, Row, Stacks, numbers_of, width
 from gradchain.matrices.spread import Tiling, plan, tiling
 
 Stacked = Callable[..., Any]  # [k, m, n] -> [k, m, n], each matrix by itself; of several arrays a tuple
-Stacks = tuple[Array, ...]  # what belongs to the same k matrices, each [k, m, n] of its own m and n
 TPU_ALONE = 2**16  # elements of a matrix, from which on XLA for TPU is given one at a time
 
 
@@ -49,7 +47,12 @@ def _together(f: Stacked, rows: Sequence[Stacks], groups: Sequence[Sequence[int]
     """f on the stacks of each group, as one."""
     out: list[Any] = [None] * len(rows)
     for group in groups:
-        made = f(*(jnp.concatenate(xs) if len(xs) > 1 else xs[0] for xs in zip(*(rows[i] for i in group))))
+        made = f(
+            *(
+                jnp.concatenate(xs) if len(xs) > 1 else xs[0]
+                for xs in zip(*(rows[i] for i in group), strict=True)
+            )
+        )
         for k, i in enumerate(group):
             out[i] = tuple(y[k : k + 1] for y in made) if len(group) > 1 else made
     return out
@@ -85,26 +88,6 @@ def on_stacks(f: Stacked, stacks: Sequence[Array]) -> list[Array]:
     cost no more than one of 16; elsewhere a kernel for each of them would leave most of the device idle.
     """
     return [y for (y,) in _on_rows(lambda x: (f(x),), [(x,) for x in stacks])]
-
-
-class Due(NamedTuple):
-    """Of a leaf's matrices, counted over its stack, those i that are worked on: (i - first) % every == 0."""
-
-    first: Array | int  # [] int32
-    every: int
-
-
-class Row(NamedTuple):
-    """What belongs to the matrices of one leaf."""
-
-    arrays: tuple[Array, ...]
-    leaves: tuple[Leaf, ...]  # how each is read, and where it is
-    due: Due | None = None  # None: all
-
-    @property
-    def first(self) -> Array:
-        """The number of the first matrix that is due."""
-        return jnp.asarray(0 if self.due is None else self.due.first, jnp.int32)
 
 
 def per_matrix(
@@ -176,56 +159,6 @@ def _here(f: Stacked, rows: Sequence[Row], turned: bool | None, results) -> list
     ]
 
 
-class Chosen(NamedTuple):
-    """The due ones of the matrices that a device has: `width` places in its stack, not all of them due."""
-
-    at: Any = None  # [width] int32; None: all are due
-    valid: Any = None  # [width]
-
-    @classmethod
-    def of(cls, row: Row, numbers: Array, split: place.Split = (), sizes: Mapping[str, int] | None = None):
-        """From the numbers [k] in the whole stack of the matrices here."""
-        if row.due is None or row.due.every == 1:
-            return cls()
-        width = _width(row, split, sizes or {})
-        on = (numbers - row.first) % row.due.every == 0
-        at = jnp.argsort(~on, stable=True)[:width]
-        return cls(at, on[at])
-
-    def taken(self, stacks: Stacks) -> Stacks:
-        """Those matrices."""
-        if self.at is None:
-            return stacks
-        return tuple(jnp.concatenate([lax.dynamic_index_in_dim(x, i) for i in self.at]) for x in stacks)
-
-    def given_back(self, ys: Stacks, old: Sequence[Array]) -> Stacks:
-        """The stacks with results in their places."""
-        if self.at is None:
-            return ys
-        out = []
-        for y, x in zip(ys, old, strict=True):
-            for k, i in enumerate(self.at):
-                new = jnp.where(self.valid[k], y[k], lax.dynamic_index_in_dim(x, i, keepdims=False))
-                x = lax.dynamic_update_index_in_dim(x, new, i, 0)
-            out.append(x)
-        return tuple(out)
-
-
-def _width(row: Row, split: place.Split, sizes: Mapping[str, int]) -> int:
-    """How many matrices at most are due on any device."""
-    assert row.due is not None
-    leaf, every = row.leaves[0], row.due.every
-    batch = [leaf.shape[i] for i in leaf.axes.batch]
-    numbers = np.arange(math.prod(batch)).reshape(batch)
-    cuts = [math.prod(sizes[n] for n in split[i]) if split else 1 for i in leaf.axes.batch]
-    widths = [size // cut for size, cut in zip(batch, cuts, strict=True)]
-    found = 1
-    for where in itertools.product(*map(range, cuts)):
-        part = numbers[tuple(slice(w * i, w * (i + 1)) for w, i in zip(widths, where, strict=True))]
-        found = max(found, int(np.bincount(part.ravel() % every).max()))
-    return found
-
-
 def _mesh_of(x: Array, leaf: Leaf) -> Any:
     """The mesh that a leaf is known to be on; None where it has one device, or is within a shard_map."""
     found = place.of(x) or leaf.sharding
@@ -258,18 +191,6 @@ def _column(leaves: Sequence[Leaf], mesh: Any, turned: bool | None) -> _Column:
     )
 
 
-def _numbers(leaf: Leaf, split: place.Split, sizes: Mapping[str, int]) -> Array:
-    """Within shard_map, the numbers [k] of the matrices here in the stack of a leaf."""
-    total = jnp.zeros((), jnp.int32)
-    for i in leaf.axes.batch:
-        at, cut = jnp.zeros((), jnp.int32), 1
-        for name in split[i]:
-            at, cut = at * sizes[name] + lax.axis_index(name), cut * sizes[name]
-        here = leaf.shape[i] // cut
-        total = total[..., None] * leaf.shape[i] + at * here + jnp.arange(here, dtype=jnp.int32)
-    return total.reshape(-1)
-
-
 def _spread(f: Stacked, rows: Sequence[Row], turned: bool | None, padding: bool, results) -> list[Stacks]:
     mesh = _mesh_of(rows[0].arrays[0], rows[0].leaves[0])
     sizes = dict(mesh.shape)
@@ -278,7 +199,7 @@ def _spread(f: Stacked, rows: Sequence[Row], turned: bool | None, padding: bool,
     leaves = [row.leaves[0] for row in rows]
     splits = [place.split_of(h.spec, len(p.shape)) for h, p in zip(main.homes, leaves, strict=True)]
     widths = [
-        sides(place.shard_shape(p.shape, home), p.axes)[0] if row.due is None else _width(row, split, sizes)
+        sides(place.shard_shape(p.shape, home), p.axes)[0] if row.due is None else width(row, split, sizes)
         for p, home, row, split in zip(leaves, main.homes, rows, splits, strict=True)
     ]
     beside = [tuple(c.tilings[i] for c in others) for i in range(len(rows))]
@@ -291,13 +212,18 @@ def _spread(f: Stacked, rows: Sequence[Row], turned: bool | None, padding: bool,
     shipments = plan(main.tilings, widths, sizes, padding, beside)
 
     def local(arrays: list[Stacks], firsts: list[Array]) -> list[Stacks]:
-        here = [row._replace(due=row.due and Due(x, row.due.every)) for row, x in zip(rows, firsts)]
+        here = [
+            row._replace(due=row.due and Due(x, row.due.every)) for row, x in zip(rows, firsts, strict=True)
+        ]
         stacks = [
-            tuple(stack_of(x, p.axes, c.tilings[i].turned) for x, p, c in zip(xs, row.leaves, columns))
+            tuple(
+                stack_of(x, p.axes, c.tilings[i].turned)
+                for x, p, c in zip(xs, row.leaves, columns, strict=True)
+            )
             for i, (xs, row) in enumerate(zip(arrays, rows, strict=True))
         ]
         chosen = [
-            Chosen.of(row, _numbers(p, split, sizes), split, sizes)
+            Chosen.of(row, numbers_of(p, split, sizes), split, sizes)
             for row, p, split in zip(here, leaves, splits, strict=True)
         ]
         taken = [c.taken(xs) for c, xs in zip(chosen, stacks, strict=True)]
@@ -327,7 +253,10 @@ def _spread(f: Stacked, rows: Sequence[Row], turned: bool | None, padding: bool,
 
     specs = [tuple(c.homes[i].spec for c in columns) for i in range(len(rows))]
     moved = [
-        tuple(x if place.is_blind(x) else place.put(x, c.homes[i]) for x, c in zip(row.arrays, columns))
+        tuple(
+            x if place.is_blind(x) else place.put(x, c.homes[i])
+            for x, c in zip(row.arrays, columns, strict=True)
+        )
         for i, row in enumerate(rows)
     ]
     firsts = [row.first for row in rows]

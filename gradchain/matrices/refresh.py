@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from jax import Array
 
-from gradchain.matrices.per_matrix import Due
+from gradchain.matrices.due import Due
 
 
 def offsets(counts: Sequence[int], costs: Sequence[float], every: int) -> list[int]:

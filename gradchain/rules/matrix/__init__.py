@@ -1,17 +1,17 @@
 """Updates of whole matrices."""
 
 from gradchain.rules.matrix.dimensions import MuonDimensionNumbers, matrices_alone
-from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
 from gradchain.rules.matrix.muon import ScaleByMuonState, muon, scale_by_muon, scale_by_shape
+from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
 
 __all__ = [
     "MuonDimensionNumbers",
-    "ScaleBySoapState",
-    "scale_by_soap",
-    "soap",
     "ScaleByMuonState",
+    "ScaleBySoapState",
     "matrices_alone",
     "muon",
     "scale_by_muon",
     "scale_by_shape",
+    "scale_by_soap",
+    "soap",
 ]
