@@ -34,6 +34,11 @@ def times(*xs: Array | None) -> Array:
     return found
 
 
+def known(f: Callable, x: Any, *rest: Any) -> Any:
+    """f(x, *rest), and None where x is None: what a block has not."""
+    return None if x is None else f(x, *rest)
+
+
 def preconditioned(
     State: type,
     update: Callable,
@@ -54,6 +59,8 @@ def preconditioned(
     due each `every` steps, different matrices in different ones (`refresh.offsets`). Derivatives of start and
     renew are 0. What a function returns as it was is not written, what it does not read not carried.
     """
+    if every < 1:
+        raise ValueError(f"precondition_frequency is {every}; expected at least 1")
     kinds = {name: f for name, f in fields.items() if isinstance(f, Factor)}
     others = {name: f for name, f in fields.items() if isinstance(f, Otherwise)}
 

@@ -1,17 +1,26 @@
 """Updates of whole matrices."""
 
 from gradchain.rules.matrix.dimensions import MuonDimensionNumbers, matrices_alone
+from gradchain.rules.matrix.kl import ScaleByKlShampooState, kl_shampoo, kl_soap, scale_by_kl_shampoo
 from gradchain.rules.matrix.muon import ScaleByMuonState, muon, scale_by_muon, scale_by_shape
+from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo, shampoo
 from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
 
 __all__ = [
     "MuonDimensionNumbers",
+    "ScaleByKlShampooState",
     "ScaleByMuonState",
+    "ScaleByShampooState",
     "ScaleBySoapState",
+    "kl_shampoo",
+    "kl_soap",
     "matrices_alone",
     "muon",
+    "scale_by_kl_shampoo",
     "scale_by_muon",
+    "scale_by_shampoo",
     "scale_by_shape",
     "scale_by_soap",
+    "shampoo",
     "soap",
 ]
