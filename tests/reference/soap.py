@@ -7,8 +7,11 @@ def eigenbasis(x):
     return np.linalg.eigh(x)[1][:, ::-1]
 
 
-def soap(gradients, b1, b2, shampoo_beta, eps, every, *, left=True, right=True, of_momentum=False):
-    """The updates for each gradient; the first, which makes the bases, is 0. A side without a factor: unit."""
+def soap(gradients, b1, b2, shampoo_beta, eps, every, *, left=True, right=True, of_momentum=False, first=0):
+    """The updates for each gradient; the first, which makes the bases, is 0. A side without a factor: unit.
+
+    The bases are renewed in the steps t, the first being 0, with (t - first) % every == 0.
+    """
     p, q = (np.eye(n) for n in gradients[0].shape)
     m, v = np.zeros_like(gradients[0]), np.zeros_like(gradients[0])
     rows, cols, found = 0 * p, 0 * q, []
@@ -26,7 +29,7 @@ def soap(gradients, b1, b2, shampoo_beta, eps, every, *, left=True, right=True, 
         cols = shampoo_beta * cols + (1 - shampoo_beta) * x.T @ x
         if t == 0:
             p, q = eigenbasis(rows) if left else p, eigenbasis(cols) if right else q
-        elif t % every == 0:
+        elif (t - first) % every == 0:
             if left:
                 order = np.argsort(-np.diag(p.T @ rows @ p), kind="stable")
                 p, v = np.linalg.qr(rows @ p[:, order])[0], v[order]

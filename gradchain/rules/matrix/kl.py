@@ -73,9 +73,9 @@ def scale_by_kl_shampoo(
         nu = known(lambda v: ema(v, abs2(h), b2), s.nu)
         corrected = bias_correction or on is True
         m, a, b = (debias(mu, b1, t) if corrected else mu), s.left_values, s.right_values
-        ones = jnp.ones_like(h[..., :1, :1].real)
-        a = ones if a is None else a[..., :, None]
-        b = ones if b is None else b[..., None, :]
+        one = jnp.ones((), m.real.dtype)
+        a = one if a is None else a[..., :, None]
+        b = one if b is None else b[..., None, :]
         v = a * b if nu is None else debias(nu, b2, t) if corrected else nu
         u = out_of(s, over_root(into(s, m), v, eps))
         if on is not True:
@@ -83,7 +83,7 @@ def scale_by_kl_shampoo(
         return u, s._replace(mu=mu, nu=nu)
 
     def _accumulated(g, h, s, a, b, on):
-        """The factors and eigenvalues after a gradient g, which is h in the bases; the first counts as it is."""
+        """The factors and eigenvalues after a gradient g, h in the bases; the first counts as it is."""
         rows = jnp.where(on, over_root(times(g, s.right_basis), b, 0), g)
         cols = jnp.where(on, over_root(times(known(adjoint, s.left_basis), g), a, 0), g)
         m, n = g.shape[-2:]
@@ -91,8 +91,8 @@ def scale_by_kl_shampoo(
         return s._replace(
             left=known(lambda x: ema(x, times(rows, adjoint(rows)) / n, b2), s.left),
             right=known(lambda x: ema(x, times(adjoint(cols), cols) / m, b2), s.right),
-            left_values=known(keep, s.left_values, jnp.mean(safe_divide(abs2(h), b + 0 * abs2(h)), -1)),
-            right_values=known(keep, s.right_values, jnp.mean(safe_divide(abs2(h), a + 0 * abs2(h)), -2)),
+            left_values=known(keep, s.left_values, jnp.mean(safe_divide(abs2(h), b), -1)),
+            right_values=known(keep, s.right_values, jnp.mean(safe_divide(abs2(h), a), -2)),
         )
 
     def renew(s):
