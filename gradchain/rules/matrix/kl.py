@@ -23,7 +23,7 @@ from gradchain.rules.parts.decay import optional_decay
 PyTree = Any
 PAPER: Any = {
     "paper": "arXiv:2509.03378",
-    "traits": frozenset({"matrices"}),
+    "traits": frozenset({"matrices", "eigenvectors"}),
     "errors": errors,
     "near": ("soap", "shampoo", "adamw"),
 }

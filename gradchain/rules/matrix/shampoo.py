@@ -32,7 +32,7 @@ def _errors() -> Iterator[ErrorInput]:
 
 PAPER: Any = {
     "paper": "arXiv:1802.09568; arXiv:2309.06497",
-    "traits": frozenset({"matrices"}),
+    "traits": frozenset({"matrices", "eigenvectors"}),
     "errors": _errors,
     "near": ("soap", "kl_shampoo", "muon"),
 }

@@ -34,7 +34,7 @@ def errors() -> Iterator[ErrorInput]:
 
 PAPER: Any = {
     "paper": "arXiv:2409.11321",
-    "traits": frozenset({"matrices"}),
+    "traits": frozenset({"matrices", "eigenvectors"}),
     "errors": errors,
     "near": ("shampoo", "kl_soap", "adamw", "muon"),
 }
