@@ -1,12 +1,12 @@
 """The engine of preconditioners: factors for the sides of matrices, in blocks, renewed in some steps.
 
 A rule says what is done to stacks of blocks: g and moments [k, m, n], factors of the left side [k, m, m] and
-of the right [k, n, n], None for a side without. The engine cuts leaves into blocks and batches these, packs
-symmetric factors, carries matrices whole to one device each (`per_matrix`), and renews a part in each step.
+of the right [k, n, n], None for a side without.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import place, tree
 from gradchain.core.control import when
 from gradchain.core.link import Treewise, treewise
 from gradchain.core.slots import Axes, Leaf, Slot, SlotMaker, absent
@@ -25,13 +25,9 @@ from gradchain.matrices.spread import cost
 
 
 def times(*xs: Array | None) -> Array:
-    """The product of stacks of matrices, exact, from the left; None is the unit matrix."""
-    found = None
-    for x in xs:
-        if x is not None:
-            found = x if found is None else jnp.matmul(found, x, precision="highest")
-    assert found is not None
-    return found
+    """The product of stacks of matrices, in their own precision, from the left; None is the unit matrix."""
+    matmul = functools.partial(jnp.matmul, precision="highest")
+    return functools.reduce(matmul, [x for x in xs if x is not None])
 
 
 def known(f: Callable, x: Any, *rest: Any) -> Any:
@@ -77,15 +73,15 @@ def preconditioned(
     def run(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
         engine = _Engine(State, kinds, others, slots, factors, leaves, counts, s, grads)
-        if accumulate is not None:
-            engine.each(lambda g, s: (None, accumulate(g, s)), grads)
+        if (gather := accumulate) is not None:
+            engine.each(lambda g, s: (None, gather(g, s)), grads)
             engine.renew(renew, start, every)
         out = engine.each(update, grads)
         if accumulate is None:
             engine.renew(renew, start, every)
         return treedef.unflatten(out), engine.state(s)
 
-    return treewise(State, run, **slots)
+    return treewise(State, run, params=False, **slots)
 
 
 class _Probe(NamedTuple):
@@ -114,11 +110,15 @@ class _Engine:
         """The state of the link, from what the arrays are now."""
         done = {
             name: jax.tree.structure(getattr(s, name)).unflatten(
-                [x.astype(o.dtype) for x, o in zip(self.now[name], old, strict=True)]
+                [self._like(x.astype(o.dtype), o) for x, o in zip(self.now[name], old, strict=True)]
             )
             for name, old in self.old.items()
         }
         return s._replace(**done)
+
+    def _like(self, new: Array, old: Array) -> Array:
+        """The new array; where a trace does not know how the old one is split, as a choice between them."""
+        return jnp.where(self.counts[0] >= 0, new, old) if place.is_blind(old) else new
 
     def _read(self, name: str, i: int, slot: Slot) -> Leaf:
         """An array of the state as per_matrix reads it."""

@@ -1,5 +1,6 @@
 """Symmetric matrices at half the bytes: exact, there and back."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,14 +8,13 @@ import pytest
 from gradchain.matrices import packed
 
 
-@pytest.mark.parametrize("m", [1, 2, 5, 8, 128, 131])
+@pytest.mark.parametrize("m", [1, 5, 131])
 def test_there_and_back(m):
     x = np.random.default_rng(m).standard_normal((2, m, m, 2)) @ np.array([1, 1j])
     x = jnp.asarray(x + x.conj().swapaxes(1, 2), jnp.complex64)
-    kept = packed.pack(x)
+    kept, back = jax.jit(lambda x: (packed.pack(x), packed.unpack(packed.pack(x), m)))(x)
     assert kept.shape == (2, *packed.shape(m))
-    np.testing.assert_array_equal(packed.unpack(kept, m), x)
-    np.testing.assert_array_equal(packed.unpack(packed.pack(x.real), m), x.real)
+    np.testing.assert_array_equal(back, x)
 
 
 def test_bytes():
