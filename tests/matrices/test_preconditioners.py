@@ -28,7 +28,8 @@ def drawn(mesh, t: int):
     return plain, {k: jax.device_put(x, NamedSharding(mesh, LEAVES[k][1])) for k, x in plain.items()}
 
 
-@pytest.mark.parametrize("name", ["soap", pytest.param("shampoo", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["soap", "shampoo"])
 def test_on_a_mesh(name):
     """Nothing but all-to-all moves; every factor is split over the mesh, and no number is another."""
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))

@@ -48,7 +48,12 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+QUICK = ("soap", "kl_soap")
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_reference(case, x64):
     """In float64 to 1e-9; a hyperparameter changed by 10 % shows at more than a hundred times that."""
     factory, expected, kwargs = CASES[case]
