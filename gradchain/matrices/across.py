@@ -11,12 +11,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import PartitionSpec
 
-from gradchain.core import place, versions
+from gradchain.core import place
 from gradchain.core.slots import Leaf
 from gradchain.matrices.carry import Carrier
 from gradchain.matrices.due import Chosen, Due, Job, Row, numbers_of, width
-from gradchain.matrices.spread import Shipment, Tiling, plan, tiling
-from gradchain.matrices.stacks import Stacked, Stacks, leaf_of, on_rows, sides, stack_of
+from gradchain.matrices.spread import Tiling, plan, tiling
+from gradchain.matrices.stacks import Stacks, leaf_of, on_rows, sides, stack_of
 
 
 class _Column(NamedTuple):
@@ -57,9 +57,8 @@ def across(mesh: Any, job: Job, rows: Sequence[Row]) -> list[Stacks]:
                 "expected the same mesh axes for all"
             )
     shipments = plan(main.tilings, widths, sizes, job.padding, beside)
-    closed = _Closed(job, [_shapes(s, columns, rows) for s in shipments])
 
-    def local(arrays: list[Stacks], firsts: list[Array], shared: Any, consts: list[Array]) -> list[Stacks]:
+    def local(arrays: list[Stacks], firsts: list[Array], shared: list[Array]) -> list[Stacks]:
         here = [
             row._replace(due=row.due and Due(x, row.due.every)) for row, x in zip(rows, firsts, strict=True)
         ]
@@ -78,7 +77,7 @@ def across(mesh: Any, job: Job, rows: Sequence[Row]) -> list[Stacks]:
         pieces = [[xs[j].reshape(xs[j].shape[0], -1) for xs in taken] for j in range(len(columns))]
         gone = [[Carrier(s, c.tilings, sizes) for c in columns] for s in shipments]
         worked = on_rows(
-            closed.given(shared, consts),
+            lambda *xs: job.f(*xs, *shared),
             [tuple(c.collect(p) for c, p in zip(cs, pieces, strict=True)) for cs in gone],
         )
         parts: list[list[dict[int, Array]]] = [[{} for _ in rows] for _ in results]
@@ -112,55 +111,19 @@ def across(mesh: Any, job: Job, rows: Sequence[Row]) -> list[Stacks]:
     run = jax.shard_map(
         local,
         mesh=mesh,
-        in_specs=(specs, [none] * len(rows), [none] * len(job.shared), [none] * len(closed.consts)),
+        in_specs=(specs, [none] * len(rows), [none] * len(job.shared)),
         out_specs=[tuple(spec[r] for r in results) for spec in specs],
         check_vma=False,
     )
-    return run(moved, firsts, list(job.shared), closed.consts)
-
-
-def _shapes(shipment: Shipment, columns: Sequence[_Column], rows: Sequence[Row]) -> Any:
-    """Of what a device works on at once."""
-    first, k = shipment.rows[0][0][0], len(shipment.rows)
-    own = [shipment.shape, *(c.tilings[first].shape for c in columns[1:])]
-    return tuple(
-        jax.ShapeDtypeStruct((k, *shape), x.dtype) for shape, x in zip(own, rows[first].arrays, strict=True)
-    )
-
-
-class _Closed:
-    """A function with what it closes over as arguments: a shard_map takes nothing else on explicit axes."""
-
-    def __init__(self, job: Job, rows: Sequence[Any]):
-        self.programs: dict[Any, tuple[Any, Any, list[int]]] = {}
-        self.consts: list[Any] = []
-
-        def record(*xs):
-            shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (*xs, *job.shared)]
-            closed, out = jax.make_jaxpr(job.f, return_shape=True)(*shapes)
-            at = []
-            for const in closed.consts:
-                known = [i for i, c in enumerate(self.consts) if c is const]
-                self.consts += [] if known else [const]
-                at.append(known[0] if known else len(self.consts) - 1)
-            self.programs[self._key(xs)] = closed.jaxpr, jax.tree.structure(out), at
-            return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), out)
-
-        with place.off_mesh():  # a program that is traced on a mesh is no part of a shard_map
-            jax.eval_shape(lambda rows: on_rows(record, rows), list(rows))
-
-    @staticmethod
-    def _key(xs: Sequence[Any]) -> Any:
-        return tuple((x.shape, x.dtype) for x in xs)
-
-    def given(self, shared: Sequence[Array], consts: Sequence[Array]) -> Stacked:
-        """The function, closed over these."""
-
-        def f(*xs):
-            jaxpr, treedef, at = self.programs[self._key(xs)]
-            return treedef.unflatten(versions.evaluate(jaxpr, [consts[i] for i in at], *xs, *shared))
-
-        return f
+    try:
+        return run(moved, firsts, list(job.shared))
+    except NotImplementedError as error:
+        if "Closing over" not in str(error):
+            raise
+        raise NotImplementedError(
+            f"per_matrix: the work on {leaves[0].path!r} takes a scheduled or tunable hyperparameter, which JAX "
+            "keeps out of a shard_map over explicit axes; use a number, or a mesh of automatic axes"
+        ) from error
 
 
 def _piece(flat: Array, t: Tiling, sizes: Mapping[str, int]) -> Array:

@@ -74,3 +74,11 @@ def test_only_due_slices_are_worked_on():
 def test_refused(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))} is"):
         gc.soap(0.1, **bad)
+
+
+def test_a_tunable_hyperparameter_on_explicit_axes_is_named():
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
+    params = {"kernel": jax.device_put(jnp.ones((16, 16)), NamedSharding(mesh, P("data")))}
+    tx = gc.scale_by_shampoo(b2=gc.tunable(0.9))
+    with pytest.raises(NotImplementedError, match="'kernel' takes a scheduled or tunable hyperparameter"):
+        tx.update(params, tx.init(params), params)

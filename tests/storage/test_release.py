@@ -103,6 +103,11 @@ TOGETHER = {  # what takes layers together, and the link that does
     **{name: name for name in ("normalize_by_update_norm", "scale_by_polyak", "scale_by_lbfgs")},
     "polyak_sgd": "scale_by_polyak",
     "galore": "scale_by_galore",
+    **{
+        x: f"scale_by_{x.replace('kl_soap', 'kl_shampoo')}"
+        for x in ("shampoo", "soap", "kl_shampoo", "kl_soap")
+    },
+    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_kl_shampoo")},
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

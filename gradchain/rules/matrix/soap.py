@@ -85,7 +85,7 @@ def scale_by_soap(
     The first step of a matrix makes its L, R, P, Q by eigenvectors, and its update is 0, as in the authors'
     code; their eps is divided by sqrt(1 - b2^t). A vector has Adam's update, from the first step on.
     of_momentum: v, L and R are of m' instead of g. State of a square matrix in float32: 20 bytes a parameter,
-    16 for 1.5 m in the bases' and factors' place with one side ("short"), 14 with log8 moments.
+    14 with one side, and 6 less with moments in log8.
     """
 
     def update(g, s):
