@@ -121,8 +121,8 @@ def across(mesh: Any, job: Job, rows: Sequence[Row]) -> list[Stacks]:
         if "Closing over" not in str(error):
             raise
         raise NotImplementedError(
-            f"per_matrix: the work on {leaves[0].path!r} takes a scheduled or tunable hyperparameter, which JAX "
-            "keeps out of a shard_map over explicit axes; use a number, or a mesh of automatic axes"
+            f"per_matrix: the work on {leaves[0].path!r} takes a scheduled or tunable hyperparameter, which "
+            "JAX keeps out of a shard_map over explicit axes; use a number, or a mesh of automatic axes"
         ) from error
 
 
