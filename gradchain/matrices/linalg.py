@@ -24,6 +24,11 @@ def transposed(x: Array) -> Array:
     return jnp.swapaxes(x, -1, -2)
 
 
+def adjoint(x: Array) -> Array:
+    """The matrices transposed and conjugated."""
+    return transposed(x).conj()
+
+
 def _eye(x: Array) -> Array:
     """The unit matrix of as many rows as x has: [1, ..., m, m], of its rank."""
     return lax.expand_dims(jnp.eye(x.shape[-2], dtype=x.dtype), range(x.ndim - 2))
@@ -177,3 +182,25 @@ def newton_root(
     start = (0, z * (x + eps * largest * eye), z ** (1 / p) * eye, jnp.asarray(jnp.inf, x.dtype))
     _, m, y, _ = lax.while_loop(going, step, start)
     return y, off(m)
+
+
+def eigenbasis(x: Array) -> Array:
+    """The eigenvectors of symmetric matrices without negative eigenvalues, in columns, the largest first.
+
+    A row and column of zeros (what fills a block up, say) is an eigenvector of its own, and a last one.
+    """
+    empty = jnp.diagonal(x, axis1=-2, axis2=-1).real == 0
+    apart = jnp.where(empty[..., None, :], -_eye(x), 0)
+    return jnp.linalg.eigh(x + apart, symmetrize_input=False)[1][..., ::-1]
+
+
+def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
+    """`iterated` from vectors in the order of v^H x v, the largest first, and that order [..., m]."""
+    values = jnp.sum((basis.conj() * jnp.matmul(x, basis, precision="highest")).real, -2)
+    order = jnp.argsort(values, axis=-1, descending=True, stable=True)
+    return iterated(x, jnp.take_along_axis(basis, order[..., None, :], -1)), order
+
+
+def iterated(x: Array, basis: Array) -> Array:
+    """One step of orthogonal iteration to the eigenvectors of x: Q of x basis = Q R. arXiv:2409.11321."""
+    return jnp.linalg.qr(jnp.matmul(x, basis, precision="highest"))[0]
