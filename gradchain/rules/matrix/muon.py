@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -13,23 +11,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from gradchain.core import select, tree, words
-from gradchain.core.compose import chain
+from gradchain.core import tree, words
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
-from gradchain.core.masks import partition
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, default_axes, typed, zeros
+from gradchain.core.slots import Leaf, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import numerics
 from gradchain.matrices.linalg import QUINTIC, Preconditioning, Triple, newton_schulz
 from gradchain.matrices.per_matrix import per_matrix, sides
 from gradchain.rules.adaptive.adam import scale_by_adam
-from gradchain.rules.matrix.dimensions import Dimensions, dimensioned, numbers_of, read
-from gradchain.rules.parts.basic import scale_by_learning_rate
+from gradchain.rules.matrix.dimensions import Dimensions, read
+from gradchain.rules.matrix.groups import matrices_and_others
 from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
@@ -62,9 +58,6 @@ PAPER: Any = {
     "paper": "Jordan et al. 2024, Muon; arXiv:2502.16982",
     "traits": frozenset({"matrices"}),
 }
-
-# Leaves that are matrices by shape alone: a row of them belongs to a token or a class.
-LOOKED_UP = re.compile(r"embed|(^|/)(wte|wpe|lm_head|head|output_head|classifier|logits|logits_dense)(/|$)")
 
 
 def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
@@ -154,10 +147,10 @@ def scale_by_muon(
 
 
 @transform(**PAPER)
-def scale_by_shape(consistent_rms: Hyper | None = None):
+def scale_by_shape(consistent_rms: Hyper | None = None, *, least: float = 1.0):
     """Scale the update of a matrix by its shape, so that one learning rate fits all of them.
 
-    u = g * sqrt(max(1, columns / rows)), rows being inputs as in Flax's kernels
+    u = g * sqrt(max(least, columns / rows)), rows being inputs as in Flax's kernels
     consistent_rms: u = g * consistent_rms * sqrt(max(rows, columns)); an orthogonal g gets that root mean
     square, and 0.2 is about that of AdamW's updates, arXiv:2502.16982.
     """
@@ -165,32 +158,10 @@ def scale_by_shape(consistent_rms: Hyper | None = None):
     def step(g, *, leaf):
         _, rows, cols = sides(leaf.shape, leaf.axes)
         if consistent_rms is None:
-            return g * math.sqrt(max(1.0, cols / max(rows, 1)))
+            return g * math.sqrt(max(least, cols / max(rows, 1)))
         return g * (consistent_rms * math.sqrt(max(rows, cols)))
 
     return leafwise(None, step)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Groups:
-    """Labels: "muon" for the chosen leaves that have rows and columns, "adam" for the others."""
-
-    chosen: Selection
-    numbers: Dimensions = None
-
-    def __call__(self, params) -> Any:
-        leaves, treedef = jax.tree.flatten(params)
-        paths = tree.paths(params)
-        if self.numbers is not None:
-            found = numbers_of(self.numbers, params)
-            return treedef.unflatten(["adam" if n is None else "muon" for n in found])
-        if self.chosen is None:
-            picked: Sequence[bool] = [not LOOKED_UP.search(path.lower()) for path in paths]
-        else:
-            picked = select.chosen(self.chosen, params, "muon")
-        axes = [default_axes(p, tuple(getattr(x, "shape", ()))) for p, x in zip(paths, leaves, strict=True)]
-        labels = ["muon" if on and a.rows and a.cols else "adam" for on, a in zip(picked, axes, strict=True)]
-        return treedef.unflatten(labels)
 
 
 @optimizer(
@@ -234,7 +205,6 @@ def muon(
     makes one, replaces names and axes: leaves of None are the others; `matrices_alone` is Optax's default.
     The others take adam_learning_rate, or the same as the matrices; adam_mask=None is `mask`, eps Adam's too.
     """
-    groups_of = _Groups(muon_mask, muon_weight_dimension_numbers)
     matrices = (
         scale_by_muon(
             ns_coeffs,
@@ -256,14 +226,12 @@ def muon(
         scale_by_adam(adam_b1, adam_b2, eps, adam_eps_root, mu_dtype, nesterov=adam_nesterov),
         *optional_decay(adam_weight_decay, mask if adam_mask is None else adam_mask),
     )
-    if adam_learning_rate is None:
-        groups = {"muon": chain(*matrices), "adam": chain(*others)}
-        made = chain(partition(groups, groups_of), scale_by_learning_rate(learning_rate))
-    else:
-        groups = {
-            "muon": chain(*matrices, scale_by_learning_rate(learning_rate)),
-            "adam": chain(*others, scale_by_learning_rate(adam_learning_rate)),
-        }
-        made = partition(groups, groups_of)
-    numbers = muon_weight_dimension_numbers
-    return made if numbers is None else dimensioned(made, numbers)
+    return matrices_and_others(
+        "muon",
+        matrices,
+        others,
+        learning_rate,
+        adam_learning_rate,
+        muon_mask,
+        muon_weight_dimension_numbers,
+    )
