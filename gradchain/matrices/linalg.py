@@ -177,3 +177,25 @@ def newton_root(
     start = (0, z * (x + eps * largest * eye), z ** (1 / p) * eye, jnp.asarray(jnp.inf, x.dtype))
     _, m, y, _ = lax.while_loop(going, step, start)
     return y, off(m)
+
+
+def eigenbasis(x: Array) -> Array:
+    """The eigenvectors of symmetric matrices without negative eigenvalues, in columns, the largest first.
+
+    A row and column of zeros (what fills a block up, say) is an eigenvector of its own, and a last one.
+    """
+    empty = jnp.diagonal(x, axis1=-2, axis2=-1).real == 0
+    apart = jnp.where(empty[..., None, :], -_eye(x), 0)
+    return jnp.linalg.eigh(x + apart, symmetrize_input=False)[1][..., ::-1]
+
+
+def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
+    """One step of power iteration from a basis of eigenvectors: a new one, and the order of the old in it.
+
+    The old vectors v are ordered by v^H x v, the largest first; then Q R = x v. Source: arXiv:2409.11321.
+    """
+    times = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+    values = jnp.sum((basis.conj() * times(x, basis)).real, -2)
+    order = jnp.argsort(values, axis=-1, descending=True, stable=True)
+    basis = jnp.take_along_axis(basis, order[..., None, :], -1)
+    return jnp.linalg.qr(times(x, basis))[0], order

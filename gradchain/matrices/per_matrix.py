@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.sharding import AbstractMesh, AxisType
+from jax.sharding import AbstractMesh, AxisType, PartitionSpec
 
 from gradchain.core import place
 from gradchain.core.slots import Axes, Leaf
-from gradchain.matrices.spread import Shipment, Tiling, plan, tiling
+from gradchain.matrices.carry import Carrier
+from gradchain.matrices.due import Chosen, Due, Row, Stacks, numbers_of, width
+from gradchain.matrices.spread import Tiling, plan, tiling
 
-Stacked = Callable[[Array], Array]  # [k, m, n] -> [k, m, n], each matrix by itself; m <= n
+Stacked = Callable[..., Any]  # [k, m, n] -> [k, m, n], each matrix by itself; of several arrays a tuple
 TPU_ALONE = 2**16  # elements of a matrix, from which on XLA for TPU is given one at a time
 
 
@@ -42,15 +43,42 @@ def leaf_of(stack: Array, shape: Sequence[int], axes: Axes, turned: bool | None 
     return stack.reshape([shape[i] for i in order]).transpose(back)
 
 
-def _together(f: Stacked, stacks: Sequence[Array], groups: Sequence[Sequence[int]]) -> list[Array]:
+def _together(f: Stacked, rows: Sequence[Stacks], groups: Sequence[Sequence[int]]) -> list[Stacks]:
     """f on the stacks of each group, as one."""
-    out: list[Any] = [None] * len(stacks)
+    out: list[Any] = [None] * len(rows)
     for group in groups:
-        many = jnp.concatenate([stacks[i] for i in group]) if len(group) > 1 else stacks[group[0]]
-        y = f(many)
+        made = f(
+            *(
+                jnp.concatenate(xs) if len(xs) > 1 else xs[0]
+                for xs in zip(*(rows[i] for i in group), strict=True)
+            )
+        )
         for k, i in enumerate(group):
-            out[i] = y[k : k + 1] if len(group) > 1 else y
+            out[i] = tuple(y[k : k + 1] for y in made) if len(group) > 1 else made
     return out
+
+
+def _on_rows(f: Stacked, rows: Sequence[Stacks]) -> list[Stacks]:
+    """`on_stacks` for several arrays of each matrix; f returns a tuple."""
+    alike: dict[Any, list[int]] = {}
+    for i, xs in enumerate(rows):
+        key = tuple((x.shape[1:], x.dtype) for x in xs) if xs[0].shape[0] == 1 else i
+        alike.setdefault(key, []).append(i)
+    groups = list(alike.values())
+    if all(len(group) == 1 for group in groups):
+        return [f(*xs) for xs in rows]
+    fine = [
+        part
+        for group in groups
+        for part in ([group] if math.prod(rows[group[0]][0].shape[1:]) <= TPU_ALONE else [[i] for i in group])
+    ]
+    if fine == groups:
+        return _together(f, rows, groups)
+
+    def on(groups):
+        return lambda *rows: _together(f, rows, groups)
+
+    return lax.platform_dependent(*rows, tpu=on(fine), default=on(groups))
 
 
 def on_stacks(f: Stacked, stacks: Sequence[Array]) -> list[Array]:
@@ -59,57 +87,76 @@ def on_stacks(f: Stacked, stacks: Sequence[Array]) -> list[Array]:
     There a matrix by itself stays in fast memory from one product to the next, and 16 kernels of a large one
     cost no more than one of 16; elsewhere a kernel for each of them would leave most of the device idle.
     """
-    alike: dict[Any, list[int]] = {}
-    for i, x in enumerate(stacks):
-        alike.setdefault((x.shape[1:], x.dtype) if x.shape[0] == 1 else i, []).append(i)
-    groups = list(alike.values())
-    if all(len(group) == 1 for group in groups):
-        return [f(x) for x in stacks]
-    fine = [
-        part
-        for group in groups
-        for part in ([group] if math.prod(stacks[group[0]].shape[1:]) <= TPU_ALONE else [[i] for i in group])
-    ]
-    if fine == groups:
-        return _together(f, stacks, groups)
-
-    def on(groups):
-        return lambda *stacks: _together(f, stacks, groups)
-
-    return lax.platform_dependent(*stacks, tpu=on(fine), default=on(groups))
+    return [y for (y,) in _on_rows(lambda x: (f(x),), [(x,) for x in stacks])]
 
 
 def per_matrix(
-    f: Stacked, arrays: Sequence[Array], leaves: Sequence[Leaf], *, padding: bool = False
-) -> list[Array]:
+    f: Stacked,
+    arrays: Sequence[Any],
+    leaves: Sequence[Any],
+    *,
+    padding: bool = False,
+    results: Sequence[int] = (0,),
+    due: Sequence[Due | None] | None = None,
+) -> list[Any]:
     """f on every matrix of some leaves, each whole on one device; results have the leaves' shapes and places.
 
+    `arrays` and `leaves` are one for each leaf, and f takes [k, m, n] with m <= n. Or they are tuples, of all
+    that belongs to the matrices of a leaf (gradient, factors, ...): f takes that many stacks, with rows and
+    columns as their leaves have them, and returns a tuple of as many as `results` names, in the shapes and
+    places of these operands. `due`: the matrices worked on; results of the others are their operands.
     Leaves on a mesh are spread over all its devices (`spread.plan`): an all-to-all along each mesh axis
     brings every device whole matrices, and another takes the results back; f itself communicates nothing.
     Over an axis that does not split a leaf each device takes its matrices out of its copy, and results are
     gathered. A leaf of which a trace cannot know how it is split is left to XLA, by itself.
-    `padding` says that f takes no notice of rows and columns of zeros, and keeps them.
-    The numbers are those of one device but for the order of sums.
+    `padding` says that f takes no notice of rows and columns of zeros, and keeps them (of one array alone).
     """
-    out = list(arrays)
+    single = not any(isinstance(x, tuple) for x in arrays)
+    own = [(x,) if single else x for x in arrays], [(p,) if single else p for p in leaves]
+    rows = [Row(*row) for row in zip(*own, due or [None] * len(arrays), strict=True)]
+    g, turned = ((lambda x: (f(x),)), None) if single else (f, False)
+    made = _per_row(g, rows, turned, padding and single, tuple(results))
+    return [ys[0] for ys in made] if single else made
+
+
+def _per_row(f: Stacked, rows: Sequence[Row], turned: bool | None, padding: bool, results) -> list[Stacks]:
+    out: list[Any] = [tuple(row.arrays[r] for r in results) for row in rows]
     meshes: dict[Any, list[int]] = {}
-    for i, (x, leaf) in enumerate(zip(arrays, leaves, strict=True)):
-        if x.size and _unknown(x, leaf):
-            out[i] = leaf_of(f(stack_of(x, leaf.axes)), x.shape, leaf.axes)
-        elif x.size:
-            mesh = _mesh_of(x, leaf)
-            key = None if mesh is None else (tuple(mesh.shape.items()), x.dtype)
-            meshes.setdefault(key, []).append(i)
+    for i, row in enumerate(rows):
+        if not row.arrays[0].size:
+            continue
+        if any(_unknown(x, leaf) for x, leaf in zip(row.arrays, row.leaves, strict=True)):
+            (out[i],) = _here(f, [row], turned, results)
+            continue
+        mesh = _mesh_of(row.arrays[0], row.leaves[0])
+        kind = tuple(x.dtype for x in row.arrays)
+        meshes.setdefault(None if mesh is None else (tuple(mesh.shape.items()), kind), []).append(i)
     for key, at in meshes.items():
-        own, here = [arrays[i] for i in at], [leaves[i] for i in at]
-        if key is None:
-            stacks = on_stacks(f, [stack_of(x, leaf.axes) for x, leaf in zip(own, here, strict=True)])
-            made = [leaf_of(y, x.shape, p.axes) for y, x, p in zip(stacks, own, here, strict=True)]
-        else:
-            made = _spread(f, own, here, padding)
-        for i, y in zip(at, made, strict=True):
-            out[i] = y
+        own = [rows[i] for i in at]
+        found = _here(f, own, turned, results) if key is None else _spread(f, own, turned, padding, results)
+        for i, ys in zip(at, found, strict=True):
+            out[i] = ys
     return out
+
+
+def _here(f: Stacked, rows: Sequence[Row], turned: bool | None, results) -> list[Stacks]:
+    """On one device."""
+    stacks = [
+        tuple(stack_of(x, p.axes, turned) for x, p in zip(row.arrays, row.leaves, strict=True))
+        for row in rows
+    ]
+    chosen = [Chosen.of(row, jnp.arange(xs[0].shape[0])) for row, xs in zip(rows, stacks, strict=True)]
+    made = _on_rows(f, [c.taken(xs) for c, xs in zip(chosen, stacks, strict=True)])
+    made = [
+        c.given_back(ys, [xs[r] for r in results]) for c, ys, xs in zip(chosen, made, stacks, strict=True)
+    ]
+    return [
+        tuple(
+            leaf_of(y, row.arrays[r].shape, row.leaves[r].axes, turned)
+            for y, r in zip(ys, results, strict=True)
+        )
+        for ys, row in zip(made, rows, strict=True)
+    ]
 
 
 def _mesh_of(x: Array, leaf: Leaf) -> Any:
@@ -127,38 +174,100 @@ def _unknown(x: Array, leaf: Leaf) -> bool:
     return place.is_blind(x) and empty
 
 
-def _spread(f: Stacked, arrays: Sequence[Array], leaves: Sequence[Leaf], padding: bool) -> list[Array]:
-    mesh = _mesh_of(arrays[0], leaves[0])
-    sizes = dict(mesh.shape)
+class _Column(NamedTuple):
+    """One operand of all rows: where its arrays are, and how they are cut."""
+
+    homes: list[Any]
+    tilings: list[Tiling]
+
+
+def _column(leaves: Sequence[Leaf], mesh: Any, turned: bool | None) -> _Column:
     splits = [place.split_of(p.sharding.spec if p.sharding else (), len(p.shape)) for p in leaves]
     homes = [place.at(mesh, split) for split in splits]
-    tilings = [tiling(p.shape, p.axes, split, sizes) for p, split in zip(leaves, splits, strict=True)]
-    counts = [
-        sides(place.shard_shape(p.shape, home), p.axes)[0] for p, home in zip(leaves, homes, strict=True)
+    sizes = dict(mesh.shape)
+    return _Column(
+        homes,
+        [tiling(p.shape, p.axes, split, sizes, turned) for p, split in zip(leaves, splits, strict=True)],
+    )
+
+
+def _spread(f: Stacked, rows: Sequence[Row], turned: bool | None, padding: bool, results) -> list[Stacks]:
+    mesh = _mesh_of(rows[0].arrays[0], rows[0].leaves[0])
+    sizes = dict(mesh.shape)
+    columns = [_column(leaves, mesh, turned) for leaves in zip(*(row.leaves for row in rows), strict=True)]
+    main, others = columns[0], columns[1:]
+    leaves = [row.leaves[0] for row in rows]
+    splits = [place.split_of(h.spec, len(p.shape)) for h, p in zip(main.homes, leaves, strict=True)]
+    widths = [
+        sides(place.shard_shape(p.shape, home), p.axes)[0] if row.due is None else width(row, split, sizes)
+        for p, home, row, split in zip(leaves, main.homes, rows, splits, strict=True)
     ]
-    shipments = plan(tilings, counts, sizes, padding)
+    beside = [tuple(c.tilings[i] for c in others) for i in range(len(rows))]
+    for t, more, p in zip(main.tilings, beside, leaves, strict=True):
+        if any(o.home != t.home for o in more):
+            raise ValueError(
+                f"per_matrix: the arrays of {p.path!r} have stacks that are split over {[t.home, *more]}; "
+                "expected the same mesh axes for all"
+            )
+    shipments = plan(main.tilings, widths, sizes, padding, beside)
 
-    def local(arrays: list[Array]) -> list[Array]:
-        stacks = [
-            stack_of(x, leaf.axes, t.turned).reshape(n, -1)
-            for x, leaf, t, n in zip(arrays, leaves, tilings, counts, strict=True)
-        ]  # [matrices here, elements of a piece]
-        gone = [_Carrier(s, tilings, sizes) for s in shipments]
-        worked = on_stacks(f, [c.collect(stacks) for c in gone])
-        parts: list[dict[int, Array]] = [{} for _ in arrays]  # by leaf: first matrix -> pieces
-        for carrier, y in zip(gone, worked, strict=True):
-            for leaf, first, pieces in carrier.give_back(y):
-                parts[leaf][first] = pieces
-        whole = [jnp.concatenate([found[k] for k in sorted(found)]) for found in parts]
-        return [
-            leaf_of(_piece(y, t, sizes), x.shape, leaf.axes, t.turned)
-            for y, x, leaf, t in zip(whole, arrays, leaves, tilings, strict=True)
+    def local(arrays: list[Stacks], firsts: list[Array]) -> list[Stacks]:
+        here = [
+            row._replace(due=row.due and Due(x, row.due.every)) for row, x in zip(rows, firsts, strict=True)
         ]
+        stacks = [
+            tuple(
+                stack_of(x, p.axes, c.tilings[i].turned)
+                for x, p, c in zip(xs, row.leaves, columns, strict=True)
+            )
+            for i, (xs, row) in enumerate(zip(arrays, rows, strict=True))
+        ]
+        chosen = [
+            Chosen.of(row, numbers_of(p, split, sizes), split, sizes)
+            for row, p, split in zip(here, leaves, splits, strict=True)
+        ]
+        taken = [c.taken(xs) for c, xs in zip(chosen, stacks, strict=True)]
+        pieces = [[xs[j].reshape(xs[j].shape[0], -1) for xs in taken] for j in range(len(columns))]
+        gone = [[Carrier(s, c.tilings, sizes) for c in columns] for s in shipments]
+        worked = _on_rows(
+            f,
+            [tuple(c.collect(p) for c, p in zip(cs, pieces, strict=True)) for cs in gone],
+        )
+        parts: list[list[dict[int, Array]]] = [[{} for _ in rows] for _ in results]
+        for carriers, ys in zip(gone, worked, strict=True):
+            for found, r, y in zip(parts, results, ys, strict=True):
+                for leaf, first, part in carriers[r].give_back(y):
+                    found[leaf][first] = part
+        out = []
+        for i, (row, xs, c) in enumerate(zip(rows, stacks, chosen, strict=True)):
+            flat = [jnp.concatenate([found[i][k] for k in sorted(found[i])]) for found in parts]
+            ys = tuple(_piece(y, columns[r].tilings[i], sizes) for y, r in zip(flat, results, strict=True))
+            ys = c.given_back(ys, [xs[r] for r in results])
+            out.append(
+                tuple(
+                    leaf_of(y, arrays[i][r].shape, row.leaves[r].axes, columns[r].tilings[i].turned)
+                    for y, r in zip(ys, results, strict=True)
+                )
+            )
+        return out
 
-    specs = [home.spec for home in homes]
-    moved = [x if place.is_blind(x) else place.put(x, h) for x, h in zip(arrays, homes, strict=True)]
-    run = jax.shard_map(local, mesh=mesh, in_specs=(specs,), out_specs=specs, check_vma=False)
-    return run(moved)
+    specs = [tuple(c.homes[i].spec for c in columns) for i in range(len(rows))]
+    moved = [
+        tuple(
+            x if place.is_blind(x) else place.put(x, c.homes[i])
+            for x, c in zip(row.arrays, columns, strict=True)
+        )
+        for i, row in enumerate(rows)
+    ]
+    firsts = [row.first for row in rows]
+    run = jax.shard_map(
+        local,
+        mesh=mesh,
+        in_specs=(specs, [PartitionSpec()] * len(rows)),
+        out_specs=[tuple(spec[r] for r in results) for spec in specs],
+        check_vma=False,
+    )
+    return run(moved, firsts)
 
 
 def _piece(flat: Array, t: Tiling, sizes: Mapping[str, int]) -> Array:
@@ -166,108 +275,3 @@ def _piece(flat: Array, t: Tiling, sizes: Mapping[str, int]) -> Array:
     dims = t.local(sizes)
     rows = math.prod(dims[: len(t.rows)])
     return flat.reshape(flat.shape[0], rows, -1)
-
-
-class _Carrier:
-    """Takes the matrices of a shipment to their devices, and the results back; runs within shard_map."""
-
-    def __init__(self, shipment: Shipment, tilings: Sequence[Tiling], sizes: Mapping[str, int]):
-        self.shipment, self.tilings, self.sizes = shipment, tilings, sizes
-        self.lengths = [sizes[n] for n in shipment.over]
-        self.devices = math.prod(self.lengths)
-        members = {leaf for row in shipment.rows for leaf, _ in row}
-        kinds: dict[Any, Tiling] = {tilings[i].kind: tilings[i] for i in sorted(members)}
-        # What is cut over the same mesh axes travels in one array: by those axes, its kinds.
-        self.classes: dict[frozenset[str], list[Tiling]] = {}
-        for t in kinds.values():
-            self.classes.setdefault(frozenset(t.split), []).append(t)
-
-    def collect(self, stacks: Sequence[Array]) -> Array:
-        """From the pieces that each device has, [n, elements] for each leaf, whole matrices: [rows, m, n]."""
-        return functools.reduce(jnp.add, [self._collect(stacks, k) for k in self.classes])
-
-    def give_back(self, y: Array) -> list[tuple[int, int, Array]]:
-        """From results, [rows, m, n], pieces [n, elements] as (leaf, first matrix, pieces)."""
-        return [found for axes in self.classes for found in self._give_back(y, axes)]
-
-    def _width(self, axes: frozenset[str]) -> int:
-        return max(math.prod(t.local(self.sizes)) for t in self.classes[axes])
-
-    def _collect(self, stacks: Sequence[Array], axes: frozenset[str]) -> Array:
-        width, rows, parts = self._width(axes), len(self.shipment.rows), []
-        dtype = next(iter(stacks)).dtype
-        for leaf, first, end in self.shipment.segments(self.devices):
-            if leaf >= 0 and frozenset(self.tilings[leaf].split) == axes:
-                x = stacks[leaf][first:end]
-                parts.append(jnp.pad(x, ((0, 0), (0, width - x.shape[1]))))
-            else:
-                parts.append(jnp.zeros((end - first, width), dtype))
-        x = jnp.concatenate(parts).reshape(rows, *self.lengths, width)
-        for i, name in enumerate(self.shipment.over, 1):
-            if name in axes:  # to each device its matrix: the dimension says now where a piece is from
-                x = lax.all_to_all(x, name, i, i, tiled=True)
-            else:  # this device has what the others along the axis have
-                x = lax.dynamic_slice_in_dim(x, lax.axis_index(name), 1, i)
-        return self._chosen(axes, [self._assembled(x, t) for t in self.classes[axes]])
-
-    def _give_back(self, y: Array, axes: frozenset[str]) -> list[tuple[int, int, Array]]:
-        width = self._width(axes)
-        x = self._chosen(axes, [self._cut(y, t, width) for t in self.classes[axes]])
-        for i, name in reversed(list(enumerate(self.shipment.over, 1))):
-            if name in axes:
-                x = lax.all_to_all(x, name, i, i, tiled=True)
-            else:
-                x = lax.all_gather(x, name, axis=i, tiled=True)
-        x, found, at = x.reshape(-1, width), [], 0
-        for leaf, first, end in self.shipment.segments(self.devices):
-            if leaf >= 0 and frozenset(self.tilings[leaf].split) == axes:
-                elements = math.prod(self.tilings[leaf].local(self.sizes))
-                found.append((leaf, first, x[at : at + end - first, :elements]))
-            at += end - first
-        return found
-
-    def _chosen(self, axes: frozenset[str], ways: list[Array]) -> Array:
-        """Of the arrays for each kind, row by row that of the kind of this device's matrix."""
-        kinds = [t.kind for t in self.classes[axes]]
-        if len(kinds) == 1:
-            return ways[0]
-        table = [[-1] * self.devices for _ in self.shipment.rows]
-        for r, row in enumerate(self.shipment.rows):
-            for d, (leaf, _) in enumerate(row):
-                kind = self.tilings[leaf].kind
-                table[r][d] = kinds.index(kind) if kind in kinds else -1
-        here = jnp.zeros((), jnp.int32)
-        for name in self.shipment.over:
-            here = here * self.sizes[name] + lax.axis_index(name)
-        mine = jnp.asarray(table, jnp.int32)[:, here]  # [rows]
-        found = jnp.zeros_like(ways[0])
-        for k, way in enumerate(ways):
-            found = jnp.where((mine == k).reshape(-1, *[1] * (way.ndim - 1)), way, found)
-        return found
-
-    def _layout(self, t: Tiling) -> tuple[list[int], list[int]]:
-        """Dimensions of pieces as they come, [rows, *from, *piece], and their order in a whole matrix."""
-        over, dims = self.shipment.over, (*t.rows, *t.cols)
-        come = [len(self.shipment.rows), *(self.sizes[n] if n in t.split else 1 for n in over)]
-        idle = [1 + i for i, n in enumerate(over) if n not in t.split]
-        order = [0, *idle]
-        for k, (_, names) in enumerate(dims):
-            order += [*(1 + over.index(n) for n in names), len(come) + k]
-        return [*come, *t.local(self.sizes)], order
-
-    def _assembled(self, x: Array, t: Tiling) -> Array:
-        """Whole matrices, [rows, m, n], from their pieces, [rows, *from, width]."""
-        come, order = self._layout(t)
-        short, long = t.shape
-        x = x[..., : math.prod(t.local(self.sizes))].reshape(come).transpose(order)
-        m, n = self.shipment.shape
-        return jnp.pad(x.reshape(-1, short, long), ((0, 0), (0, m - short), (0, n - long)))
-
-    def _cut(self, y: Array, t: Tiling, width: int) -> Array:
-        """The pieces of whole matrices: the way back."""
-        come, order = self._layout(t)
-        short, long = t.shape
-        y = y[:, :short, :long].reshape([come[i] for i in order])
-        y = y.transpose(sorted(range(len(order)), key=order.__getitem__))
-        y = y.reshape(*come[: 1 + len(self.lengths)], -1)
-        return jnp.pad(y, [(0, 0)] * (y.ndim - 1) + [(0, width - y.shape[-1])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gradchain.core.place import Split
 from gradchain.core.slots import Axes
@@ -56,13 +56,18 @@ def _merged(shape: Sequence[int], split: Split, axes: Sequence[int], sizes: Mapp
     return tuple(found)
 
 
-def tiling(shape: Sequence[int], axes: Axes, split: Split, sizes: Mapping[str, int]) -> Tiling:
-    """The tiling of a leaf; a square matrix is turned to lie like others if that makes a difference."""
+def tiling(
+    shape: Sequence[int], axes: Axes, split: Split, sizes: Mapping[str, int], turned: bool | None = None
+) -> Tiling:
+    """The tiling of a leaf, short side first or with `turned` as it says.
+
+    A square matrix is turned to lie like others if that makes a difference.
+    """
     rows, cols = (_merged(shape, split, group, sizes) for group in (axes.rows, axes.cols))
     home = tuple(n for i in axes.batch for n in split[i] if sizes[n] > 1)
     made = Tiling(rows, cols, home)
     short, long = made.shape
-    turn = short > long or (short == long and cols < rows)
+    turn = short > long or (short == long and cols < rows) if turned is None else turned
     return Tiling(cols, rows, home, True) if turn else made
 
 
@@ -84,33 +89,49 @@ class Shipment(NamedTuple):
 
 
 def plan(
-    tilings: Sequence[Tiling], counts: Sequence[int], sizes: Mapping[str, int], padding: bool
+    tilings: Sequence[Tiling],
+    counts: Sequence[int],
+    sizes: Mapping[str, int],
+    padding: bool,
+    others: Sequence[Sequence[Tiling]] = (),
 ) -> list[Shipment]:
     """Spread matrices over a mesh: counts[i] of tilings[i] on each device that holds some.
+
+    others[i] are the tilings of what goes with a matrix of tilings[i]; rows have one shape of each of these.
 
     The largest come first, and each device gets one of every row, so that rows cost all devices the same:
     max(m, n) * min(m, n)^2 of the largest member. Without `padding` the matrices of a row are of one shape.
     Matrices of split stacks stay on the axes that split them. One matrix alone that every device has is
     worked on by all of them: nothing would be gained.
     """
+    others = others or [()] * len(tilings)
     found: dict[tuple, list[tuple[Member, ...]]] = {}
     homes: dict[frozenset[str], list[Member]] = {}
+
+    def beside(i: int) -> tuple[tuple[int, int], ...]:
+        return tuple(t.shape for t in others[i])
+
+    def kinds(i: int) -> tuple[tuple[Dims, Dims], ...]:
+        return tuple(t.kind for t in (tilings[i], *others[i]))
+
     for i, (t, count) in enumerate(zip(tilings, counts, strict=True)):
         homes.setdefault(frozenset(t.home), []).extend((i, k) for k in range(count))
     for home, members in homes.items():
         over = tuple(name for name, size in sizes.items() if size > 1 and name not in home)
         devices = math.prod(sizes[n] for n in over)
-        members.sort(key=lambda m: (*(-side for side in tilings[m[0]].shape), tilings[m[0]].kind, m))
-        for row in _rows([tilings[i].shape for i, _ in members], devices, padding):
+        members.sort(key=lambda m: (*(-s for s in tilings[m[0]].shape), beside(m[0]), kinds(m[0]), m))
+        for row in _rows([(tilings[i].shape, beside(i)) for i, _ in members], devices, padding):
             chosen = tuple(members[k] for k in row)
-            ways = tuple(dict.fromkeys(tilings[i].kind for i, _ in chosen))
+            first = chosen[0][0]
+            ways = tuple(dict.fromkeys(kinds(i) for i, _ in chosen))
             shape = tuple(max(tilings[i].shape[side] for i, _ in chosen) for side in (0, 1))
-            alone = len(chosen) == 1 and not tilings[chosen[0][0]].split
-            found.setdefault((() if alone else over, shape, ways), []).append(chosen)
-    return [Shipment(over, shape, tuple(rows)) for (over, shape, _), rows in found.items()]
+            alone = len(chosen) == 1 and not any(t.split for t in (tilings[first], *others[first]))
+            key = (() if alone else over, shape, beside(first), ways)
+            found.setdefault(key, []).append(chosen)
+    return [Shipment(over, shape, tuple(rows)) for (over, shape, *_), rows in found.items()]
 
 
-def _rows(shapes: Sequence[tuple[int, int]], devices: int, padding: bool) -> Iterator[range]:
+def _rows(shapes: Sequence[Any], devices: int, padding: bool) -> Iterator[range]:
     start = 0
     while start < len(shapes):
         end = min(start + devices, len(shapes))
