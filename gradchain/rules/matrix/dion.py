@@ -1,14 +1,14 @@
-"""Dion: the momentum's low-rank factors, made orthonormal by a step of power iteration; AdamW for the rest."""
+"""Dion: the momentum's low-rank factors, orthonormal by a step of power iteration; AdamW for the rest."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
 from gradchain.core import tree, words
 from gradchain.core.hyper import Decay, Hyper
@@ -64,7 +64,8 @@ def scale_by_dion(
 ):
     """Of the momentum's best low-rank approximation make all singular values one, nearly; keep the rest.
 
-    b = m + g;  p = qr(b^T q);  r = b p;  q = r / (|r| + eps), by column;  m = b - (1 - beta) r p^T;  u = q p^T
+    b = m + g;  p = qr(b^T q);  r = b p;  q = r / (|r| + eps), by column
+    m = b - (1 - beta) r p^T;  u = q p^T
     The rank is rank_fraction of a matrix's shorter side, rounded up; at 1 and with many power_steps u is
     what Muon makes of m without Nesterov. Columns of r that are rounding errors move nothing and keep q.
     The first q is normal noise of (seed, path). Derivatives take p for a constant.
@@ -101,24 +102,35 @@ def scale_by_dion(
             q = jax.lax.fori_loop(1, power_steps, lambda _, q: iterate(b, q)[1], q)
         return iterate(b, q)
 
+    @functools.partial(jax.jit, static_argnames="leaf")
+    def apply(b, p, q, size, *, leaf):
+        here = jnp.where(size == 0, 0, 1).astype(p.dtype)
+        return product(q, scaled(p, here, leaf), leaf), b - (1 - beta) * product(
+            q, scaled(p, size, leaf), leaf
+        )
+
     def update(updates, s, params, *, leaves: list[Leaf]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
-        rows = zip(grads, jax.tree.leaves(s.mu), jax.tree.leaves(s.basis), strict=True)
-        sums = [(g + m.astype(g.dtype), q.astype(g.dtype)) for g, m, q in rows]
+        old, before = jax.tree.leaves(s.mu), jax.tree.leaves(s.basis)
+        sums = [
+            (g + m.astype(g.dtype), q.astype(g.dtype)) for g, m, q in zip(grads, old, before, strict=True)
+        ]
         right = [basis(leaf) for leaf in leaves]
         made = [
             [factor(leaf, axes, q.shape[-1]) for axes in (leaf.axes.cols, leaf.axes.rows, ())]
             for leaf, q in zip(leaves, right, strict=True)
         ]
-        found = per_factor(factors, sums, [[q] for q in right], leaves, made)
-        out, means = [], []
-        for (b, _), (p, q, size), leaf in zip(sums, found, leaves, strict=True):
-            here = jnp.where(size == 0, 0, 1).astype(p.dtype)
-            out.append(product(q, scaled(p, here, leaf), leaf))
-            means.append(b - (1 - beta) * product(q, scaled(p, size, leaf), leaf))
-        mu = [m.astype(old.dtype) for m, old in zip(means, jax.tree.leaves(s.mu), strict=True)]
-        mu, q = jax.tree.structure(s.mu).unflatten(mu), [q for _, q, _ in found]
-        return treedef.unflatten(out), s._replace(mu=mu, basis=jax.tree.structure(s.basis).unflatten(q))
+        found = per_factor(jax.jit(factors), sums, [[q] for q in right], leaves, made)
+        out, means = zip(
+            *(apply(b, *ys, leaf=leaf.bare()) for (b, _), ys, leaf in zip(sums, found, leaves, strict=True)),
+            strict=True,
+        )
+        mu = [m.astype(x.dtype) for m, x in zip(means, old, strict=True)]
+        q = [q.astype(x.dtype) for (_, q, _), x in zip(found, before, strict=True)]
+        s = s._replace(
+            mu=jax.tree.structure(s.mu).unflatten(mu), basis=jax.tree.structure(s.basis).unflatten(q)
+        )
+        return treedef.unflatten(out), s
 
     return treewise(ScaleByDionState, update, mu=typed(zeros, mu_dtype), basis=basis)
 
