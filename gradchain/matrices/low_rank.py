@@ -32,23 +32,27 @@ def described(slot: Slot) -> Leaf:
 
 
 def per_factor(
-    f: Stacks, arrays: Sequence[tuple[Array, ...]], slots: Sequence[Sequence[Slot]], leaves: Sequence[Leaf],
-    out: Sequence[Sequence[Slot]]
-) -> list[tuple[Array, ...]]:  # fmt: skip
+    f: Stacks,
+    arrays: Sequence[tuple[Array, ...]],
+    leaves: Sequence[Leaf],
+    slots: Sequence[Sequence[Slot]],
+    more: Sequence[Sequence[Slot]],
+) -> list[tuple[Array, ...]]:
     """f on every matrix of some leaves and the factors beside it, each whole on one device (`per_matrix`).
 
-    For each leaf: its array and those of its factors, the slots of these, and the slots of the results. f
-    gets stacks [k, m, n], as the leaf has them, and returns one for each result. On a mesh a result travels
-    by all-to-all along the axes that split it, and is gathered along the others that split the leaf.
+    arrays: for each leaf its own and those of its factors, whose slots are given. f gets stacks [k, m, n],
+    as the leaf has them, and returns the factors anew, and one array for each slot of `more`. On a mesh a
+    result travels by all-to-all along the axes that split it, and is gathered along the leaf's others.
     """
     rows, places = [], []
-    for xs, given, leaf, made in zip(arrays, slots, leaves, out, strict=True):
+    for xs, leaf, own, new in zip(arrays, leaves, slots, more, strict=True):
         # per_matrix puts results where operands are: these are not read, and the compiler leaves them out.
-        rows.append((*xs, *(jnp.zeros(slot.shape, xs[0].dtype, device=slot.sharding) for slot in made)))
-        places.append((leaf, *map(described, (*given, *made))))
-    n = len(arrays[0]) if arrays else 0
-    results = range(n, n + len(out[0])) if out else ()
-    return per_matrix(lambda *xs: f(*xs[:n]), rows, places, results=tuple(results))
+        rows.append((*xs, *(jnp.zeros(slot.shape, xs[0].dtype, device=slot.sharding) for slot in new)))
+        places.append((leaf, *map(described, (*own, *new))))
+    if not rows:
+        return []
+    n = len(arrays[0])
+    return per_matrix(lambda *xs: f(*xs[:n]), rows, places, results=tuple(range(1, len(rows[0]))))
 
 
 def product(left: Array, right: Array, leaf: Leaf) -> Array:

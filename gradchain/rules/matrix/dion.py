@@ -94,43 +94,35 @@ def scale_by_dion(
         size = norm(r, (-2,), keepdims=True)  # [k, 1, rank]
         tiny = ROUNDING * jnp.finfo(size.dtype).eps * jnp.max(size, -1, keepdims=True, initial=0)
         found = size > tiny
-        size = jnp.where(found, size + eps, 0)
-        return p.conj(), jnp.where(found, safe_divide(r, size), q), size.astype(q.dtype)
+        size = jnp.where(found, (size + eps).astype(size.dtype), 0)
+        return jnp.where(found, safe_divide(r, size), q), p.conj(), size.astype(q.dtype)
 
     def factors(b, q):
         if power_steps > 1:
-            q = jax.lax.fori_loop(1, power_steps, lambda _, q: iterate(b, q)[1], q)
+            q = jax.lax.fori_loop(1, power_steps, lambda _, q: iterate(b, q)[0], q)
         return iterate(b, q)
 
     @functools.partial(jax.jit, static_argnames="leaf")
-    def apply(b, p, q, size, *, leaf):
-        here = jnp.where(size == 0, 0, 1).astype(p.dtype)
-        return product(q, scaled(p, here, leaf), leaf), b - (1 - beta) * product(
-            q, scaled(p, size, leaf), leaf
-        )
+    def apply(b, q, p, size, *, leaf):
+        out = product(q, scaled(p, jnp.where(size == 0, 0, 1).astype(p.dtype), leaf), leaf)
+        return out, (b - (1 - beta) * product(q, scaled(p, size, leaf), leaf)).astype(b.dtype)
 
     def update(updates, s, params, *, leaves: list[Leaf]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
         old, before = jax.tree.leaves(s.mu), jax.tree.leaves(s.basis)
-        sums = [
-            (g + m.astype(g.dtype), q.astype(g.dtype)) for g, m, q in zip(grads, old, before, strict=True)
+        sums = [g + m.astype(g.dtype) for g, m in zip(grads, old, strict=True)]
+        pairs = [(b, q.astype(b.dtype)) for b, q in zip(sums, before, strict=True)]
+        own = [[basis(leaf)] for leaf in leaves]
+        more = [
+            [factor(leaf, axes, q.shape[-1]) for axes in (leaf.axes.cols, ())]
+            for leaf, (q,) in zip(leaves, own, strict=True)
         ]
-        right = [basis(leaf) for leaf in leaves]
-        made = [
-            [factor(leaf, axes, q.shape[-1]) for axes in (leaf.axes.cols, leaf.axes.rows, ())]
-            for leaf, q in zip(leaves, right, strict=True)
-        ]
-        found = per_factor(jax.jit(factors), sums, [[q] for q in right], leaves, made)
-        out, means = zip(
-            *(apply(b, *ys, leaf=leaf.bare()) for (b, _), ys, leaf in zip(sums, found, leaves, strict=True)),
-            strict=True,
-        )
-        mu = [m.astype(x.dtype) for m, x in zip(means, old, strict=True)]
-        q = [q.astype(x.dtype) for (_, q, _), x in zip(found, before, strict=True)]
-        s = s._replace(
-            mu=jax.tree.structure(s.mu).unflatten(mu), basis=jax.tree.structure(s.basis).unflatten(q)
-        )
-        return treedef.unflatten(out), s
+        found = per_factor(jax.jit(factors), pairs, leaves, own, more)
+        made = [apply(b, *ys, leaf=p.bare()) for b, ys, p in zip(sums, found, leaves, strict=True)]
+        mu = [m.astype(x.dtype) for (_, m), x in zip(made, old, strict=True)]
+        q = [q.astype(x.dtype) for (q, *_), x in zip(found, before, strict=True)]
+        mu, q = jax.tree.structure(s.mu).unflatten(mu), jax.tree.structure(s.basis).unflatten(q)
+        return treedef.unflatten([u for u, _ in made]), s._replace(mu=mu, basis=q)
 
     return treewise(ScaleByDionState, update, mu=typed(zeros, mu_dtype), basis=basis)
 
