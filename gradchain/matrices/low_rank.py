@@ -68,3 +68,10 @@ def scaled(x: Array, by: Array, leaf: Leaf) -> Array:
     """A factor with its columns multiplied by numbers of each matrix, [*stack, rank]."""
     k = len(leaf.axes.batch)
     return x * by.reshape(*by.shape[:k], *[1] * (x.ndim - k - 1), by.shape[-1])
+
+
+def broadcast(x: Array, axes: Sequence[int], leaf: Leaf) -> Array:
+    """A factor of one column along some axes of a leaf, [*stack, *axes, 1], with 1 for the leaf's others."""
+    order = (*leaf.axes.batch, *axes)
+    turned = x[..., 0].transpose(sorted(range(len(order)), key=order.__getitem__))
+    return turned.reshape([size if i in order else 1 for i, size in enumerate(leaf.shape)])

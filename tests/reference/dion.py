@@ -17,3 +17,21 @@ def dion(x, gradients, q, lr, beta, eps, decay, power_steps=1):
         x = x - lr * (np.sqrt(out / inputs) * p @ q.T + decay * x)
         found.append((x, m, b, p, r))
     return found
+
+
+def dion2(x, gradients, orthogonal, lr, fraction, beta, decay, scores=None):
+    """(iterates, momenta) after each gradient; orthogonal(m) is U V^T, nearly; `scores`: for a random choice."""
+    m, found = np.zeros_like(x), []
+    out, inputs = x.shape
+    for t, g in enumerate(gradients):
+        m = m + g
+        rows = out <= inputs
+        size = np.abs(m).sum(1 if rows else 0) if scores is None else scores[t]
+        k = np.argsort(-size, kind="stable")[: int(np.ceil(fraction * min(out, inputs)))]
+        at = (k, slice(None)) if rows else (slice(None), k)
+        u = np.zeros_like(x)
+        u[at] = orthogonal(m[at])
+        m[at] *= beta
+        x = x - lr * (np.sqrt(out / inputs) * u + decay * x)
+        found.append((x, m.copy()))
+    return found

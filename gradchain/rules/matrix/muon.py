@@ -60,7 +60,7 @@ PAPER: Any = {
 }
 
 
-def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
+def steps_of(ns_coeffs: Coefficients, ns_steps: int, who: str = "scale_by_muon") -> tuple[Triple, ...]:
     """The coefficients of every step: one triple for all of them, or one for each; or the name of these."""
     ns_coeffs = NAMED[ns_coeffs] if isinstance(ns_coeffs, str) else ns_coeffs
     one = bool(ns_coeffs) and isinstance(ns_coeffs[0], int | float)
@@ -68,7 +68,7 @@ def steps_of(ns_coeffs: Coefficients, ns_steps: int) -> tuple[Triple, ...]:
     given: Any = [ns_coeffs] if one else list(ns_coeffs)
     if not 1 <= count <= MAX_STEPS or not all(map(_is_triple, given)):
         raise ValueError(
-            f"scale_by_muon: ns_coeffs={words.show(ns_coeffs)}, ns_steps={words.show(ns_steps)}: expected "
+            f"{who}: ns_coeffs={words.show(ns_coeffs)}, ns_steps={words.show(ns_steps)}: expected "
             "three numbers "
             f"(a, b, c) for ns_steps steps, 1 to {MAX_STEPS}, or a list of such triples, one for each step"
         )
