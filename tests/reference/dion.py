@@ -1,4 +1,4 @@
-"""Algorithm 1 of arXiv:2504.05295, and that of arXiv:2512.16928, in NumPy, float64, on one matrix [out, in]."""
+"""Dion, arXiv:2504.05295, and Dion2, arXiv:2512.16928, in NumPy, float64, on one matrix [out, in]."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def dion(x, gradients, q, lr, beta, eps, decay, power_steps=1):
 
 
 def dion2(x, gradients, orthogonal, lr, fraction, beta, decay, scores=None):
-    """(iterates, momenta) after each gradient; orthogonal(m) is U V^T, nearly; `scores`: for a random choice."""
+    """(iterates, momenta) after each gradient; orthogonal(m) is U V^T; `scores`: for a random choice."""
     m, found = np.zeros_like(x), []
     out, inputs = x.shape
     for t, g in enumerate(gradients):

@@ -1,4 +1,4 @@
-"""Dion2: of the momentum some rows or columns are made orthonormal, and only these decay; AdamW for the rest."""
+"""Dion2: some rows or columns of the momentum, orthonormal, and only these decay; AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -108,10 +108,7 @@ def scale_by_dion2(
             drawn = numerics.normal(seed, t, rounding.word(leaf.path), jnp.zeros(slot.shape, jnp.float32))
             return drawn.astype(x.dtype)
 
-        rows = [
-            (x, noise(*row))
-            for x, row in zip(sums, zip(slots, leaves, sums, counts, strict=True), strict=True)
-        ]
+        rows = [(x, noise(*row, x, t)) for *row, x, t in zip(slots, leaves, sums, counts, strict=True)]
         places = [(leaf, described(slot)) for leaf, slot in zip(leaves, slots, strict=True)]
         found = per_matrix(chosen, rows, places, results=(0, 1)) if rows else []
         mu = [

@@ -46,7 +46,7 @@ def test_the_paper(shape, selection: str, x64):
 
 
 def test_every_hyperparameter_matters(x64):
-    params, grads = problem({"kernel": (6, 4)}, 3, "float64")
+    params, grads = problem({"kernel": (6, 8)}, 3, "float64")
 
     def run(tx):
         return dict(enumerate(u["kernel"] for u in take(tx, params, grads).updates))
@@ -65,10 +65,9 @@ def test_of_all_rows_it_is_muon():
 def test_leaves():
     stack_is_layers(gc.dion2(0.1, 0.5), (3, 4, 6))
     tx = gc.scale_by_dion2(0.5)
-    u = take(tx, *(lambda p: (p, [p]))({"query/kernel": draw({"w": (9, 2, 3)})["w"]})).updates[0][
-        "query/kernel"
-    ]
-    assert np.sum(np.any(np.asarray(u).reshape(9, 6) != 0, 0)) == 3
+    g = draw({"query/kernel": (9, 2, 3)})  # one matrix of nine rows and six columns
+    u = take(tx, g, [g]).updates[0]["query/kernel"]
+    assert np.sum(np.any(np.reshape(u, (9, 6)) != 0, 0)) == 3
     vector = {"bias": jnp.arange(1.0, 5.0)}  # a matrix of one row
     assert take(gc.scale_by_dion2(), vector, [vector]).updates[0]["bias"].all()
 
