@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -43,6 +44,21 @@ def _read(slot: Slot, leaf: Leaf) -> Leaf:
     k, end = len(leaf.axes.batch), len(slot.shape)
     axes = Axes(tuple(range(k)), tuple(range(k, end - 1)), (end - 1,))
     return Leaf(leaf.path, slot.shape, slot.dtype, axes, None, slot.sharding)
+
+
+def pairs_of(left: Any, right: Any, like: Sequence[Array], slots: Sequence[Sequence[Slot]]) -> list[tuple]:
+    """The factors of each leaf, two or one, from the trees of a state."""
+    columns = zip(jax.tree.leaves(left), jax.tree.leaves(right), like, slots, strict=True)
+    return [tuple(q.astype(x.dtype) for q in pair[-len(own) :]) for *pair, x, own in columns]
+
+
+def apart(pairs: Sequence[tuple[Array, ...]], left: Any, right: Any) -> tuple[Any, Any]:
+    """The trees of a state, from the factors of each leaf; a leaf with one keeps its place on the left."""
+    found = []
+    for old, at in ((left, -2), (right, -1)):
+        xs = [(x, *pair)[at].astype(x.dtype) for x, pair in zip(jax.tree.leaves(old), pairs, strict=True)]
+        found.append(jax.tree.structure(old).unflatten(xs))
+    return found[0], found[1]
 
 
 def per_kron(

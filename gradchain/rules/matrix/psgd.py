@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -22,9 +23,11 @@ from gradchain.math import rounding
 from gradchain.math.numerics import debias, ema, normal, real
 from gradchain.matrices.kron import (
     Diagonal,
+    apart,
     balanced,
     factors_of,
     fitted,
+    pairs_of,
     per_kron,
     through,
     turned,
@@ -59,6 +62,17 @@ class ScaleByPsgdState(NamedTuple):
     right: PyTree  # [*stack, n, n], or [*stack, n]
 
 
+def annealed(t: Array) -> Array:
+    """The share of steps in which factors are fitted: all of 500, then fewer."""
+    return jnp.clip(jnp.exp((500 - real(t - 1)) / 1000), 0.03, 1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def with_noise(seed: int, t: Array, salt: Array, m: Array) -> tuple[Array, Array]:
+    """A constant, and noise like it."""
+    return jax.lax.stop_gradient(m), normal(seed, t, salt, m)
+
+
 @transform(**PAPER)
 def scale_by_psgd(
     b1: Decay = 0.9,
@@ -87,11 +101,12 @@ def scale_by_psgd(
     def slots(leaf: Leaf) -> tuple[Slot | None, Slot]:
         return factors_of(leaf, max_size, diagonal, init_scale)
 
-    def share(t):  # of the steps, in which factors are fitted
-        if update_probability is not None:
-            return jnp.asarray(update_probability, jnp.result_type(float))
-        return jnp.clip(jnp.exp((500 - real(t - 1)) / 1000), 0.03, 1)
+    @jax.jit
+    def averages(g, m, t):
+        m = ema(m.astype(g.dtype), g, b1).astype(g.dtype)
+        return m, debias(m, b1, t)
 
+    @jax.jit
     def fit(m, v, *qs):  # [k, m, n], [k, m, n], factors
         left, right = (None, *qs)[-2:]
         size = jnp.mean(jnp.abs(m), (-2, -1), keepdims=True)
@@ -101,39 +116,32 @@ def scale_by_psgd(
             return (right,)
         return balanced(fitted(left, a, b, precond_learning_rate), right)
 
+    @jax.jit
     def whiten(m, *qs):
         left, right = (None, *qs)[-2:]
         return (through(turned(left), turned(right), through(left, right, m)),)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
-        old = [jax.tree.leaves(x) for x in (s.mu, s.left, s.right)]
-        mu = [ema(m.astype(g.dtype), g, b1).astype(g.dtype) for g, m in zip(grads, old[0], strict=True)]
-        means = [debias(m, b1, t) for m, t in zip(mu, counts, strict=True)]
+        old = jax.tree.leaves(s.mu)
+        moved = [averages(g, m, t) for g, m, t in zip(grads, old, counts, strict=True)]
+        means = [m for _, m in moved]
         own = [[slot for slot in slots(leaf) if slot is not None] for leaf in leaves]
-        pairs = [
-            tuple(q.astype(m.dtype) for q in pair[-len(on) :])
-            for *pair, m, on in zip(*old[1:], means, own, strict=True)
-        ]
 
         def renew(pairs, *means):
-            salts = [rounding.word(leaf.path) for leaf in leaves]
-            drawn = [normal(seed, s.count, salt, m) for salt, m in zip(salts, means, strict=True)]
-            found = per_kron(fit, list(zip(means, drawn, strict=True)), pairs, leaves, own, True)
+            rows = zip(leaves, means, strict=True)
+            drawn = [with_noise(seed, s.count, rounding.word(leaf.path), m) for leaf, m in rows]
+            found = per_kron(fit, drawn, pairs, leaves, own, True)
             return [tuple(q.astype(m.dtype) for q in pair) for pair, m in zip(found, means, strict=True)]
 
-        due = s.since + 1 >= 1 / share(s.count)
-        pairs = when(due, renew, pairs, *jax.lax.stop_gradient(means))
+        share = annealed(s.count) if update_probability is None else jnp.asarray(update_probability)
+        due = real(s.since + 1) * share >= 1 - 1e-6
+        pairs = when(due, renew, pairs_of(s.left, s.right, means, own), *means)
         out = per_kron(whiten, [(m,) for m in means], pairs, leaves, own, False)
-        left = [q[0] if len(q) == 2 else x for q, x in zip(pairs, old[1], strict=True)]
-        made = [
-            jax.tree.structure(was).unflatten([x.astype(y.dtype) for x, y in zip(xs, ys, strict=True)])
-            for was, xs, ys in zip(s[2:5], [mu, left, [q[-1] for q in pairs]], old, strict=True)
-        ]
-        since = jnp.where(due, 0, s.since + 1)
-        return treedef.unflatten([u for (u,) in out]), s._replace(
-            since=since, mu=made[0], left=made[1], right=made[2]
-        )
+        mu = [m.astype(x.dtype) for (m, _), x in zip(moved, old, strict=True)]
+        left, right = apart(pairs, s.left, s.right)
+        since, mu = jnp.where(due, 0, s.since + 1), jax.tree.structure(s.mu).unflatten(mu)
+        return treedef.unflatten([u for (u,) in out]), s._replace(since=since, mu=mu, left=left, right=right)
 
     return treewise(
         ScaleByPsgdState,
