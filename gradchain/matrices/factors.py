@@ -15,6 +15,7 @@ from gradchain.math import numerics
 from gradchain.matrices import packed
 from gradchain.matrices.per_matrix import sides
 
+Sides = Literal["both", "short", "left", "right"]
 Kind = Literal["symmetric", "square", "values"]
 
 
@@ -58,7 +59,13 @@ class Factors:
 
     block_size: int | None = None
     max_size: int | None = None
-    sides: Literal["both", "short", "left", "right"] = "both"
+    sides: Sides = "both"
+
+    def __post_init__(self) -> None:
+        if self.block_size is not None and self.block_size < 2:
+            raise ValueError(f"block_size is {self.block_size}; expected at least 2, or None: no blocks")
+        if self.max_size is not None and self.max_size < 1:
+            raise ValueError(f"max_precond_dim is {self.max_size}; expected at least 1, or None")
 
     def cut(self, leaf: Leaf) -> Cut | None:
         """How a leaf is cut; None where it has no factor."""

@@ -24,6 +24,11 @@ def transposed(x: Array) -> Array:
     return jnp.swapaxes(x, -1, -2)
 
 
+def adjoint(x: Array) -> Array:
+    """The matrices transposed and conjugated."""
+    return transposed(x).conj()
+
+
 def _eye(x: Array) -> Array:
     """The unit matrix of as many rows as x has: [1, ..., m, m], of its rank."""
     return lax.expand_dims(jnp.eye(x.shape[-2], dtype=x.dtype), range(x.ndim - 2))
@@ -190,12 +195,12 @@ def eigenbasis(x: Array) -> Array:
 
 
 def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
-    """One step of power iteration from a basis of eigenvectors: a new one, and the order of the old in it.
-
-    The old vectors v are ordered by v^H x v, the largest first; then Q R = x v. Source: arXiv:2409.11321.
-    """
-    times = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-    values = jnp.sum((basis.conj() * times(x, basis)).real, -2)
+    """`iterated` from vectors in the order of v^H x v, the largest first, and that order [..., m]."""
+    values = jnp.sum((basis.conj() * jnp.matmul(x, basis, precision="highest")).real, -2)
     order = jnp.argsort(values, axis=-1, descending=True, stable=True)
-    basis = jnp.take_along_axis(basis, order[..., None, :], -1)
-    return jnp.linalg.qr(times(x, basis))[0], order
+    return iterated(x, jnp.take_along_axis(basis, order[..., None, :], -1)), order
+
+
+def iterated(x: Array, basis: Array) -> Array:
+    """One step of orthogonal iteration to the eigenvectors of x: Q of x basis = Q R. arXiv:2409.11321."""
+    return jnp.linalg.qr(jnp.matmul(x, basis, precision="highest"))[0]

@@ -7,9 +7,13 @@ from jax import Array, lax
 
 
 def shape(m: int) -> tuple[int, int]:
-    """Of a packed matrix [m, m]: (m / 2, m + 1), of an odd m that of m + 1."""
+    """Of a packed matrix [m, m]: (m / 2, m + 1), of an odd m that of m + 1.
+
+    From 128 on there are columns of zeros up to a multiple of 8, so that both sides can be split over a mesh.
+    """
     half = (m + 1) // 2
-    return half, 2 * half + 1
+    width = 2 * half + 1
+    return half, width if m < 128 else -(-width // 8) * 8
 
 
 def _below(half: int) -> Array:
@@ -25,19 +29,20 @@ def pack(x: Array) -> Array:
     x = (A, B^H; B, C) in blocks of half the size gives (B | lower half of A, upper half of C^H).
     Source: rectangular full packed format, Gustavson et al. 2010.
     """
-    half, _ = shape(x.shape[-1])
+    half, width = shape(x.shape[-1])
     odd = 2 * half - x.shape[-1]
     x = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(0, odd)] * 2)
     a, b, c = x[..., :half, :half], x[..., half:, :half], x[..., half:, half:]
     none = [(0, 0)] * (x.ndim - 1)
     both = jnp.where(_below(half), jnp.pad(a, [*none, (0, 1)]), jnp.pad(_turned(c), [*none, (1, 0)]))
-    return jnp.concatenate([b, both], -1)
+    empty = jnp.zeros((*b.shape[:-1], width - 2 * half - 1), b.dtype)
+    return jnp.concatenate([b, both, empty], -1)
 
 
 def unpack(x: Array, m: int) -> Array:
     """[..., m / 2, m + 1] -> [..., m, m], symmetric."""
     half, _ = shape(m)
-    b, both = x[..., :half], x[..., half:]
+    b, both = x[..., :half], x[..., half : 2 * half + 1]
     below = _below(half)[:, :half]
     a, c = both[..., :half], both[..., 1:]  # of a the lower half counts, of c the upper
     a = jnp.where(below, a, _turned(a))

@@ -34,6 +34,11 @@ def times(*xs: Array | None) -> Array:
     return found
 
 
+def known(f: Callable, x: Any, *rest: Any) -> Any:
+    """f(x, *rest), and None where x is None: what a block has not."""
+    return None if x is None else f(x, *rest)
+
+
 def preconditioned(
     State: type,
     update: Callable,
@@ -54,6 +59,8 @@ def preconditioned(
     due each `every` steps, different matrices in different ones (`refresh.offsets`). Derivatives of start and
     renew are 0. What a function returns as it was is not written, what it does not read not carried.
     """
+    if every < 1:
+        raise ValueError(f"precondition_frequency is {every}; expected at least 1")
     kinds = {name: f for name, f in fields.items() if isinstance(f, Factor)}
     others = {name: f for name, f in fields.items() if isinstance(f, Otherwise)}
 
@@ -69,7 +76,7 @@ def preconditioned(
 
     def run(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
-        engine = _Engine(State, kinds, others, slots, factors, leaves, counts, s)
+        engine = _Engine(State, kinds, others, slots, factors, leaves, counts, s, grads)
         if accumulate is not None:
             engine.each(lambda g, s: (None, accumulate(g, s)), grads)
             engine.renew(renew, start, every)
@@ -92,12 +99,13 @@ class _Probe(NamedTuple):
 class _Engine:
     """One step: the arrays of the state by field and leaf, and what is done to them."""
 
-    def __init__(self, State, kinds, others, slots, factors: Factors, leaves, counts, s):
+    def __init__(self, State, kinds, others, slots, factors: Factors, leaves, counts, s, grads):
         self.State, self.kinds, self.others = State, kinds, others
         self.leaves, self.counts = leaves, counts
         self.cuts = [factors.cut(leaf) for leaf in leaves]
         self.old = {name: jax.tree.leaves(getattr(s, name)) for name in slots}
         self.now = {name: list(map(tree.wide, xs)) for name, xs in self.old.items()}
+        self.dtypes = [(g.dtype, *(xs[i].dtype for xs in self.now.values())) for i, g in enumerate(grads)]
         self.places = {
             name: [self._read(name, i, slots[name](leaf)) for i, leaf in enumerate(leaves)] for name in slots
         }
@@ -131,11 +139,19 @@ class _Engine:
     def each(self, f: Callable, grads: Sequence[Array]) -> list[Any]:
         """f(g, s) -> (u, s) for all blocks, and for the leaves without factors."""
         out: list[Any] = list(grads)
-        for i, cut in enumerate(self.cuts):
-            if cut is None:
-                out[i], s = f(grads[i], self._given(i, {n: xs[i] for n, xs in self.now.items()}))
-                for name in filter(lambda name: self.has(name, i), self.now):
-                    self.now[name][i] = getattr(s, name)
+        alone = [i for i, cut in enumerate(self.cuts) if cut is None]
+        names = [name for name in self.now if alone and self.has(name, alone[0])]
+
+        @jax.jit
+        def elementwise(g, arrays, count):
+            u, s = f(g, self._given(alone[0], arrays, count))
+            return u, [getattr(s, name).astype(arrays[name].dtype) for name in names]
+
+        for i in alone:
+            arrays = {name: self.now[name][i] for name in names}
+            out[i], made = elementwise(grads[i], arrays, self.counts[i])
+            for name, x in zip(names, made, strict=True):
+                self.now[name][i] = x
         for at in self._alike():
             for i, u in zip(at, self._on(f, at, [grads[i] for i in at]), strict=True):
                 out[i] = u
@@ -176,7 +192,7 @@ class _Engine:
 
     def _alike(self, among: Sequence[int] | None = None) -> list[list[int]]:
         """The leaves that are cut alike."""
-        groups = self._groups(self.cuts)
+        groups = self._groups(list(zip(self.cuts, self.dtypes, strict=True)))
         return groups if among is None else [g for g in ([i for i in g if i in among] for g in groups) if g]
 
     def _when(self, condition: Array, f: Callable, at: Sequence[int], due: Due | None) -> None:
@@ -193,7 +209,8 @@ class _Engine:
             for (name, i), x in zip((*changed, *read), (*carry, *operands), strict=True):
                 self.now[name][i] = x
             for group in groups:
-                here = None if due is None else Due(first, due.every)
+                alone = due is None or sides(self.leaves[group[0]].shape, self.leaves[group[0]].axes)[0] == 1
+                here = None if alone else Due(first, due.every)
                 self._on(lambda _, s: (None, f(s)), group, None, here)
             made = [self.now[name][i] for name, i in changed]
             self.now = before
@@ -204,10 +221,10 @@ class _Engine:
         for (name, i), x in zip(changed, when(condition, work, carry, first, *operands), strict=True):
             self.now[name][i] = x
 
-    def _given(self, i: int, arrays: Mapping[str, Array]) -> Any:
+    def _given(self, i: int, arrays: Mapping[str, Array], count: Array) -> Any:
         """The State of a leaf: what it has not is None."""
         values = {n: arrays[n] if n in arrays and self.has(n, i) else None for n in self.now}
-        values["count"] = self.counts[i]
+        values["count"] = count
         return self.State(**{n: values.get(n) for n in self.State._fields})
 
     def _blocks(self, name: str, x: Array, cut: Cut) -> Array:
@@ -233,7 +250,7 @@ class _Engine:
             )
 
         def flat(g, *arrays):
-            u, s = f(g, self._given(i, dict(zip(names, arrays, strict=True))))
+            u, s = f(g, self._given(i, dict(zip(names, arrays, strict=True)), self.counts[i]))
             return [getattr(s, n) for n in names], u
 
         g = None if g is None else jax.ShapeDtypeStruct((1, m, n), g.dtype)
@@ -252,9 +269,10 @@ class _Engine:
         names = [n for n in self.now if n in reads or n in wrote]
         known = grads is not None
 
-        def work(*stacks):
+        def work(*args):
+            *stacks, count = args
             arrays = {n: self._blocks(n, x, cut) for n, x in zip(names, stacks[known:], strict=True)}
-            u, s = f(cut.blocks(stacks[0]) if known else None, self._given(i, arrays))
+            u, s = f(cut.blocks(stacks[0]) if known else None, self._given(i, arrays, count))
             made = [self._whole(n, getattr(s, n).astype(self.now[n][i].dtype), cut) for n in wrote]
             return (*([] if u is None else [cut.whole(u.astype(stacks[0].dtype))]), *made)
 
@@ -266,7 +284,12 @@ class _Engine:
             places = [(self.leaves[j], *ps) for j, ps in zip(at, places, strict=True)]
         results = [0, *results] if updated else results
         found = per_matrix(
-            work, arrays, places, results=results, due=None if due is None else [due] * len(at)
+            work,
+            arrays,
+            places,
+            results=results,
+            due=None if due is None else [due] * len(at),
+            shared=[self.counts[i]],
         )
         for j, ys in zip(at, found, strict=True):
             for n, y in zip(wrote, ys[updated:], strict=True):

@@ -1,4 +1,4 @@
-"""Staggered refresh: in each step another part of the matrices, so that no step is much dearer than others."""
+"""Staggered refresh: in each step another part of the matrices, so that none is much dearer than others."""
 
 from __future__ import annotations
 

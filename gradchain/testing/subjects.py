@@ -22,6 +22,7 @@ from gradchain.testing import problems
 # What an algorithm says of itself, in its decorator: traits=frozenset({...}).
 TRAITS = {
     "matrices": "takes norms or products over a leaf, so that the order of additions shows",
+    "eigenvectors": "takes eigenvectors or roots of matrices that may be singular: rounding decides",
     "random": "draws numbers, others for complex parameters",
     "real": "takes real parameters only",
     "no_derivative": "has no derivative through a step",
