@@ -7,6 +7,11 @@ from collections.abc import Iterable
 
 GLOSSARY: dict[str, str] = {
     "accumulator_dtype": "dtype in which the accumulated updates are kept; the arithmetic stays float32.",
+    "adam_b1": "b1 of AdamW, for the leaves that are no matrices.",
+    "adam_b2": "b2 of AdamW, for the leaves that are no matrices.",
+    "adam_learning_rate": "Learning rate of the leaves that are no matrices; None: the same.",
+    "adam_mask": "Where adam_weight_decay acts; None: as `mask` says.",
+    "adam_weight_decay": "Weight decay of the leaves that are no matrices.",
     "adapt_lower_bound": "Estimate the lower bound of the loss while running, from `lower_bound` on.",
     "adaptive": "Multiply the update by its inner product with the momentum.",
     "alpha": "Weight of one term of the update, see the formula.",

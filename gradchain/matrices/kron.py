@@ -103,7 +103,12 @@ def through(left: Array | None, right: Array, x: Array) -> Array:
     return transposed(onto(right, transposed(onto(left, x))))
 
 
-def turned(q: Array | None) -> Array | None:
+def both(factors: Sequence[Array]) -> tuple[Any, Any]:
+    """The left factor, None where there is one alone, and the right."""
+    return factors[-2] if len(factors) == 2 else None, factors[-1]
+
+
+def turned(q: Any) -> Any:
     """The conjugate transpose of a factor, where it is not None."""
     return None if q is None else q.conj() if q.shape[-2] == 1 else transposed(q).conj()
 
@@ -133,7 +138,7 @@ def size_below(x: Array) -> Array:
     return largest * norm(jnp.matmul(x, v, precision="highest"), (-2, -1), keepdims=True)
 
 
-def fitted(q: Array | None, a: Array, b: Array, rate: Any) -> Array | None:
+def fitted(q: Any, a: Array, b: Array, rate: Any) -> Any:
     """A factor of the rows of a = Q g after a step towards E[a a^H] = E[b b^H], b = Q^-H v."""
     if q is None:
         return None

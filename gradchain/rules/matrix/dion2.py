@@ -37,7 +37,7 @@ def _errors():
     yield ErrorInput(
         {"selection": "larges"}, ValueError, ("selection is 'larges'", "did you mean 'largest'?")
     )
-    yield ErrorInput({"ns_steps": 0}, ValueError, ("scale_by_dion2: ", "ns_steps=0"))
+    yield ErrorInput({"ns_coeffs": []}, ValueError, ("scale_by_dion2: ", "ns_coeffs=[]"))
 
 
 PAPER: Any = {

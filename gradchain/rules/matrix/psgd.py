@@ -25,6 +25,7 @@ from gradchain.matrices.kron import (
     Diagonal,
     apart,
     balanced,
+    both,
     factors_of,
     fitted,
     pairs_of,
@@ -43,7 +44,7 @@ PyTree = Any
 
 def _errors():
     yield ErrorInput({"max_size": -1}, ValueError, ("max_size=-1", "at least 0"))
-    yield ErrorInput({"diagonal": "longes"}, ValueError, ("diagonal is 'longes'", "did you mean 'longest'?"))
+    yield ErrorInput({"diagonal": "longes"}, ValueError, ("diagonal is 'longes'", "'longest'"))
 
 
 PAPER: Any = {
@@ -108,7 +109,7 @@ def scale_by_psgd(
 
     @jax.jit
     def fit(m, v, *qs):  # [k, m, n], [k, m, n], factors
-        left, right = (None, *qs)[-2:]
+        left, right = both(qs)
         size = jnp.mean(jnp.abs(m), (-2, -1), keepdims=True)
         a, b = through(left, right, m + (damping * size).astype(m.dtype) * v), unsolved(left, right, v)
         right = fitted(right, transposed(a), transposed(b), precond_learning_rate)
@@ -118,7 +119,7 @@ def scale_by_psgd(
 
     @jax.jit
     def whiten(m, *qs):
-        left, right = (None, *qs)[-2:]
+        left, right = both(qs)
         return (through(turned(left), turned(right), through(left, right, m)),)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
