@@ -13,8 +13,7 @@ from jax import Array, lax
 
 from gradchain.core import place
 from gradchain.core.slots import Leaf
-
-Stacks = tuple[Array, ...]  # what belongs to the same k matrices, each [k, m, n] of its own m and n
+from gradchain.matrices.stacks import Stacked, Stacks
 
 
 class Due(NamedTuple):
@@ -35,6 +34,16 @@ class Row(NamedTuple):
     def first(self) -> Array:
         """The number of the first matrix that is due."""
         return jnp.asarray(0 if self.due is None else self.due.first, jnp.int32)
+
+
+class Job(NamedTuple):
+    """What is done to the matrices of some rows."""
+
+    f: Stacked  # [k, m, n] of each operand, and what is shared -> a tuple of results
+    shared: tuple[Array, ...]
+    results: tuple[int, ...]  # the operands in whose shapes and places results are
+    turned: bool | None  # how all operands are read; None: short side first
+    padding: bool
 
 
 class Chosen(NamedTuple):

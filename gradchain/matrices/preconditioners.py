@@ -145,7 +145,8 @@ class _Engine:
         @jax.jit
         def elementwise(g, arrays, count):
             u, s = f(g, self._given(alone[0], arrays, count))
-            return u, [getattr(s, name).astype(arrays[name].dtype) for name in names]
+            made = [getattr(s, name).astype(arrays[name].dtype) for name in names]
+            return u if u is None else u.astype(g.dtype), made
 
         for i in alone:
             arrays = {name: self.now[name][i] for name in names}
@@ -209,8 +210,9 @@ class _Engine:
             for (name, i), x in zip((*changed, *read), (*carry, *operands), strict=True):
                 self.now[name][i] = x
             for group in groups:
-                alone = due is None or sides(self.leaves[group[0]].shape, self.leaves[group[0]].axes)[0] == 1
-                here = None if alone else Due(first, due.every)
+                leaf = self.leaves[group[0]]
+                stacked = sides(leaf.shape, leaf.axes)[0] > 1  # one alone is due, or nothing is
+                here = Due(first, due.every) if due is not None and stacked else None
                 self._on(lambda _, s: (None, f(s)), group, None, here)
             made = [self.now[name][i] for name, i in changed]
             self.now = before
@@ -253,8 +255,8 @@ class _Engine:
             u, s = f(g, self._given(i, dict(zip(names, arrays, strict=True)), self.counts[i]))
             return [getattr(s, n) for n in names], u
 
-        g = None if g is None else jax.ShapeDtypeStruct((1, m, n), g.dtype)
-        jaxpr = jax.make_jaxpr(flat)(g, *map(shape, names)).jaxpr
+        like = None if g is None else jax.ShapeDtypeStruct((1, m, n), g.dtype)
+        jaxpr = jax.make_jaxpr(flat)(like, *map(shape, names)).jaxpr
         own, last = jaxpr.invars[len(jaxpr.invars) - len(names) :], jaxpr.outvars[len(names) :]
         wrote = [n for n, a, b in zip(names, own, jaxpr.outvars, strict=False) if a is not b]
         made = [v for n, v in zip(names, jaxpr.outvars, strict=False) if n in wrote]

@@ -1,4 +1,7 @@
-"""SOAP, Shampoo and KL-Shampoo in NumPy, float64, on one matrix: from arXiv:2409.11321, 2309.06497, 2509.03378."""
+"""SOAP, Shampoo and KL-Shampoo in NumPy, float64, on one matrix.
+
+Source: arXiv:2409.11321, 2309.06497, 2509.03378.
+"""
 
 import numpy as np
 

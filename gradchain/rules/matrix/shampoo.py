@@ -17,7 +17,7 @@ from gradchain.math.numerics import abs2, debias, ema, over_root
 from gradchain.matrices.factors import Factor, Factors, Otherwise, Sides
 from gradchain.matrices.linalg import adjoint, inverse_root
 from gradchain.matrices.preconditioners import known, preconditioned, times
-from gradchain.rules.matrix import soap
+from gradchain.rules.matrix.soap import errors
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -25,7 +25,7 @@ PyTree = Any
 
 
 def _errors() -> Iterator[ErrorInput]:
-    yield from soap.errors()
+    yield from errors()
     yield ErrorInput({"root": 0}, ValueError, ("root is 0", "at least 1"))
     yield ErrorInput({"method": "qr"}, ValueError, ("method is 'qr'", "'newton'"))
 

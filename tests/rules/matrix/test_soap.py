@@ -1,4 +1,4 @@
-"""SOAP, KL-SOAP and KL-Shampoo: the authors' algorithms in NumPy; what they are of vectors and single sides."""
+"""SOAP, KL-SOAP and KL-Shampoo: the authors' algorithms in NumPy; vectors and single sides."""
 
 import jax
 import jax.numpy as jnp

@@ -1,0 +1,74 @@
+"""The engine on a mesh of eight devices: the numbers of one, factors split, whole matrices carried."""
+
+import re
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import gradchain as gc
+
+P = PartitionSpec
+COLLECTIVE = re.compile(r" (all-[a-z-]+?|reduce-scatter|collective-[a-z-]+?|ragged-[a-z-]+?)(?:-start)?\(")
+LEAVES = {
+    "up/kernel": ((16, 32), P("data")),
+    "down/kernel": ((32, 16), P(None, "data")),
+    "layers/kernel": ((8, 16, 16), P("data")),  # a layer on each device
+    "other/kernel": ((3, 16, 16), P(None, "data")),
+    "norm/bias": ((16,), P("data")),
+}
+
+
+def drawn(mesh, t: int):
+    rng = np.random.default_rng(t)
+    plain = {k: jnp.asarray(rng.standard_normal(s), jnp.float32) for k, (s, _) in LEAVES.items()}
+    return plain, {k: jax.device_put(x, NamedSharding(mesh, LEAVES[k][1])) for k, x in plain.items()}
+
+
+@pytest.mark.parametrize("name", ["soap", pytest.param("shampoo", marks=pytest.mark.slow)])
+def test_on_a_mesh(name):
+    """Nothing but all-to-all moves; every factor is split over the mesh, and no number is another."""
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
+    tx = {"soap": gc.scale_by_soap, "shampoo": gc.scale_by_shampoo}[name](precondition_frequency=3)
+    plain, params = drawn(mesh, 0)
+    alone, state = tx.init(plain), tx.init(params)
+    entry = state[f"scale_by_{name}"]
+    for field in ("left", "right"):
+        for path in ("up/kernel", "down/kernel", "layers/kernel", "other/kernel"):
+            x = getattr(entry, field)[path]
+            assert x.addressable_shards[0].data.size == x.size // 8, (field, path)
+    one = jax.jit(tx.update)
+    many = jax.jit(tx.update).lower(params, state, params).compile()
+    assert set(Counter(COLLECTIVE.findall(many.as_text()))) == {"all-to-all"}
+    for t in range(1, 6):
+        g, spread = drawn(mesh, t)
+        expected, alone = one(g, alone, plain)
+        found, state = many(spread, state, params)
+        for path, u in found.items():
+            np.testing.assert_allclose(u, expected[path], atol=2e-5, err_msg=f"{t} {path}")
+
+
+def test_only_due_slices_are_worked_on():
+    """Of a stack of 12 layers, three in each of four steps; of the others every bit stays."""
+    tx = gc.scale_by_soap(precondition_frequency=4)
+    params = {"kernel": jnp.zeros((12, 6, 6))}
+    state, update = tx.init(params), jax.jit(tx.update)
+    rng = np.random.default_rng(0)
+    for t in range(1, 10):
+        g = {"kernel": jnp.asarray(rng.standard_normal((12, 6, 6)), jnp.float32)}
+        before = np.asarray(state["scale_by_soap"].left_basis["kernel"])
+        _, state = update(g, state, params)
+        moved = (np.asarray(state["scale_by_soap"].left_basis["kernel"]) != before).reshape(12, -1).any(1)
+        due = np.arange(12) % 4 == (t - 1) % 4
+        np.testing.assert_array_equal(moved, due if t > 1 else True)
+    text = str(jax.make_jaxpr(tx.update)(g, state, params))
+    assert "householder_product" in text and not re.search(r"f32\[12,6,6\] = householder_product", text)
+
+
+@pytest.mark.parametrize("bad", [{"block_size": 1}, {"max_precond_dim": 0}, {"precondition_frequency": 0}])
+def test_refused(bad):
+    with pytest.raises(ValueError, match=f"{next(iter(bad))} is"):
+        gc.soap(0.1, **bad)
