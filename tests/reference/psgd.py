@@ -61,3 +61,26 @@ def psgd(x, gradients, noise, factors, lr, b1, rate, damping, clip, decay, due):
         x = x - lr * (u + decay * x)
         found.append((x, factors))
     return found
+
+
+def fitted_lra(u, v, d, sizes, h, noise, rate, on_u):
+    """(u, v, d, sizes) after a step; columns of u and v [n, rank], Q = (1 + u v^T) diag(d)."""
+    n, rank = u.shape
+    whole = (np.eye(n) + u @ v.T) @ np.diag(d)
+    rho = np.sqrt(np.linalg.norm(u) / np.linalg.norm(v))
+    u, v, sizes = u / rho, v * rho, list(sizes)
+    a, b = whole @ h, np.linalg.inv(whole).T @ noise
+    both = np.eye(rank) + v.T @ u
+    change = np.outer(a, a) - np.outer(b, b)
+
+    def scaled(i, size):
+        sizes[i] = max(0.9 * sizes[i] + 0.1 * size, size)
+        return rate / sizes[i]
+
+    length = lambda w: sum(np.linalg.norm(x) * np.linalg.norm(w @ (w.T @ x)) for x in (a, b))  # noqa: E731
+    if on_u:
+        u = u - scaled(0, length(v)) * change @ v @ both
+    else:
+        v = v - scaled(1, length(u)) * (np.eye(n) + v @ u.T) @ change @ u
+    s = 1 - scaled(2, np.max(a * a + b * b)) * (a * a - b * b)
+    return u * s[:, None], v / s[:, None], d * s, sizes

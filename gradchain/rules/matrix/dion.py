@@ -81,8 +81,8 @@ def scale_by_dion(
     def basis(leaf: Leaf) -> Slot:
         _, rows, cols = sides(leaf.shape, leaf.axes)
         slot = factor(leaf, leaf.axes.rows, max(1, math.ceil(rank_fraction * min(rows, cols))))
-        like = jax.ShapeDtypeStruct(slot.shape[len(leaf.axes.batch) :], jnp.float32)  # of all layers
-        salt = rounding.word(leaf.path)
+        like: Any = jax.ShapeDtypeStruct(slot.shape[len(leaf.axes.batch) :], jnp.float32)  # of all layers
+        salt: Any = rounding.word(leaf.path)
         return dataclasses.replace(
             slot, fill=lambda _: numerics.normal(seed, jnp.int32(START), salt, like).astype(slot.dtype)
         )

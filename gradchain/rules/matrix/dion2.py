@@ -16,7 +16,7 @@ from gradchain.core.kinds import DType, Key
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, typed, zeros
+from gradchain.core.slots import Leaf, Slot, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import numerics, rounding
 from gradchain.matrices.linalg import newton_schulz, transposed
@@ -102,13 +102,14 @@ def scale_by_dion2(
         sums = [g + m.astype(g.dtype) for g, m in zip(grads, old, strict=True)]
         slots = [factor(leaf, axes_of(leaf), 1) for leaf in leaves]
 
-        def noise(slot, leaf, x, t):
+        def noise(slot: Slot, path: str, x: Array, t: Array) -> Array:
             if selection != "random":
                 return jnp.zeros(slot.shape, x.dtype, device=slot.sharding)
-            drawn = numerics.normal(seed, t, rounding.word(leaf.path), jnp.zeros(slot.shape, jnp.float32))
-            return drawn.astype(x.dtype)
+            salt: Any = rounding.word(path)
+            return numerics.normal(seed, t, salt, jnp.zeros(slot.shape, jnp.float32)).astype(x.dtype)
 
-        rows = [(x, noise(*row, x, t)) for *row, x, t in zip(slots, leaves, sums, counts, strict=True)]
+        columns = zip(slots, leaves, sums, counts, strict=True)
+        rows = [(x, noise(slot, leaf.path, x, t)) for slot, leaf, x, t in columns]
         places = [(leaf, described(slot)) for leaf, slot in zip(leaves, slots, strict=True)]
         found = per_matrix(chosen, rows, places, results=(0, 1)) if rows else []
         mu = [

@@ -43,15 +43,18 @@ PyTree = Any
 
 
 def _errors():
-    yield ErrorInput({"max_size": -1}, ValueError, ("max_size=-1", "at least 0"))
     yield ErrorInput({"diagonal": "longes"}, ValueError, ("diagonal is 'longes'", "'longest'"))
+
+
+def _all_errors():
+    yield ErrorInput({"max_size": -1}, ValueError, ("max_size=-1", "at least 0"))
+    yield from _errors()
 
 
 PAPER: Any = {
     "paper": "arXiv:1512.04202; arXiv:2402.11858",
     "traits": frozenset({"matrices", "random"}),
-    "errors": _errors,
-    "near": ("shampoo", "soap", "muon"),
+    "near": ("shampoo", "soap", "muon", "psgd_lra"),
 }
 
 
@@ -74,7 +77,7 @@ def with_noise(seed: int, t: Array, salt: Array, m: Array) -> tuple[Array, Array
     return jax.lax.stop_gradient(m), normal(seed, t, salt, m)
 
 
-@transform(**PAPER)
+@transform(**PAPER, errors=_all_errors)
 def scale_by_psgd(
     b1: Decay = 0.9,
     precond_learning_rate: Hyper = 0.1,
@@ -154,7 +157,7 @@ def scale_by_psgd(
     )
 
 
-@optimizer(**PAPER, example=lambda: {"learning_rate": 0.01})
+@optimizer(**PAPER, errors=_errors, example=lambda: {"learning_rate": 0.01})
 def psgd_kron(
     learning_rate: Hyper,
     b1: Decay = 0.9,

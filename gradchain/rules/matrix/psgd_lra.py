@@ -1,0 +1,225 @@
+"""PSGD-LRA: all parameters whitened as one vector, by a diagonal and a matrix of low rank."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.sharding import AxisType
+
+from gradchain.core import place, tree
+from gradchain.core.compose import chain
+from gradchain.core.control import when
+from gradchain.core.hyper import Decay, Fraction, Hyper
+from gradchain.core.kinds import DType, Key
+from gradchain.core.link import treewise
+from gradchain.core.recipe import ErrorInput
+from gradchain.core.select import Selection
+from gradchain.core.slots import Leaf, Slot, counter, scalar, shared, stack, typed, zeros
+from gradchain.core.transform import optimizer, transform
+from gradchain.math import numerics, rounding
+from gradchain.math.numerics import debias, ema, normal, real, safe_divide, safe_sqrt
+from gradchain.rules.parts.basic import scale_by_learning_rate
+from gradchain.rules.parts.decay import optional_decay
+
+PyTree = Any
+HIGHEST = lax.Precision.HIGHEST
+Vector = list[Array]  # an array of each leaf; of r vectors [r, *shape]
+PAPER: Any = {
+    "paper": "arXiv:2211.04422; arXiv:2402.11858",
+    "traits": frozenset({"matrices", "random", "real"}),
+    "near": ("psgd_kron", "lbfgs", "adam"),
+}
+
+
+class ScaleByPsgdLraState(NamedTuple):
+    count: Array  # [] int32, steps taken
+    since: Array  # [] int32, steps since the preconditioner was fitted
+    mu: PyTree  # like params, E[g]
+    left: PyTree  # [rank, *shape]
+    right: PyTree  # [rank, *shape]
+    diagonal: PyTree  # like params
+    sizes: Array  # [3], of steps of left, right and diagonal: the largest of late
+
+
+def dots(xs: Vector, y: Vector) -> Array:
+    """The products of vectors [r, *shape] with one: [r]; or with others, [r, s]."""
+
+    def product(x, a):
+        axes = tuple(range(1, x.ndim)), tuple(range(a.ndim - x.ndim + 1, a.ndim))
+        home = place.of(x)  # on explicit axes a sum over devices has to be said
+        typed = home is not None and AxisType.Explicit in home.mesh.axis_types
+        to = place.at(home.mesh, [()] * (2 + a.ndim - x.ndim)) if home is not None and typed else None
+        return jnp.tensordot(x, a, axes, precision=HIGHEST, out_sharding=to)
+
+    found = [product(x, a) for x, a in zip(xs, y, strict=True)]
+    wide = numerics.wide_dtype(*(x.dtype for x in found))
+    return functools.reduce(jnp.add, [x.astype(wide) for x in found])
+
+
+def along(xs: Vector, c: Array, y: Vector) -> Vector:
+    """y and the sum of c[r] xs[r]."""
+    return [a + jnp.tensordot(c.astype(x.dtype), x, 1, precision=HIGHEST) for x, a in zip(xs, y, strict=True)]
+
+
+def outer(c: Array, x: Vector) -> Vector:
+    """Vectors c[r] x."""
+    return [jnp.tensordot(c.astype(a.dtype), a, 0) for a in x]
+
+
+def less(xs: Vector, rate: Array, a: Vector, b: Vector) -> Vector:
+    """xs - rate * (a - b)"""
+    return [x - rate.astype(x.dtype) * (y - z) for x, y, z in zip(xs, a, b, strict=True)]
+
+
+def whitened(u: Vector, v: Vector, d: Vector, h: Vector) -> tuple[Vector, Vector]:
+    """Q h and P h = Q^T Q h for Q = (1 + u v^T) diag(d)."""
+    dh = [a * b for a, b in zip(d, h, strict=True)]
+    qh = along(u, dots(v, dh), dh)
+    return qh, [a * b for a, b in zip(d, along(v, dots(u, qh), qh), strict=True)]
+
+
+def fitted(carry: Any, qh: Vector, v: Vector, coin: Array, learning_rate: Any) -> Any:
+    """(u, v, d, sizes) after a step towards E[a a^T] = E[b b^T], a = Q h, b = Q^-T v; a coin says u or v."""
+    u, w, d, sizes = carry
+    norms = [safe_sqrt(jnp.trace(dots(x, x))) for x in (u, w)]
+    rho = safe_sqrt(safe_divide(norms[0], norms[1], 1))
+    u, w = [x / rho.astype(x.dtype) for x in u], [x * rho.astype(x.dtype) for x in w]
+    both = dots(w, u)
+    both = both + jnp.eye(len(both), dtype=both.dtype)
+    a, b = qh, [x / y for x, y in zip(v, d, strict=True)]
+    b = along(w, -jnp.linalg.solve(both.T, dots(u, b)), b)
+    size = [jnp.sqrt(dots([x[None] for x in y], y)[0]) for y in (a, b)]
+
+    def rated(now, i):  # the largest of late, and the rate of the step
+        now = jnp.maximum(0.9 * sizes[i] + 0.1 * now.astype(sizes.dtype), now.astype(sizes.dtype))
+        return now, safe_divide(learning_rate, now)
+
+    def turned(xs, i):  # how far a and b reach into the span of xs
+        parts, gram = [dots(xs, y) for y in (a, b)], dots(xs, xs)
+        return *parts, *rated(sum(n * jnp.sqrt(c @ gram @ c) for n, c in zip(size, parts, strict=True)), i)
+
+    av, bv, left, rate = turned(w, 0)
+    first = less(u, rate, outer(av @ both, a), outer(bv @ both, b))
+    au, bu, right, rate = turned(u, 1)
+    second = less(w, rate, outer(au, along(w, au, a)), outer(bu, along(w, bu, b)))
+    u = [jnp.where(coin, x, y) for x, y in zip(first, u, strict=True)]
+    w = [jnp.where(coin, x, y) for x, y in zip(w, second, strict=True)]
+    tops = [jnp.max(x * x + y * y, initial=0).astype(sizes.dtype) for x, y in zip(a, b, strict=True)]
+    last, rate = rated(jnp.max(jnp.stack(tops)), 2)
+    s = [1 - rate.astype(x.dtype) * (x * x - y * y) for x, y in zip(a, b, strict=True)]
+    sizes = jnp.stack([jnp.where(coin, left, sizes[0]), jnp.where(coin, sizes[1], right), last])
+    made = [(x * k, y / k, z * k) for x, y, z, k in zip(u, w, d, s, strict=True)]
+    return *map(list, zip(*made, strict=True)), sizes
+
+
+def _errors():
+    yield ErrorInput({"rank": 0}, ValueError, ("scale_by_psgd_lra: rank=0", "at least 1"))
+
+
+@transform(**PAPER, errors=_errors, example=lambda: {"rank": 3})
+def scale_by_psgd_lra(
+    rank: int = 10,
+    b1: Decay = 0.9,
+    precond_learning_rate: Hyper = 0.1,
+    update_probability: Fraction = 1.0,
+    mu_dtype: DType | None = None,
+    *,
+    init_scale: float = 1.0,
+    seed: Key = 0,
+):
+    """Whiten the momentum of all parameters as one vector: u = Q^T Q m, Q = (1 + U V^T) diag(d).
+
+    a = Q m;  b = Q^-T v, v normal noise;  U (or V, by a coin), then d are fitted so that E[a a^T] = E[b b^T]
+    U = U - rate (a a^T - b b^T) V (1 + V^T U);  V = V - rate (1 + V U^T)(a a^T - b b^T) U
+    s = 1 - rate (a^2 - b^2);  d = s d;  U = s U;  V = V / s;  rate = precond_learning_rate / size, which
+    is the largest of late. u is of the factors before this step. It is fitted when update_probability times
+    the steps since then is 1. U and V start as noise of (seed, path), of norm 1 in each leaf.
+    """
+    if rank < 1:
+        raise ValueError(f"scale_by_psgd_lra: rank={rank}; expected at least 1")
+
+    def vectors(side: int):
+        def slot(leaf: Leaf) -> Slot:
+            made: Any = stack(rank, zeros(leaf))
+            salt: Any = rounding.word(f"{leaf.path}/{side}")
+            like: Any = jax.ShapeDtypeStruct(made.shape, made.dtype)
+            scale = 1 / math.sqrt(max(math.prod(made.shape), 1))
+            fill = lambda _: scale * normal(seed, jnp.int32(0), salt, like)  # noqa: E731
+            return dataclasses.replace(made, fill=fill, exact=True)
+
+        return slot
+
+    def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
+        grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
+        if not grads:
+            return updates, s
+        fields = (s.mu, s.left, s.right, s.diagonal)
+        old = [jax.tree.leaves(x) for x in fields]
+        mu, u, w, d = ([x.astype(g.dtype) for x, g in zip(xs, grads, strict=True)] for xs in old)
+        mu = [ema(m, g, b1).astype(g.dtype) for m, g in zip(mu, grads, strict=True)]
+        means = [debias(m, b1, t).astype(m.dtype) for m, t in zip(mu, counts, strict=True)]
+        qh, out = whitened(u, w, d, means)
+
+        def renew(carry, *qh):
+            salts: Any = [rounding.word(leaf.path) for leaf in leaves]
+            drawn = [normal(seed, s.count, salt, x) for salt, x in zip(salts, qh, strict=True)]
+            coin = normal(seed, s.count, rounding.word("/coin"), jnp.zeros(())) > 0  # type: ignore
+            new = fitted(carry, list(qh), drawn, coin, precond_learning_rate)
+            return jax.tree.map(lambda x, y: x.astype(y.dtype), new, carry)
+
+        due = real(s.since + 1) * jnp.asarray(update_probability) >= 1 - 1e-6
+        *new, sizes = when(due, renew, (u, w, d, s.sizes), *map(jax.lax.stop_gradient, qh))
+        made = [
+            jax.tree.structure(was).unflatten([x.astype(y.dtype) for x, y in zip(xs, ys, strict=True)])
+            for was, xs, ys in zip(fields, (mu, *new), old, strict=True)
+        ]
+        since = jnp.where(due, 0, s.since + 1)
+        named = dict(zip(("mu", "left", "right", "diagonal"), made, strict=True))
+        return treedef.unflatten(out), s._replace(since=since, sizes=sizes, **named)
+
+    return treewise(
+        ScaleByPsgdLraState,
+        update,
+        since=shared(counter),
+        mu=typed(zeros, mu_dtype),
+        left=vectors(0),
+        right=vectors(1),
+        diagonal=lambda leaf: dataclasses.replace(zeros(leaf), fill=init_scale, exact=True),
+        sizes=shared(lambda _: dataclasses.replace(scalar(), shape=(3,), axes=(None,))),
+    )
+
+
+@optimizer(**PAPER, errors=_errors, example=lambda: {"learning_rate": 0.01, "rank": 3})
+def psgd_lra(
+    learning_rate: Hyper,
+    rank: int = 10,
+    b1: Decay = 0.9,
+    precond_learning_rate: Hyper = 0.1,
+    update_probability: Fraction = 1.0,
+    weight_decay: Hyper = 0.0,
+    mask: Selection = None,
+    mu_dtype: DType | None = None,
+    *,
+    init_scale: float = 1.0,
+    seed: Key = 0,
+):
+    """PSGD-LRA: p = p - lr * (u + weight_decay * p), u of `scale_by_psgd_lra`."""
+    return chain(
+        scale_by_psgd_lra(
+            rank,
+            b1,
+            precond_learning_rate,
+            update_probability,
+            mu_dtype,
+            init_scale=init_scale,
+            seed=seed,
+        ),
+        *optional_decay(weight_decay, mask),
+        scale_by_learning_rate(learning_rate),
+    )
