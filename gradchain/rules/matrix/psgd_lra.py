@@ -77,6 +77,7 @@ def less(xs: Vector, rate: Array, a: Vector, b: Vector) -> Vector:
     return [x - rate.astype(x.dtype) * (y - z) for x, y, z in zip(xs, a, b, strict=True)]
 
 
+@jax.jit
 def whitened(u: Vector, v: Vector, d: Vector, h: Vector) -> tuple[Vector, Vector]:
     """Q h and P h = Q^T Q h for Q = (1 + u v^T) diag(d)."""
     dh = [a * b for a, b in zip(d, h, strict=True)]
@@ -84,6 +85,7 @@ def whitened(u: Vector, v: Vector, d: Vector, h: Vector) -> tuple[Vector, Vector
     return qh, [a * b for a, b in zip(d, along(v, dots(u, qh), qh), strict=True)]
 
 
+@jax.jit
 def fitted(carry: Any, qh: Vector, v: Vector, coin: Array, learning_rate: Any) -> Any:
     """(u, v, d, sizes) after a step towards E[a a^T] = E[b b^T], a = Q h, b = Q^-T v; a coin says u or v."""
     u, w, d, sizes = carry
@@ -114,7 +116,7 @@ def fitted(carry: Any, qh: Vector, v: Vector, coin: Array, learning_rate: Any) -
     last, rate = rated(jnp.max(jnp.stack(tops)), 2)
     s = [1 - rate.astype(x.dtype) * (x * x - y * y) for x, y in zip(a, b, strict=True)]
     sizes = jnp.stack([jnp.where(coin, left, sizes[0]), jnp.where(coin, sizes[1], right), last])
-    made = [(x * k, y / k, z * k) for x, y, z, k in zip(u, w, d, s, strict=True)]
+    made = [(x * k[None], y / k[None], z * k) for x, y, z, k in zip(u, w, d, s, strict=True)]
     return *map(list, zip(*made, strict=True)), sizes
 
 
@@ -155,6 +157,13 @@ def scale_by_psgd_lra(
 
         return slot
 
+    noise = jax.jit(functools.partial(normal, seed))
+
+    @jax.jit
+    def averages(m, g, t):
+        m = ema(m, g, b1).astype(g.dtype)
+        return m, debias(m, b1, t)
+
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
         if not grads:
@@ -162,13 +171,13 @@ def scale_by_psgd_lra(
         fields = (s.mu, s.left, s.right, s.diagonal)
         old = [jax.tree.leaves(x) for x in fields]
         mu, u, w, d = ([x.astype(g.dtype) for x, g in zip(xs, grads, strict=True)] for xs in old)
-        mu = [ema(m, g, b1).astype(g.dtype) for m, g in zip(mu, grads, strict=True)]
-        means = [debias(m, b1, t).astype(m.dtype) for m, t in zip(mu, counts, strict=True)]
+        moved = [averages(m, g, t) for m, g, t in zip(mu, grads, counts, strict=True)]
+        mu, means = [m for m, _ in moved], [m for _, m in moved]
         qh, out = whitened(u, w, d, means)
 
         def renew(carry, *qh):
             salts: Any = [rounding.word(leaf.path) for leaf in leaves]
-            drawn = [normal(seed, s.count, salt, x) for salt, x in zip(salts, qh, strict=True)]
+            drawn = [noise(s.count, salt, x) for salt, x in zip(salts, qh, strict=True)]
             coin = normal(seed, s.count, rounding.word("/coin"), jnp.zeros(())) > 0  # type: ignore
             new = fitted(carry, list(qh), drawn, coin, precond_learning_rate)
             return jax.tree.map(lambda x, y: x.astype(y.dtype), new, carry)

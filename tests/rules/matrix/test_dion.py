@@ -37,6 +37,7 @@ def test_the_paper(shape, power_steps: int, x64):
         close(state["dion"]["scale_by_dion"].mu["kernel"], m.T, 1e-10)
 
 
+@pytest.mark.slow
 def test_every_hyperparameter_matters(x64):
     params, grads = problem({"kernel": (8, 6), "bias": (3,)}, 4, "float64")
 
@@ -112,6 +113,7 @@ def test_what_is_not_there_moves_nothing():
     np.testing.assert_allclose(np.linalg.svd(u["kernel"])[1], [1, 0, 0, 0], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_storage_and_dtypes():
     params, grads = problem({"kernel": (64, 96), "bias": (96,)}, 10)
     tx = gc.dion(0.02)
@@ -139,9 +141,9 @@ def on_mesh(mesh):
 @pytest.mark.parametrize(
     "shape, names, kind",
     [
-        ((8,), ("data",), AxisType.Explicit),
+        pytest.param((8,), ("data",), AxisType.Explicit, marks=pytest.mark.slow),
         ((4, 2), ("data", "model"), AxisType.Explicit),
-        ((8,), ("data",), AxisType.Auto),
+        pytest.param((8,), ("data",), AxisType.Auto, marks=pytest.mark.slow),
     ],
     ids=["one", "two", "auto"],
 )

@@ -34,8 +34,8 @@ def noise(path: str, t: int, shape, seed: int = 0):
     [
         ((5, 4), {}, (2, 2)),
         ((5, 4), {"max_size": 4}, (1, 2)),
-        ((4, 4), {"diagonal": "longest"}, (2, 1)),
-        ((3, 6), {"diagonal": "all"}, (1, 1)),
+        pytest.param((4, 4), {"diagonal": "longest"}, (2, 1), marks=pytest.mark.slow),
+        pytest.param((3, 6), {"diagonal": "all"}, (1, 1), marks=pytest.mark.slow),
         ((7,), {}, (1,)),
     ],
 )
@@ -59,6 +59,7 @@ def test_the_rule(shape, changes, kinds, x64):
             close(q["w"], f, 1e-10)
 
 
+@pytest.mark.slow
 def test_every_hyperparameter_matters(x64):
     params, grads = problem({"w": (4, 3)}, 4, "float64")
 
@@ -137,6 +138,7 @@ def test_layers_have_factors_of_their_own():
         close((fitted.left["w"][i], fitted.right["w"][i]), tuple(want), 1e-4)
 
 
+@pytest.mark.slow
 def test_storage():
     params, grads = problem({"kernel": (64, 96)}, 5)
     tx = gc.psgd_kron(0.02)

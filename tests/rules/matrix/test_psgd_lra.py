@@ -59,6 +59,7 @@ def test_the_rule(x64):
         close(link.sizes, np.asarray(sizes), 1e-10)
 
 
+@pytest.mark.slow
 def test_every_hyperparameter_matters(x64):
     params, grads = problem(SHAPES, 4, "float64")
 
