@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
-from jax.sharding import AxisType
+from jax import Array
 
-from gradchain.core import place, tree
+from gradchain.core import tree
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.hyper import Decay, Fraction, Hyper
@@ -22,14 +21,13 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, counter, scalar, shared, stack, typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math import numerics, rounding
-from gradchain.math.numerics import debias, ema, normal, real, safe_divide, safe_sqrt
+from gradchain.math import rounding
+from gradchain.math.numerics import debias, ema, normal, real
+from gradchain.matrices.lra import fitted, scaled, total, whitened, whitened_twice
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
-HIGHEST = lax.Precision.HIGHEST
-Vector = list[Array]  # an array of each leaf; of r vectors [r, *shape]
 PAPER: Any = {
     "paper": "arXiv:2211.04422; arXiv:2402.11858",
     "traits": frozenset({"matrices", "random", "real"}),
@@ -45,79 +43,6 @@ class ScaleByPsgdLraState(NamedTuple):
     right: PyTree  # [rank, *shape]
     diagonal: PyTree  # like params
     sizes: Array  # [3], of steps of left, right and diagonal: the largest of late
-
-
-def dots(xs: Vector, y: Vector) -> Array:
-    """The products of vectors [r, *shape] with one: [r]; or with others, [r, s]."""
-
-    def product(x, a):
-        axes = tuple(range(1, x.ndim)), tuple(range(a.ndim - x.ndim + 1, a.ndim))
-        home = place.of(x)  # on explicit axes a sum over devices has to be said
-        typed = home is not None and AxisType.Explicit in home.mesh.axis_types
-        to = place.at(home.mesh, [()] * (2 + a.ndim - x.ndim)) if home is not None and typed else None
-        return jnp.tensordot(x, a, axes, precision=HIGHEST, out_sharding=to)
-
-    found = [product(x, a) for x, a in zip(xs, y, strict=True)]
-    wide = numerics.wide_dtype(*(x.dtype for x in found))
-    return functools.reduce(jnp.add, [x.astype(wide) for x in found])
-
-
-def along(xs: Vector, c: Array, y: Vector) -> Vector:
-    """y and the sum of c[r] xs[r]."""
-    return [a + jnp.tensordot(c.astype(x.dtype), x, 1, precision=HIGHEST) for x, a in zip(xs, y, strict=True)]
-
-
-def outer(c: Array, x: Vector) -> Vector:
-    """Vectors c[r] x."""
-    return [jnp.tensordot(c.astype(a.dtype), a, 0) for a in x]
-
-
-def less(xs: Vector, rate: Array, a: Vector, b: Vector) -> Vector:
-    """xs - rate * (a - b)"""
-    return [x - rate.astype(x.dtype) * (y - z) for x, y, z in zip(xs, a, b, strict=True)]
-
-
-@jax.jit
-def whitened(u: Vector, v: Vector, d: Vector, h: Vector) -> tuple[Vector, Vector]:
-    """Q h and P h = Q^T Q h for Q = (1 + u v^T) diag(d)."""
-    dh = [a * b for a, b in zip(d, h, strict=True)]
-    qh = along(u, dots(v, dh), dh)
-    return qh, [a * b for a, b in zip(d, along(v, dots(u, qh), qh), strict=True)]
-
-
-@jax.jit
-def fitted(carry: Any, qh: Vector, v: Vector, coin: Array, learning_rate: Any) -> Any:
-    """(u, v, d, sizes) after a step towards E[a a^T] = E[b b^T], a = Q h, b = Q^-T v; a coin says u or v."""
-    u, w, d, sizes = carry
-    norms = [safe_sqrt(jnp.trace(dots(x, x))) for x in (u, w)]
-    rho = safe_sqrt(safe_divide(norms[0], norms[1], 1))
-    u, w = [x / rho.astype(x.dtype) for x in u], [x * rho.astype(x.dtype) for x in w]
-    both = dots(w, u)
-    both = both + jnp.eye(len(both), dtype=both.dtype)
-    a, b = qh, [x / y for x, y in zip(v, d, strict=True)]
-    b = along(w, -jnp.linalg.solve(both.T, dots(u, b)), b)
-    size = [jnp.sqrt(dots([x[None] for x in y], y)[0]) for y in (a, b)]
-
-    def rated(now, i):  # the largest of late, and the rate of the step
-        now = jnp.maximum(0.9 * sizes[i] + 0.1 * now.astype(sizes.dtype), now.astype(sizes.dtype))
-        return now, safe_divide(learning_rate, now)
-
-    def turned(xs, i):  # how far a and b reach into the span of xs
-        parts, gram = [dots(xs, y) for y in (a, b)], dots(xs, xs)
-        return *parts, *rated(sum(n * jnp.sqrt(c @ gram @ c) for n, c in zip(size, parts, strict=True)), i)
-
-    av, bv, left, rate = turned(w, 0)
-    first = less(u, rate, outer(av @ both, a), outer(bv @ both, b))
-    au, bu, right, rate = turned(u, 1)
-    second = less(w, rate, outer(au, along(w, au, a)), outer(bu, along(w, bu, b)))
-    u = [jnp.where(coin, x, y) for x, y in zip(first, u, strict=True)]
-    w = [jnp.where(coin, x, y) for x, y in zip(w, second, strict=True)]
-    tops = [jnp.max(x * x + y * y, initial=0).astype(sizes.dtype) for x, y in zip(a, b, strict=True)]
-    last, rate = rated(jnp.max(jnp.stack(tops)), 2)
-    s = [1 - rate.astype(x.dtype) * (x * x - y * y) for x, y in zip(a, b, strict=True)]
-    sizes = jnp.stack([jnp.where(coin, left, sizes[0]), jnp.where(coin, sizes[1], right), last])
-    made = [(x * k[None], y / k[None], z * k) for x, y, z, k in zip(u, w, d, s, strict=True)]
-    return *map(list, zip(*made, strict=True)), sizes
 
 
 def _errors():
@@ -173,13 +98,16 @@ def scale_by_psgd_lra(
         mu, u, w, d = ([x.astype(g.dtype) for x, g in zip(xs, grads, strict=True)] for xs in old)
         moved = [averages(m, g, t) for m, g, t in zip(mu, grads, counts, strict=True)]
         mu, means = [m for m, _ in moved], [m for _, m in moved]
-        qh, out = whitened(u, w, d, means)
+        c = total([scaled(*x) for x in zip(w, d, means, strict=True)])
+        found = [whitened(*x, c) for x in zip(u, d, means, strict=True)]
+        qh, e = [x for x, _ in found], total([x for _, x in found])
+        out = [whitened_twice(*x, e) for x in zip(w, d, qh, strict=True)]
 
         def renew(carry, *qh):
             salts: Any = [rounding.word(leaf.path) for leaf in leaves]
             drawn = [noise(s.count, salt, x) for salt, x in zip(salts, qh, strict=True)]
             coin = normal(seed, s.count, rounding.word("/coin"), jnp.zeros(())) > 0  # type: ignore
-            new = fitted(carry, list(qh), drawn, coin, precond_learning_rate)
+            new = fitted(*carry, list(qh), drawn, coin, precond_learning_rate)
             return jax.tree.map(lambda x, y: x.astype(y.dtype), new, carry)
 
         due = real(s.since + 1) * jnp.asarray(update_probability) >= 1 - 1e-6
