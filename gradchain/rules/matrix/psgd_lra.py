@@ -107,7 +107,8 @@ def scale_by_psgd_lra(
             salts: Any = [rounding.word(leaf.path) for leaf in leaves]
             drawn = [noise(s.count, salt, x) for salt, x in zip(salts, qh, strict=True)]
             coin = normal(seed, s.count, rounding.word("/coin"), jnp.zeros(())) > 0  # type: ignore
-            new = fitted(*carry, list(qh), drawn, coin, precond_learning_rate)
+            u, w, d, sizes = carry
+            new = fitted(u, w, d, sizes, list(qh), drawn, coin, precond_learning_rate)
             return jax.tree.map(lambda x, y: x.astype(y.dtype), new, carry)
 
         due = real(s.since + 1) * jnp.asarray(update_probability) >= 1 - 1e-6
