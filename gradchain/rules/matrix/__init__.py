@@ -2,10 +2,14 @@
 
 from gradchain.rules.matrix.balance import balance
 from gradchain.rules.matrix.dimensions import MuonDimensionNumbers, matrices_alone
+from gradchain.rules.matrix.dion import ScaleByDionState, dion, scale_by_dion
+from gradchain.rules.matrix.dion2 import ScaleByDion2State, dion2, scale_by_dion2
 from gradchain.rules.matrix.kl import ScaleByKlShampooState, kl_shampoo, kl_soap, scale_by_kl_shampoo
 from gradchain.rules.matrix.muon import ScaleByMuonState, muon, orthogonalize, scale_by_muon, scale_by_shape
 from gradchain.rules.matrix.muown import StepByOutputsState, muown, step_by_outputs
 from gradchain.rules.matrix.normuon import ScaleByNormuonState, adamuon, normuon, scale_by_normuon
+from gradchain.rules.matrix.psgd import ScaleByPsgdState, psgd_kron, scale_by_psgd
+from gradchain.rules.matrix.psgd_lra import ScaleByPsgdLraState, psgd_lra, scale_by_psgd_lra
 from gradchain.rules.matrix.qk_clip import muonclip, qk_clip
 from gradchain.rules.matrix.scion import scale_by_lmo, scion
 from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo, shampoo
@@ -21,9 +25,13 @@ from gradchain.rules.matrix.sphere import (
 
 __all__ = [
     "MuonDimensionNumbers",
+    "ScaleByDion2State",
+    "ScaleByDionState",
     "ScaleByKlShampooState",
     "ScaleByMuonState",
     "ScaleByNormuonState",
+    "ScaleByPsgdLraState",
+    "ScaleByPsgdState",
     "ScaleByShampooState",
     "ScaleBySoapState",
     "StepByOutputsState",
@@ -31,6 +39,8 @@ __all__ = [
     "adamh",
     "adamuon",
     "balance",
+    "dion",
+    "dion2",
     "kl_shampoo",
     "kl_soap",
     "matrices_alone",
@@ -40,11 +50,17 @@ __all__ = [
     "muown",
     "normuon",
     "orthogonalize",
+    "psgd_kron",
+    "psgd_lra",
     "qk_clip",
+    "scale_by_dion",
+    "scale_by_dion2",
     "scale_by_kl_shampoo",
     "scale_by_lmo",
     "scale_by_muon",
     "scale_by_normuon",
+    "scale_by_psgd",
+    "scale_by_psgd_lra",
     "scale_by_shampoo",
     "scale_by_shape",
     "scale_by_soap",

@@ -33,23 +33,24 @@ def axes_of_leaves(params) -> list[Axes]:
 
 @dataclasses.dataclass(frozen=True)
 class Groups:
-    """Labels: "muon" for the chosen leaves that have rows and columns, "adam" for the others."""
+    """Labels: "muon", or another, for the chosen leaves with rows and columns, "adam" for the others."""
 
     chosen: Selection
     numbers: Dimensions = None
+    label: str = "muon"
 
     def __call__(self, params) -> Any:
         treedef = jax.tree.structure(params)
         if self.numbers is not None:
             found = numbers_of(self.numbers, params)
-            return treedef.unflatten(["adam" if n is None else "muon" for n in found])
+            return treedef.unflatten(["adam" if n is None else self.label for n in found])
         if self.chosen is None:
             picked: Sequence[bool] = [not LOOKED_UP.search(path.lower()) for path in tree.paths(params)]
         else:
-            picked = select.chosen(self.chosen, params, "muon")
+            picked = select.chosen(self.chosen, params, self.label)
         axes = axes_of_leaves(params)
-        labels = ["muon" if on and a.rows and a.cols else "adam" for on, a in zip(picked, axes, strict=True)]
-        return treedef.unflatten(labels)
+        rows = zip(picked, axes, strict=True)
+        return treedef.unflatten([self.label if on and a.rows and a.cols else "adam" for on, a in rows])
 
 
 def with_others(
@@ -61,10 +62,10 @@ def with_others(
 ) -> Transform:
     """Chains for the two groups, each multiplied by its learning rate; None: by that of the matrices."""
     if others_rate is None:
-        found = {"muon": chain(*matrices), "adam": chain(*others)}
+        found = {groups.label: chain(*matrices), "adam": chain(*others)}
         return chain(partition(found, groups), scale_by_learning_rate(learning_rate))
     found = {
-        "muon": chain(*matrices, scale_by_learning_rate(learning_rate)),
+        groups.label: chain(*matrices, scale_by_learning_rate(learning_rate)),
         "adam": chain(*others, scale_by_learning_rate(others_rate)),
     }
     return partition(found, groups)
@@ -72,7 +73,7 @@ def with_others(
 
 def stepping(matrices: Sequence[Transform], others: Sequence[Transform], rate: Hyper, groups: Groups):
     """The same for matrices whose last link takes the step."""
-    found = {"muon": chain(*matrices), "adam": chain(*others, scale_by_learning_rate(rate))}
+    found = {groups.label: chain(*matrices), "adam": chain(*others, scale_by_learning_rate(rate))}
     return partition(found, groups)
 
 

@@ -1,0 +1,163 @@
+"""PSGD-LRA: all parameters whitened as one vector, by a diagonal and a matrix of low rank."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from gradchain.core import tree
+from gradchain.core.compose import chain
+from gradchain.core.control import when
+from gradchain.core.hyper import Decay, Fraction, Hyper
+from gradchain.core.kinds import DType, Key
+from gradchain.core.link import treewise
+from gradchain.core.recipe import ErrorInput
+from gradchain.core.select import Selection
+from gradchain.core.slots import Leaf, Slot, counter, scalar, shared, stack, typed, zeros
+from gradchain.core.transform import optimizer, transform
+from gradchain.math import rounding
+from gradchain.math.numerics import debias, ema, normal, real
+from gradchain.matrices.lra import fitted, scaled, total, whitened, whitened_twice
+from gradchain.rules.parts.basic import scale_by_learning_rate
+from gradchain.rules.parts.decay import optional_decay
+
+PyTree = Any
+PAPER: Any = {
+    "paper": "arXiv:2211.04422; arXiv:2402.11858",
+    "traits": frozenset({"matrices", "random", "real"}),
+    "near": ("psgd_kron", "lbfgs", "adam"),
+}
+
+
+class ScaleByPsgdLraState(NamedTuple):
+    count: Array  # [] int32, steps taken
+    since: Array  # [] int32, steps since the preconditioner was fitted
+    mu: PyTree  # like params, E[g]
+    left: PyTree  # [rank, *shape]
+    right: PyTree  # [rank, *shape]
+    diagonal: PyTree  # like params
+    sizes: Array  # [3], of steps of left, right and diagonal: the largest of late
+
+
+def _errors():
+    yield ErrorInput({"rank": 0}, ValueError, ("scale_by_psgd_lra: rank=0", "at least 1"))
+
+
+@transform(**PAPER, errors=_errors, example=lambda: {"rank": 3})
+def scale_by_psgd_lra(
+    rank: int = 10,
+    b1: Decay = 0.9,
+    precond_learning_rate: Hyper = 0.1,
+    update_probability: Fraction = 1.0,
+    mu_dtype: DType | None = None,
+    *,
+    init_scale: float = 1.0,
+    seed: Key = 0,
+):
+    """Whiten the momentum of all parameters as one vector: u = Q^T Q m, Q = (1 + U V^T) diag(d).
+
+    a = Q m;  b = Q^-T v, v normal noise;  U (or V, by a coin), then d are fitted so that E[a a^T] = E[b b^T]
+    U = U - rate (a a^T - b b^T) V (1 + V^T U);  V = V - rate (1 + V U^T)(a a^T - b b^T) U
+    s = 1 - rate (a^2 - b^2);  d = s d;  U = s U;  V = V / s;  rate = precond_learning_rate / size, which
+    is the largest of late. u is of the factors before this step. It is fitted when update_probability times
+    the steps since then is 1. U and V start as noise of (seed, path), of norm 1 in each leaf.
+    """
+    if rank < 1:
+        raise ValueError(f"scale_by_psgd_lra: rank={rank}; expected at least 1")
+
+    def vectors(side: int):
+        def slot(leaf: Leaf) -> Slot:
+            made: Any = stack(rank, zeros(leaf))
+            salt: Any = rounding.word(f"{leaf.path}/{side}")
+            like: Any = jax.ShapeDtypeStruct(made.shape, made.dtype)
+            scale = 1 / math.sqrt(max(math.prod(made.shape), 1))
+            fill = lambda _: scale * normal(seed, jnp.int32(0), salt, like)  # noqa: E731
+            return dataclasses.replace(made, fill=fill, exact=True)
+
+        return slot
+
+    noise = jax.jit(functools.partial(normal, seed))
+
+    @jax.jit
+    def averages(m, g, t):
+        m = ema(m, g, b1).astype(g.dtype)
+        return m, debias(m, b1, t)
+
+    def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
+        grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
+        if not grads:
+            return updates, s
+        fields = (s.mu, s.left, s.right, s.diagonal)
+        old = [jax.tree.leaves(x) for x in fields]
+        mu, u, w, d = ([x.astype(g.dtype) for x, g in zip(xs, grads, strict=True)] for xs in old)
+        moved = [averages(m, g, t) for m, g, t in zip(mu, grads, counts, strict=True)]
+        mu, means = [m for m, _ in moved], [m for _, m in moved]
+        c = total([scaled(*x) for x in zip(w, d, means, strict=True)])
+        found = [whitened(*x, c) for x in zip(u, d, means, strict=True)]
+        qh, e = [x for x, _ in found], total([x for _, x in found])
+        out = [whitened_twice(*x, e) for x in zip(w, d, qh, strict=True)]
+
+        def renew(carry, *qh):
+            salts: Any = [rounding.word(leaf.path) for leaf in leaves]
+            drawn = [noise(s.count, salt, x) for salt, x in zip(salts, qh, strict=True)]
+            coin = normal(seed, s.count, rounding.word("/coin"), jnp.zeros(())) > 0  # type: ignore
+            u, w, d, sizes = carry
+            new = fitted(u, w, d, sizes, list(qh), drawn, coin, precond_learning_rate)
+            return jax.tree.map(lambda x, y: x.astype(y.dtype), new, carry)
+
+        due = real(s.since + 1) * jnp.asarray(update_probability) >= 1 - 1e-6
+        *new, sizes = when(due, renew, (u, w, d, s.sizes), *map(jax.lax.stop_gradient, qh))
+        made = [
+            jax.tree.structure(was).unflatten([x.astype(y.dtype) for x, y in zip(xs, ys, strict=True)])
+            for was, xs, ys in zip(fields, (mu, *new), old, strict=True)
+        ]
+        since = jnp.where(due, 0, s.since + 1)
+        named = dict(zip(("mu", "left", "right", "diagonal"), made, strict=True))
+        return treedef.unflatten(out), s._replace(since=since, sizes=sizes, **named)
+
+    return treewise(
+        ScaleByPsgdLraState,
+        update,
+        since=shared(counter),
+        mu=typed(zeros, mu_dtype),
+        left=vectors(0),
+        right=vectors(1),
+        diagonal=lambda leaf: dataclasses.replace(zeros(leaf), fill=init_scale, exact=True),
+        sizes=shared(lambda _: dataclasses.replace(scalar(), shape=(3,), axes=(None,))),
+    )
+
+
+@optimizer(**PAPER, errors=_errors, example=lambda: {"learning_rate": 0.01, "rank": 3})
+def psgd_lra(
+    learning_rate: Hyper,
+    rank: int = 10,
+    b1: Decay = 0.9,
+    precond_learning_rate: Hyper = 0.1,
+    update_probability: Fraction = 1.0,
+    weight_decay: Hyper = 0.0,
+    mask: Selection = None,
+    mu_dtype: DType | None = None,
+    *,
+    init_scale: float = 1.0,
+    seed: Key = 0,
+):
+    """PSGD-LRA: p = p - lr * (u + weight_decay * p), u of `scale_by_psgd_lra`."""
+    return chain(
+        scale_by_psgd_lra(
+            rank,
+            b1,
+            precond_learning_rate,
+            update_probability,
+            mu_dtype,
+            init_scale=init_scale,
+            seed=seed,
+        ),
+        *optional_decay(weight_decay, mask),
+        scale_by_learning_rate(learning_rate),
+    )
