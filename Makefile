@@ -57,9 +57,10 @@ test-peer: .envs/peer/.installed  ## Optax's own tests on gradchain.optax; those
 	JAX_PLATFORMS=cpu PYTHONPATH=. .envs/peer/bin/python -m pytest -q -c /dev/null --rootdir=. -p no:cacheprovider \
 	  -o filterwarnings=default -n 2 --tb=short -p tests.peer.swap --pyargs optax --least 2300 $(ARGS)
 
-lint: .venv/.installed-test  ## ruff check, ruff format --check, pyright
+lint: .venv/.installed-test  ## ruff check, ruff format --check, what is written twice, pyright
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/pylint --jobs 1 gradchain
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: .venv/.installed-test  ## rewrite the code as ruff would have it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,19 +10,19 @@ import jax
 import jax.numpy as jnp
 
 from gradchain.core import place, select, tree, words
-from gradchain.core.codec import Plan
 from gradchain.core.foreign import as_transform
-from gradchain.core.transform import Body, Context, Transform, example, wrapper
+from gradchain.core.transform import Transform, example, wrapper
+from gradchain.wrappers.parted import Parted
 
 PyTree = Any
 
 
-class Columns(Body):
+class Columns(Parted):
     """A transform that sees blocks of columns."""
 
     def __init__(self, inner: Transform, blocks: Mapping[str, int | Sequence[int]]):
-        self.inner, self.blocks = inner, dict(blocks)
-        self.keys, self.needs = inner.body.keys, inner.body.needs
+        super().__init__(inner)
+        self.blocks = dict(blocks)
 
     def widths(self, params: PyTree) -> list[tuple[int, ...]]:
         """The columns of each block of each leaf; none for a leaf that stays whole."""
@@ -55,46 +54,6 @@ class Columns(Body):
         treedef = jax.tree.structure(like)
         rows = zip(treedef.flatten_up_to(values), jax.tree.leaves(like), self.widths(like), strict=True)
         return treedef.unflatten([_whole(x, p) if widths else x for x, p, widths in rows])
-
-    def plan(self, plan: Plan, params: PyTree) -> Plan:
-        """The plan for the blocks: each is read and placed as its leaf is."""
-        owners: dict[str, str] = {
-            f"{path}/{i}": path
-            for path, widths in zip(tree.paths(params), self.widths(params), strict=True)
-            for i in range(len(widths))
-        }
-        axes, placed = plan.axes, plan.placed
-
-        def owner(path: str) -> str:
-            return owners.get(path, path)
-
-        return dataclasses.replace(
-            plan.within(),
-            axes=lambda path, shape: axes(owner(path), shape),
-            placed=None if placed is None else lambda path, x: placed(owner(path), x),
-        )
-
-    def acts(self, params) -> tuple[bool, ...]:
-        """Where the inner one acts on any block."""
-        treedef, seen = jax.tree.structure(params), self.split(params, params)
-        on = jax.tree.structure(seen).unflatten(self.inner.body.acts(seen))
-        return tuple(any(jax.tree.leaves(x)) for x in treedef.flatten_up_to(on))
-
-    def slots(self, params, plan) -> dict[str, Any]:
-        """The inner slots."""
-        return self.inner.body.slots(self.split(params, params), self.plan(plan, params))
-
-    def init(self, params, plan) -> dict[str, Any]:
-        """The inner state."""
-        return self.inner.body.init(self.split(params, params), self.plan(plan, params))
-
-    def run(self, updates, state, params, ctx: Context):
-        """The inner update of the blocks."""
-        like = updates if params is None else params
-        weights = None if params is None else self.split(params, params)
-        inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan, like))
-        out, new = self.inner.body.run(self.split(updates, like), state, weights, inside)
-        return self.joined(out, like), new
 
 
 def _blocks(x: Any, widths: Sequence[int]) -> tuple:

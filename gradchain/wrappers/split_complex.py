@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gradchain.core import leaves, tree
-from gradchain.core.codec import Plan
+from gradchain.core import leaves
 from gradchain.core.foreign import as_transform
-from gradchain.core.transform import Body, Context, Transform, example, wrapper
+from gradchain.core.transform import example, wrapper
+from gradchain.wrappers.parted import Parted
 
 PyTree = Any
 
@@ -35,64 +34,18 @@ def _pair(x: Any) -> RealAndImaginary:
     return RealAndImaginary(jnp.real(x), jnp.imag(x))
 
 
-def _split(values: PyTree, like: PyTree) -> PyTree:
-    """The tree with a pair of real arrays for each leaf that is complex in `like`."""
-    return jax.tree.map(lambda x, p: _pair(x) if _is_complex(p) else x, values, like)
-
-
-def _joined(values: PyTree, like: PyTree) -> PyTree:
-    """The other way round."""
-    treedef = jax.tree.structure(like)
-    rows = zip(treedef.flatten_up_to(values), jax.tree.leaves(like), strict=True)
-    return treedef.unflatten([lax.complex(*x) if _is_complex(p) else x for x, p in rows])
-
-
-class Split(Body):
+class Split(Parted):
     """A transform that sees real arrays only."""
 
-    def __init__(self, inner: Transform):
-        self.inner = inner
-        self.keys, self.needs = inner.body.keys, inner.body.needs
+    def split(self, values: PyTree, like: PyTree) -> PyTree:
+        """The tree with a pair of real arrays for each leaf that is complex in `like`."""
+        return jax.tree.map(lambda x, p: _pair(x) if _is_complex(p) else x, values, like)
 
-    def plan(self, plan: Plan, params: PyTree) -> Plan:
-        """The plan for the parts: each is read and placed as its leaf is."""
-        owners: dict[str, str] = {
-            f"{path}/{part}" if path else part: path
-            for path, x in zip(tree.paths(params), jax.tree.leaves(params), strict=True)
-            for part in (RealAndImaginary._fields if _is_complex(x) else ())
-        }
-        axes, placed = plan.axes, plan.placed
-
-        def owner(path: str) -> str:
-            return owners.get(path, path)
-
-        return dataclasses.replace(
-            plan.within(),
-            axes=lambda path, shape: axes(owner(path), shape),
-            placed=None if placed is None else lambda path, x: placed(owner(path), x),
-        )
-
-    def acts(self, params) -> tuple[bool, ...]:
-        """Where the inner one acts on either part."""
-        treedef, seen = jax.tree.structure(params), _split(params, params)
-        on = jax.tree.structure(seen).unflatten(self.inner.body.acts(seen))
-        return tuple(any(jax.tree.leaves(x)) for x in treedef.flatten_up_to(on))
-
-    def slots(self, params, plan) -> dict[str, Any]:
-        """The inner slots."""
-        return self.inner.body.slots(_split(params, params), self.plan(plan, params))
-
-    def init(self, params, plan) -> dict[str, Any]:
-        """The inner state."""
-        return self.inner.body.init(_split(params, params), self.plan(plan, params))
-
-    def run(self, updates, state, params, ctx: Context):
-        """The inner update of the parts."""
-        like = updates if params is None else params
-        weights = None if params is None else _split(params, params)
-        inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan, like))
-        out, new = self.inner.body.run(_split(updates, like), state, weights, inside)
-        return _joined(out, like), new
+    def joined(self, values: PyTree, like: PyTree) -> PyTree:
+        """The other way round."""
+        treedef = jax.tree.structure(like)
+        rows = zip(treedef.flatten_up_to(values), jax.tree.leaves(like), strict=True)
+        return treedef.unflatten([lax.complex(*x) if _is_complex(p) else x for x, p in rows])
 
 
 @wrapper(example=lambda: {"inner": example("adam")})

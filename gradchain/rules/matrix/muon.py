@@ -217,11 +217,7 @@ def muon(
     groups_of = Groups(muon_mask, muon_weight_dimension_numbers)
     matrices = (
         scale_by_muon(
-            ns_coeffs,
-            ns_steps,
-            beta,
-            eps,
-            mu_dtype,
+            *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
             nesterov=nesterov,
             adaptive=adaptive,
             preconditioning=preconditioning,

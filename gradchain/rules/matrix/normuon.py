@@ -100,11 +100,7 @@ def normuon(
     scaled = optional_scale(consistent_rms)
     matrices = (
         scale_by_muon(
-            ns_coeffs,
-            ns_steps,
-            beta,
-            eps,
-            mu_dtype,
+            *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
             nesterov=nesterov,
             precision=precision,
             equilibrate=equilibrate,
@@ -157,11 +153,7 @@ def adamuon(
     (equilibrate=None), nesterov=True and b2=0.999. Other leaves: AdamW.
     """
     orthogonal = scale_by_muon(
-        ns_coeffs,
-        ns_steps,
-        beta,
-        eps,
-        mu_dtype,
+        *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
         nesterov=nesterov,
         precision=precision,
         equilibrate=equilibrate,

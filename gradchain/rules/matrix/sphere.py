@@ -96,11 +96,7 @@ def muonh(
     The learning rate is relative to the norm of each matrix, so the others have one of their own, as a rule.
     """
     orthogonal = scale_by_muon(
-        ns_coeffs,
-        ns_steps,
-        beta,
-        eps,
-        mu_dtype,
+        *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
         nesterov=nesterov,
         precision=precision,
         equilibrate=equilibrate,
