@@ -61,11 +61,14 @@ class Factors:
     max_size: int | None = None
     sides: Sides = "both"
 
-    def __post_init__(self) -> None:
+    def check(self, who: str) -> None:
+        """Raise where the sizes are none."""
         if self.block_size is not None and self.block_size < 2:
-            raise ValueError(f"block_size is {self.block_size}; expected at least 2, or None: no blocks")
+            raise ValueError(
+                f"{who}: block_size is {self.block_size}; expected at least 2, or None: no blocks"
+            )
         if self.max_size is not None and self.max_size < 1:
-            raise ValueError(f"max_precond_dim is {self.max_size}; expected at least 1, or None")
+            raise ValueError(f"{who}: max_precond_dim is {self.max_size}; expected at least 1, or None")
 
     def cut(self, leaf: Leaf) -> Cut | None:
         """How a leaf is cut; None where it has no factor."""

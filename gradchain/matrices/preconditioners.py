@@ -40,6 +40,7 @@ def preconditioned(
     update: Callable,
     renew: Callable | None = None,
     *,
+    who: str,
     factors: Factors,
     every: int = 1,
     accumulate: Callable | None = None,
@@ -55,8 +56,9 @@ def preconditioned(
     due each `every` steps, different matrices in different ones (`refresh.offsets`). Derivatives of start and
     renew are 0. What a function returns as it was is not written, what it does not read not carried.
     """
+    factors.check(who)
     if every < 1:
-        raise ValueError(f"precondition_frequency is {every}; expected at least 1")
+        raise ValueError(f"{who}: precondition_frequency is {every}; expected at least 1")
     kinds = {name: f for name, f in fields.items() if isinstance(f, Factor)}
     others = {name: f for name, f in fields.items() if isinstance(f, Otherwise)}
 

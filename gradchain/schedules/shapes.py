@@ -67,7 +67,7 @@ class rex_schedule(Schedule):
 def _sigmoid(done: Array, left: Array, steepness, center) -> tuple[Array, Array]:
     """(sigmoid(s (c - d)) - sigmoid(s (c - 1))) / (sigmoid(s c) - sigmoid(s (c - 1))), and the rest."""
     s, c = as_float(steepness), as_float(center)
-    first, last, here = (jax.nn.sigmoid(s * (c - d)) for d in (0, 1, done))
+    first, last, here = jax.nn.sigmoid(s * (c - jnp.stack([0 * done, 0 * done + 1, done])))
     return (here - last) / (first - last), (first - here) / (first - last)
 
 

@@ -246,7 +246,7 @@ def apollo(
     return chain(scaled, *optional_decay(weight_decay, mask), scale_by_learning_rate(learning_rate))
 
 
-@optimizer(**APOLLO, example=lambda: {"learning_rate": 0.1, "update_proj_gap": 2})
+@optimizer(**{**APOLLO, "errors": tuple}, example=lambda: {"learning_rate": 0.1, "update_proj_gap": 2})
 def apollo_mini(
     learning_rate: Hyper,
     update_proj_gap: Period = 200,

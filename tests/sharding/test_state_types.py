@@ -27,6 +27,8 @@ PARAMS = {
 EXTRAS = {
     "value": jnp.float32(1.5),
     "value_fn": lambda p: sum(jnp.sum(x * x) for x in jax.tree.leaves(p)),
+    "grad_fn": lambda p: p,
+    "max_logits": jnp.float32(1.5),
     "obj_fn": lambda p: sum(jnp.sum(x * x) for x in jax.tree.leaves(p)),
     "key": jax.random.key(0),
     "hessian_diagonal": PARAMS,
@@ -50,8 +52,8 @@ def same_splits(found, expected) -> None:
 def test_slots_are_split_as_jax_types_them(name):
     """What init makes, and what a step makes of state placed by the slots, has in its type what they say."""
     tx = transform.make(gc.REGISTRY[name], (), gc.REGISTRY[name].example())
+    expected = tx.slots(PARAMS)  # of schedules their first values, which are arrays
     with jax.sharding.use_abstract_mesh(MESH):
-        expected = tx.slots(PARAMS)
         same_splits(jax.eval_shape(tx.init, PARAMS), expected)
         state = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, s.dtype, sharding=s.sharding), expected)
 

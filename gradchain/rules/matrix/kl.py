@@ -104,6 +104,7 @@ def scale_by_kl_shampoo(
         update,
         renew,
         factors=Factors(block_size, max_precond_dim, sides),
+        who="scale_by_kl_shampoo",
         every=precondition_frequency,
         start=first_bases,
         mu=zeros,
@@ -150,7 +151,7 @@ def kl_shampoo(
     )
 
 
-@optimizer(**PAPER, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})
+@optimizer(**{**PAPER, "errors": tuple}, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})
 def kl_soap(
     learning_rate: Hyper,
     b1: Decay = 0.9,

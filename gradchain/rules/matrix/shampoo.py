@@ -106,6 +106,7 @@ def scale_by_shampoo(
         renew,
         accumulate=accumulate,
         factors=Factors(block_size, max_precond_dim, sides),
+        who="scale_by_shampoo",
         every=precondition_frequency,
         mu=zeros,
         nu=Otherwise(squares),

@@ -115,6 +115,7 @@ def scale_by_soap(
         update,
         renew,
         factors=Factors(block_size, max_precond_dim, sides),
+        who="scale_by_soap",
         every=precondition_frequency,
         start=first_bases,
         mu=zeros,

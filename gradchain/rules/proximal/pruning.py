@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array, lax
 
-from gradchain.core import words
+from gradchain.core import place, words
 from gradchain.core.control import when
 from gradchain.core.hyper import Fraction, Period
 from gradchain.core.leafwise import leafwise
@@ -100,9 +100,15 @@ class PruneNOfMState(NamedTuple):
 
 def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
     """Which are the n largest magnitudes of every m along an axis; all of what is left over at its end."""
-    size, groups = jnp.abs(x), x.shape[axis] // m
+    whole = place.whole_along(x, axis)
+    kept = _largest_of(jnp.abs(whole), n, m, axis)
+    return kept if whole is x else place.put(kept, place.of(x))
+
+
+def _largest_of(size: Array, n: int, m: int, axis: int) -> Array:
+    groups = size.shape[axis] // m
     head = lax.slice_in_dim(size, 0, groups * m, axis=axis)
-    cut = head.reshape(*x.shape[:axis], groups, m, *x.shape[axis + 1 :])
+    cut = head.reshape(*size.shape[:axis], groups, m, *size.shape[axis + 1 :])
     parts = [lax.index_in_dim(cut, i, axis + 1, keepdims=False) for i in range(m)]
     # How many in the group are larger; of equal ones the first counts as the larger.
     ranks = [
@@ -111,7 +117,7 @@ def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
     ]
     cut = lax.concatenate([lax.expand_dims(rank < n, [axis + 1]) for rank in ranks], axis + 1)
     kept = cut.reshape(head.shape)
-    tail = lax.slice_in_dim(size, groups * m, x.shape[axis], axis=axis)
+    tail = lax.slice_in_dim(size, groups * m, size.shape[axis], axis=axis)
     return jnp.concatenate([kept, jnp.ones(tail.shape, bool)], axis) if tail.size else kept
 
 
