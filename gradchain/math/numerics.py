@@ -13,6 +13,15 @@ def abs2(x: Array) -> Array:
     return jnp.square(x.real) + jnp.square(x.imag) if jnp.iscomplexobj(x) else jnp.square(x)
 
 
+BOUND = 2.0**50  # of a size, so that sums of its square over 2^27 numbers are finite in float32
+
+
+def bounded(x: Array) -> Array:
+    """x, no larger than `BOUND` where it is finite: for rules in which infinite squares would meet."""
+    size = lax.stop_gradient(jnp.abs(x))
+    return jnp.where((size > BOUND) & (size < jnp.inf), x * safe_divide(BOUND, size), x)
+
+
 def ema(average: Array, x: Array, decay) -> Array:
     """Exponential moving average: decay * average + (1 - decay) * x."""
     return decay * average + (1 - decay) * x

@@ -18,6 +18,7 @@ from gradchain.core import place, tree
 from gradchain.core.control import when
 from gradchain.core.link import Treewise, treewise
 from gradchain.core.slots import Axes, Leaf, Slot, SlotMaker, absent
+from gradchain.math.numerics import bounded
 from gradchain.matrices import refresh
 from gradchain.matrices.factors import Cut, Factor, Factors, Otherwise
 from gradchain.matrices.per_matrix import Due, per_matrix, sides
@@ -73,7 +74,7 @@ def preconditioned(
     slots = {name: maker(name) for name in fields}
 
     def run(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
-        grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
+        grads, treedef = jax.tree.flatten(jax.tree.map(lambda g: bounded(tree.wide(g)), updates))
         engine = _Engine(State, kinds, others, slots, factors, leaves, counts, s, grads)
         if (gather := accumulate) is not None:
             engine.each(lambda g, s: (None, gather(g, s)), grads)

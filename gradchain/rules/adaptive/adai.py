@@ -16,7 +16,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, scalar, shared, squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, bias, debias, ema, safe_divide
+from gradchain.math.numerics import abs2, bias, bounded, debias, ema, safe_divide
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -47,12 +47,13 @@ def scale_by_adai(b0: Hyper = 0.1, b2: Decay = 0.99, eps: Hyper = 1e-3):
 
     def before(updates, s):
         size = max(sum(x.size for x in jax.tree.leaves(updates)), 1)
-        square = jnp.square(tree.global_norm(updates)) / size
+        square = jnp.square(tree.global_norm(jax.tree.map(bounded, updates))) / size
         # The mean of averages is the average of means.
         weight = (1 - b2) / bias(b2, s.count)
         return s._replace(mean_square=s.mean_square + weight * (square - s.mean_square))
 
     def step(g, s):
+        g = bounded(g)
         nu = ema(s.nu, abs2(g), b2)
         share = safe_divide(debias(nu, b2, s.count), s.mean_square)
         decay = jnp.clip(1 - b0 * share, 0, 1 - eps)

@@ -13,7 +13,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, drop, squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, norm, over_root, safe_divide
+from gradchain.math.numerics import abs2, bounded, debias, ema, norm, over_root, safe_divide
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -42,6 +42,7 @@ def scale_by_adanorm(
         return tuple(range(len(leaf.shape))) if per_leaf else leaf.axes.matrix
 
     def step(g, s, *, leaf):
+        g = bounded(g)
         t, size = s.count, norm(g, axes(leaf))  # [*batch]
         average = ema(s.norm, size, b3)
         longer = jnp.maximum(1, safe_divide(average, size, otherwise=1))

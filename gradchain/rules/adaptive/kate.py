@@ -9,7 +9,7 @@ from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, bounded, safe_divide, safe_sqrt
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
 PyTree = Any
@@ -30,6 +30,7 @@ def scale_by_kate(eta: Hyper = 0.9, eps: Hyper = 1e-8):
     """
 
     def step(g, s):
+        g = bounded(g)
         square = abs2(g)
         b = s.sum_of_squares + square
         m = s.sum_of_shares + eta * square + safe_divide(square, b + eps)

@@ -9,7 +9,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import squares, typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, over_root
+from gradchain.math.numerics import abs2, bounded, debias, ema, over_root
 from gradchain.rules.adaptive.adam import ScaleByAdamState
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -34,6 +34,7 @@ def scale_by_qhadam(
     """
 
     def step(g, s):
+        g = bounded(g)
         t, square = s.count, abs2(g)
         mu, nu = ema(s.mu, g, b1), ema(s.nu, square, b2)
         m, v = ema(debias(mu, b1, t), g, nu1), ema(debias(nu, b2, t), square, nu2)

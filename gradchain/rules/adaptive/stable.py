@@ -11,7 +11,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import squares, typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, debias, ema, over_root, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, bounded, debias, ema, over_root, safe_divide, safe_sqrt
 from gradchain.rules.adaptive.adam import ScaleByAdamState
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.clipping import shrink
@@ -39,6 +39,7 @@ def scale_by_stable_adam(
     """
 
     def step(g, s, p, *, leaf):
+        g = bounded(g)
         t, mu, nu = s.count, ema(s.mu, g, b1), ema(s.nu, abs2(g), b2)
         v = debias(nu, b2, t)
         ratio = safe_divide(abs2(g), jnp.maximum(v, eps * eps))

@@ -14,7 +14,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import filled, squares, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import debias, ema, normal, safe_divide, safe_sqrt
+from gradchain.math.numerics import bounded, debias, ema, normal, safe_divide, safe_sqrt
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
 PyTree = Any
@@ -73,6 +73,7 @@ def scale_by_ivon(
     start = hess_init + weight_decay if rescale else 1
 
     def step(g, s, p, *, salt):
+        g = bounded(g)
         old, noise = s.precision, standard_normal(seed, s.count, salt, g)
         f = g * noise * inverse_deviation(old, ess)
         x = (1 - b2) * safe_divide(f + weight_decay - old, old)

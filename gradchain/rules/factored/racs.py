@@ -14,7 +14,7 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import drop
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, ema, over_root, safe_divide
+from gradchain.math.numerics import abs2, bounded, ema, over_root, safe_divide
 from gradchain.rules.parts.basic import scale, scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 from gradchain.rules.parts.history import limit_norm_growth
@@ -58,6 +58,7 @@ def scale_by_racs(decay: Decay = 0.9, eps: Hyper = 1e-8, *, iterations: int = 5)
 
     def step(g, s, *, leaf):
         rows, cols = leaf.axes.rows, leaf.axes.cols
+        g = bounded(g)
         square = abs2(g)
         q = jnp.ones_like(jnp.sum(square, cols, keepdims=True))
         col = q

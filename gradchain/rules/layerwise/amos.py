@@ -14,7 +14,7 @@ from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import Leaf, Slot, squares
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, bias, ema, real_dtype, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, bias, bounded, ema, real_dtype, safe_divide, safe_sqrt
 from gradchain.rules.parts.averaging import ema as averaged
 
 PyTree = Any
@@ -58,6 +58,7 @@ def scale_by_amos(
         rows = leaf.axes.rows
         count = max(math.prod(leaf.shape[i] for i in rows), 1)
         size = target_scale if target_scale is not None else count**-0.5 if rows else 0.5
+        g = bounded(g)
         square = jnp.sum(abs2(g), rows, keepdims=True) / count if rows else abs2(g)
         nu, rate = ema(s.nu, square, b2), jnp.asarray(learning_rate, real_dtype(g))
         inverse = safe_divide(bias(b2, s.count).astype(nu.dtype), nu)

@@ -20,7 +20,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, absent, counter, shared, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import rounding
-from gradchain.math.numerics import debias, ema, normal, real
+from gradchain.math.numerics import bounded, debias, ema, normal, real
 from gradchain.matrices.kron import (
     Diagonal,
     apart,
@@ -126,7 +126,7 @@ def scale_by_psgd(
         return (through(turned(left), turned(right), through(left, right, m)),)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
-        grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
+        grads, treedef = jax.tree.flatten(jax.tree.map(lambda g: bounded(tree.wide(g)), updates))
         old = jax.tree.leaves(s.mu)
         moved = [averages(g, m, t) for g, m, t in zip(grads, old, counts, strict=True)]
         means = [m for _, m in moved]

@@ -22,7 +22,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, counter, scalar, shared, stack, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import rounding
-from gradchain.math.numerics import debias, ema, normal, real
+from gradchain.math.numerics import bounded, debias, ema, normal, real
 from gradchain.matrices.lra import fitted, scaled, total, whitened, whitened_twice
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -90,7 +90,7 @@ def scale_by_psgd_lra(
         return m, debias(m, b1, t)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
-        grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
+        grads, treedef = jax.tree.flatten(jax.tree.map(lambda g: bounded(tree.wide(g)), updates))
         if not grads:
             return updates, s
         fields = (s.mu, s.left, s.right, s.diagonal)

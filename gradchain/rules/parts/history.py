@@ -12,7 +12,7 @@ from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import Leaf, Slot, drop
 from gradchain.core.transform import transform
-from gradchain.math.numerics import abs2, debias, ema, norm, over_root, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, bounded, debias, ema, norm, over_root, safe_divide, safe_sqrt
 from gradchain.rules.parts.clipping import shrink
 
 PyTree = Any
@@ -68,7 +68,7 @@ def clip_by_spikes(decay: Decay = 0.999):
     """
 
     def step(g, s, *, leaf):
-        axes = leaf.axes.matrix
+        g, axes = bounded(g), leaf.axes.matrix
         size = safe_sqrt(abs2(g)) if jnp.iscomplexobj(g) else jnp.abs(g)
         top = jnp.max(size, axes, initial=0)  # [*batch]
         largest = ema(s.largest, top, decay)
@@ -99,7 +99,7 @@ def normalize_by_history(b1: Decay = 0.7, b2: Decay = 0.9, eps: Hyper = 1e-8):
     """
 
     def step(g, s, *, leaf):
-        axes, t = leaf.axes.matrix, s.count
+        g, axes, t = bounded(g), leaf.axes.matrix, s.count
         size = norm(g, axes)  # [*batch]
         mu, nu = ema(s.mu, size, b1), ema(s.nu, size * size, b2)
         wanted = over_root(debias(mu, b1, t), debias(nu, b2, t), eps)

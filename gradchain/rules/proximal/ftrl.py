@@ -11,7 +11,7 @@ from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import filled, squares, sums
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import abs2, real_dtype, safe_divide, safe_power, soft_threshold
+from gradchain.math.numerics import abs2, bounded, real_dtype, safe_divide, safe_power, soft_threshold
 
 PyTree = Any
 FTRL: Any = {
@@ -44,6 +44,7 @@ def scale_by_ftrl(
     """
 
     def step(g, s, p):
+        g = bounded(g)
         n, inverse = s.sum_of_squares + abs2(g), safe_divide(1, learning_rate).astype(real_dtype(g))
         root = safe_power(n, power)
         z = s.linear + g - (root - safe_power(s.sum_of_squares, power)) * inverse * p
