@@ -162,7 +162,7 @@ def is_elementwise(tx: Transform) -> bool:
 
 
 def one_kernel(name: str) -> bool:
-    """Whether its step must be one kernel for each leaf; elementwise ones in `ABOVE` are not, but for keys."""
+    """Whether its step must be one kernel for each leaf: elementwise, and at its floor but for a key."""
     return is_elementwise(subject(name).tx) and max(ABOVE.get(name, (0, 0, ""))[:2]) < 1
 
 

@@ -1,7 +1,7 @@
 """Registered transforms' steps are at the floor of their traffic, or as far above it as they say and why.
 
-`make test-aot` compiles a sample of them, of a size that does not grow with the catalogue; all of them are slow:
-`make test-aot ARGS="-m aot"`.
+`make test-aot` compiles a sample of them, whose size does not grow with the catalogue; the others are slow:
+`make test-aot ARGS="-m aot"` compiles all.
 """
 
 import collections
@@ -32,7 +32,7 @@ MOST, MOST_IN_LOG8 = 60, 15
 
 
 def structure(name):
-    """What may make a step another program: family, traits, kinds of its links, arrays of state for each leaf."""
+    """What may make a step another program: family, traits, its links' classes, arrays of state."""
     found = subject(name)
     shapes = [
         s.shape for s in jax.tree.leaves(found.tx.slots({"w": jax.ShapeDtypeStruct((96, 50), "float32")}))
