@@ -33,7 +33,7 @@ APOLLO = "projections of the gradient on random matrices, then norms, come first
 ROLLED = "a norm comes first; a snapshot is taken or gone back to, in a step where that is due"
 SYNCHRONISED = "in a step that synchronises all is read and written once more"
 SUMS = "inner products of all leaves come first"
-COPIED = SUMS + "; what is computed beside them XLA for GPU does not write in place"
+COPIED = SUMS + "; what XLA for GPU computes beside them it copies"
 
 # Bytes for each parameter beyond the floor, for TPU v5e and H100, and why.
 ABOVE: dict[str, tuple[float, float, str]] = {
@@ -100,7 +100,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "scale_by_apollo": (5.9, 6, APOLLO),
     "scale_by_distance_over_gradients": (4, 4, LAYERS),
     "scale_by_factored_rms": (3, 5.8, "means of squares of rows and columns come first"),
-    "scale_by_lbfgs": (283, 284, "products with each of the ten pairs, twice"),
+    "scale_by_lbfgs": (283, 284, "products with ten pairs"),
     "scale_by_param_block_norm": (4, 4, LAYERS),
     "scale_by_param_block_rms": (4, 4, LAYERS),
     "sgd_sai": (8, 8.1, "norm and spread of the gradient, in the first step"),

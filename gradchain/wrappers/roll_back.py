@@ -55,6 +55,17 @@ def _by_path(state: Any) -> dict[str, Any]:
     return dict(zip(tree.paths(state), jax.tree.leaves(state), strict=True))
 
 
+@jax.custom_jvp
+def _through(x: Any) -> Any:
+    """x, as if made anew in a loop: what that only reads, and a later one writes, XLA for GPU copies."""
+    return jax.lax.optimization_barrier(x)
+
+
+@_through.defjvp
+def _(primals, tangents):
+    return primals[0], tangents[0]
+
+
 @wrapper(
     traits=frozenset({"sometimes"}),
     example=lambda: {"tx": example("adam")},
@@ -99,15 +110,14 @@ def roll_back(
             (weights, inner_state), params, state = carry
             found = _by_path(state)
             kept = tree.cast_like(params, weights), {path: found[path] for path in inner_state}
-            return kept, *jax.lax.optimization_barrier((params, state))
+            return kept, *_through((params, state))
 
-        # What a loop only reads, and a later one writes, XLA for GPU copies before, in every step.
         (weights, kept), params, state = when(due, keep, ((s.params, s.state), params, state))
         out, state = inner.run_if(ok, g, state, params)
 
         def restore(carry, params):
             (out, state), snapshot = carry
-            weights, kept = snapshot = jax.lax.optimization_barrier(snapshot)
+            weights, kept = snapshot = _through(snapshot)
             found = {**_by_path(state), **kept}
             old = jax.tree.structure(state).unflatten([found[path] for path in tree.paths(state)])
             if inner.ctx.apply:
