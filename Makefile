@@ -46,8 +46,8 @@ smoke-versions: $(OTHERS:%=%/.installed)  ## the core, Flax, sharding and a twel
 	for env in $(OTHERS); do JAX_PLATFORMS=cpu $$env/bin/python $(QUICK) $(SMOKE) $(ARGS) || exit 1; done
 
 test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
-	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
-	$(H100_ENV) .envs/h100/bin/python -m pytest -m aot tests/aot/compiled $(ARGS)
+	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m "aot and not slow" tests/aot/compiled $(ARGS)
+	$(H100_ENV) .envs/h100/bin/python -m pytest -m "aot and not slow" tests/aot/compiled $(ARGS)
 
 test-clients: .envs/peer/.installed  ## programs written for Optax with one import changed, and L-BFGS on real data
 	JAX_PLATFORMS=cpu .envs/peer/bin/python -m pytest -n 2 tests/clients tests/rules/curvature/test_lbfgs.py $(ARGS)

@@ -1,7 +1,7 @@
 """Parts of what grows with the catalogue: in the quick suite so many and no more, in the slow one all."""
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Set
 
 import pytest
 
@@ -20,22 +20,29 @@ def spread(rows: Sequence[Hashable], columns: Sequence[Hashable], most: int) -> 
     }
 
 
-def few(names: Sequence[str], most: int) -> set[str]:
-    """At most so many names: some that have every trait, and others evenly."""
+def covering(features: Mapping[str, Set[Hashable]], most: int) -> set[str]:
+    """At most so many names: some that have every feature, and others evenly."""
     chosen: list[str] = []
-    declared = {name: testing.subject(name).traits for name in names}
-    missing = set().union(*declared.values())
-    for name in names:
-        if declared[name] & missing:
+    missing = set().union(*features.values())
+    for name in features:
+        if features[name] & missing:
             chosen.append(name)
-            missing -= declared[name]
-    rest = [name for name in names if name not in chosen]
+            missing -= features[name]
+    rest = [name for name in features if name not in chosen]
     step = max(1, math.ceil(len(rest) / max(most - len(chosen), 1)))
     return {*chosen, *rest[::step]}
 
 
+def few(names: Sequence[str], most: int) -> set[str]:
+    """At most so many names: some that have every trait, and others evenly."""
+    return covering({name: testing.subject(name).traits for name in names}, most)
+
+
+def slow_but(names: Sequence[str], quick: Set[str]) -> list:
+    """All names for parametrize; those that are not quick are slow."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+
+
 def sampled(most: int = 40) -> list:
     """All names for parametrize; those that are not in some part of `gradchain.testing.sample` are slow."""
-    quick = few(testing.sample(), most)
-    marks = lambda name: () if name in quick else pytest.mark.slow  # noqa: E731
-    return [pytest.param(name, marks=marks(name)) for name in sorted(gc.REGISTRY)]
+    return slow_but(sorted(gc.REGISTRY), few(testing.sample(), most))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def aot(rows: Rows, path: Path) -> Path:
 def floors(rows: Rows, path: Path) -> Path:
     """Bytes of every transform's step beside its floor; the table is named floors_<target>."""
     for row in rows:
-        row["note"] = row["why"]
+        row["note"] = textwrap.fill(row["why"], 48)
     values = sorted(row["bytes"] for row in rows)
     return bars(
         rows,

@@ -55,6 +55,17 @@ def _by_path(state: Any) -> dict[str, Any]:
     return dict(zip(tree.paths(state), jax.tree.leaves(state), strict=True))
 
 
+@jax.custom_jvp
+def _through(x: Any) -> Any:
+    """x, as if made anew in a loop: what that only reads, and a later one writes, XLA for GPU copies."""
+    return jax.lax.optimization_barrier(x)
+
+
+@_through.defjvp
+def _(primals, tangents):
+    return primals[0], tangents[0]
+
+
 @wrapper(
     traits=frozenset({"sometimes"}),
     example=lambda: {"tx": example("adam")},
@@ -95,23 +106,26 @@ def roll_back(
         back = ~ok & (consecutive.astype(jnp.result_type(float)) >= jnp.round(jnp.asarray(patience)))
         due = ok & (s.since.astype(jnp.result_type(float)) >= jnp.round(jnp.asarray(every)))
 
-        def keep(old, params, state):
-            weights, inner_state = old
+        def keep(carry):
+            (weights, inner_state), params, state = carry
             found = _by_path(state)
-            return tree.cast_like(params, weights), {path: found[path] for path in inner_state}
+            kept = tree.cast_like(params, weights), {path: found[path] for path in inner_state}
+            return kept, *_through((params, state))
 
-        weights, kept = when(due, keep, (s.params, s.state), params, state)
+        (weights, kept), params, state = when(due, keep, ((s.params, s.state), params, state))
         out, state = inner.run_if(ok, g, state, params)
 
-        def restore(carry, params, weights, kept):
-            out, state = carry
+        def restore(carry, params):
+            (out, state), snapshot = carry
+            weights, kept = snapshot = _through(snapshot)
             found = {**_by_path(state), **kept}
             old = jax.tree.structure(state).unflatten([found[path] for path in tree.paths(state)])
             if inner.ctx.apply:
-                return tree.cast_like(weights, out), old
-            return jax.tree.map(lambda w, p, u: (w - tree.wide(p)).astype(u.dtype), weights, params, out), old
+                return (tree.cast_like(weights, out), old), snapshot
+            out = jax.tree.map(lambda w, p, u: (w - tree.wide(p)).astype(u.dtype), weights, params, out)
+            return (out, old), snapshot
 
-        out, state = when(back, restore, (out, state), params, weights, kept)
+        (out, state), (weights, kept) = when(back, restore, ((out, state), (weights, kept)), params)
         since = jnp.where(back, 0, jnp.where(due, 1, jnp.where(ok, increment(s.since), s.since)))
         s = s._replace(
             since=since,
