@@ -46,31 +46,25 @@ class Shape:
 def bases(rows: Sequence[tuple[Array, Leaf, Shape]]) -> list[Array]:
     """The first singular vectors of every gradient, [*batch, side, rank]; their derivative is 0."""
     out: list[Any] = [None] * len(rows)
-    groups: dict[tuple[bool, bool], list[int]] = {}
-    for i, (g, _, shape) in enumerate(rows):
-        _, m, n = sides(g.shape, shape.axes)
-        groups.setdefault((shape.along_rows != (m > n), m > n), []).append(i)
-    for (short, turned), at in groups.items():
-        grads = [jax.lax.stop_gradient(rows[i][0]) for i in at]
-        leaves = [dataclasses.replace(rows[i][1], axes=rows[i][2].axes) for i in at]
-        f = functools.partial(_vectors, short=short, turned=turned)
-        for i, y in zip(at, per_matrix(f, grads, leaves), strict=True):
+    for along_rows in (True, False):
+        at = [i for i, (_, _, shape) in enumerate(rows) if shape.along_rows == along_rows]
+        grads = [(jax.lax.stop_gradient(rows[i][0]),) for i in at]
+        leaves = [(dataclasses.replace(rows[i][1], axes=rows[i][2].axes),) for i in at]
+        f = functools.partial(_vectors, along_rows=along_rows)
+        for i, (y,) in zip(at, per_matrix(f, grads, leaves), strict=True):
             shape: Shape = rows[i][2]
-            stack = place.whole_along(stack_of(y, shape.axes), 2 if short else 1)
-            kept = stack[:, :, : shape.rank] if short else jnp.swapaxes(stack[:, : shape.rank], 1, 2)
+            stack = place.whole_along(stack_of(y, shape.axes, turned=False), 2 if along_rows else 1)
+            kept = stack[:, :, : shape.rank] if along_rows else jnp.swapaxes(stack[:, : shape.rank], 1, 2)
             out[i] = kept.reshape(*(y.shape[a] for a in shape.axes.batch), *kept.shape[1:])
     return out
 
 
-def _vectors(x: Array, short: bool, turned: bool) -> Array:  # [k, m, n], m <= n
-    """The singular vectors of the short side in the first m columns, or a row for each of the long side's.
-
-    Their signs are those of the matrix as the leaf has it, which is the transposed one where `turned`.
-    """
-    u, _, v = jnp.linalg.svd(jnp.swapaxes(x, 1, 2) if turned else x, full_matrices=False)
-    if turned:
-        u, v = jnp.swapaxes(v, 1, 2), jnp.swapaxes(u, 1, 2)  # of x^T = U S V^H the conjugates
-    return jnp.pad(u, ((0, 0), (0, 0), (0, x.shape[2] - x.shape[1]))) if short else v
+def _vectors(x: Array, along_rows: bool) -> tuple[Array]:  # [k, m, n]
+    """The left singular vectors in the first columns, or the right ones' conjugates in the first rows."""
+    u, _, v = jnp.linalg.svd(x, full_matrices=False)
+    found = u if along_rows else v
+    more = [(0, a - b) for a, b in zip(x.shape, found.shape, strict=True)]
+    return (jnp.pad(found, more),)
 
 
 def _stacked(basis: Array, like: Array) -> Array:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 import gradchain as gc
 
@@ -95,3 +97,17 @@ def test_a_base_that_needs_parameters_says_so():
     tx, params = gc.scale_by_galore(2, base_optimizer=gc.adamw(0.1)), {"kernel": jnp.ones((3, 4))}
     with pytest.raises(ValueError, match="needs the parameters"):
         tx.update(params, tx.init(params), params)
+
+
+@pytest.mark.parametrize("spec", [P("data"), P(None, "data")])
+@pytest.mark.parametrize("shape", [(16, 16), (8, 24)])
+def test_a_split_matrix_is_projected_as_a_whole_one(shape, spec):
+    """Also a square one, of which either side may come first on a mesh."""
+    tx, params = gc.galore(0.1, rank=3), {"w": jnp.ones(shape)}
+    grads = {"w": jax.random.normal(jax.random.key(0), shape)}
+    home = NamedSharding(jax.make_mesh((8,), ("data",)), spec)
+    there = jax.device_put((params, grads), home)
+    (one, _), (split, _) = (
+        jax.jit(lambda p, g: tx.step(g, tx.init(p), p))(*x) for x in ((params, grads), there)
+    )
+    np.testing.assert_allclose(split["w"], one["w"], atol=1e-6)
