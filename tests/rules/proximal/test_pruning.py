@@ -26,10 +26,23 @@ def run(tx, steps, params=PARAMS, scale=0.1):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_smallest_are_those_that_a_sort_finds(dtype):
     x = jax.random.normal(jax.random.key(2), (3, 40)).astype(dtype).astype(jnp.float32).at[0, :9].set(0)
-    for k in (0, 1, 17, 40):
-        found = np.asarray(smallest(x, jnp.int32(k), (1,)))
-        bound = np.sort(np.abs(x), axis=1)[:, max(k - 1, 0), None]
-        np.testing.assert_array_equal(found, (np.abs(x) <= bound) & (k > 0))
+    for k in (0, 1, 5, 17, 40):
+        expected = np.zeros(x.shape, bool)
+        np.put_along_axis(expected, np.argsort(np.abs(x), axis=1, stable=True)[:, :k], True, axis=1)
+        np.testing.assert_array_equal(smallest(x, jnp.int32(k), (1,)), expected)
+
+
+def test_equal_numbers_are_pruned_as_far_as_the_share_goes():
+    """A kernel that starts at zero, say, of which pruning would otherwise take all for ever."""
+    params = {"kernel": jnp.zeros((4, 4)).at[0].set(1.0)}
+    tx = gc.chain(gc.sgd(0.1), gc.prune_by_magnitude(lambda step: jnp.where(step == 1, 0.5, 0.25), 1))
+    _, state = tx.step(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+    first = state["prune_by_magnitude"].kept["kernel"]
+    assert int(first.sum()) == 12
+    for left in (8, 8):  # what is pruned stays so where the share falls
+        _, state = tx.step(jax.tree.map(jnp.zeros_like, params), state, params)
+        kept = state["prune_by_magnitude"].kept["kernel"]
+        assert int(kept.sum()) == left and not (kept & ~first).any()
 
 
 def test_the_share_of_zeros_follows_the_schedule():
