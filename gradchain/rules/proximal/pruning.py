@@ -77,7 +77,7 @@ def _kept(p: Leaf) -> Slot:
 
 
 @transform(
-    traits=frozenset({"last", "matrices"}),
+    traits=frozenset({"last", "sets", "matrices"}),
     paper="arXiv:1710.01878",
     near=("prune_n_of_m", "proximal_l1"),
     example=lambda: {"sparsity": 0.5, "every": 2},
@@ -135,7 +135,7 @@ def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
 
 
 @transform(
-    traits=frozenset({"last"}),
+    traits=frozenset({"last", "sets"}),
     paper="arXiv:2102.04010",
     near=("prune_by_magnitude",),
     example=lambda: {"n": 2, "m": 4},

@@ -115,3 +115,16 @@ def test_sparsity_says_what_is_wrong():
         gc.sparsity(PARAMS).holds(2, "a/kernl")
     with pytest.raises(ValueError, match="group is 1; expected a whole number, 2 or more"):
         gc.sparsity(PARAMS, 1)
+
+
+@pytest.mark.parametrize("base", [gc.schedule_free_adamw(0.1), gc.cautious(gc.gpa_adamw(0.1))])
+def test_averages_computed_from_the_parameters_are_refused(base):
+    """eval_params would take a pruned y for one between x and z: x = -z / 9 where b1 is 0.9."""
+    for link in (gc.prune_by_magnitude(0.5), gc.prune_n_of_m(), gc.quantize_params(3)):
+        with pytest.raises(ValueError, match=f"{link.name} sets parameters from which .* its average"):
+            gc.chain(base, link)
+    with pytest.raises(ValueError, match=r"from which .* its average"):
+        gc.parq(base, 4, 10)
+    with pytest.raises(ValueError, match="schedule_free: prune_n_of_m would set the parameters y"):
+        gc.schedule_free(gc.chain(gc.sgd(0.1), gc.prune_n_of_m()), 0.1)
+    gc.chain(gc.lookahead(gc.adam(0.1), 5, 0.5), gc.prune_n_of_m())
