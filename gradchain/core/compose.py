@@ -82,8 +82,8 @@ class Chain(Body):
                 if average := solves(link):
                     raise ValueError(
                         f"chain: {name} sets parameters from which {average} would compute its average, so "
-                        "that eval_params were neither; take an optimizer without one, or prune or round what "
-                        "eval_params gives when training is over"
+                        "that eval_params were neither; take an optimizer without one, or prune or round "
+                        "what eval_params gives when training is over"
                     )
 
     def _entries(self) -> Iterator[tuple[Body, dict[str, str], tuple]]:
