@@ -80,7 +80,12 @@ def on_stacks(f: Stacked, stacks: Sequence[Array]) -> list[Array]:
 
 
 def per_matrix(
-    f: Stacked, arrays: Sequence[Array], leaves: Sequence[Leaf], *, padding: bool = False
+    f: Stacked,
+    arrays: Sequence[Array],
+    leaves: Sequence[Leaf],
+    *,
+    padding: bool = False,
+    turning: bool = False,
 ) -> list[Array]:
     """f on every matrix of some leaves, each whole on one device; results have the leaves' shapes and places.
 
@@ -88,7 +93,8 @@ def per_matrix(
     brings every device whole matrices, and another takes the results back; f itself communicates nothing.
     Over an axis that does not split a leaf each device takes its matrices out of its copy, and results are
     gathered. A leaf of which a trace cannot know how it is split is left to XLA, by itself.
-    `padding` says that f takes no notice of rows and columns of zeros, and keeps them.
+    `padding` says that f takes no notice of rows and columns of zeros, and keeps them; `turning` that f(x^T)
+    is f(x)^T, so that square matrices may be turned to travel with others.
     The numbers are those of one device but for the order of sums.
     """
     out = list(arrays)
@@ -106,7 +112,7 @@ def per_matrix(
             stacks = on_stacks(f, [stack_of(x, leaf.axes) for x, leaf in zip(own, here, strict=True)])
             made = [leaf_of(y, x.shape, p.axes) for y, x, p in zip(stacks, own, here, strict=True)]
         else:
-            made = _spread(f, own, here, padding)
+            made = _spread(f, own, here, padding, turning)
         for i, y in zip(at, made, strict=True):
             out[i] = y
     return out
@@ -127,12 +133,16 @@ def _unknown(x: Array, leaf: Leaf) -> bool:
     return place.is_blind(x) and empty
 
 
-def _spread(f: Stacked, arrays: Sequence[Array], leaves: Sequence[Leaf], padding: bool) -> list[Array]:
+def _spread(
+    f: Stacked, arrays: Sequence[Array], leaves: Sequence[Leaf], padding: bool, turning: bool
+) -> list[Array]:
     mesh = _mesh_of(arrays[0], leaves[0])
     sizes = dict(mesh.shape)
     splits = [place.split_of(p.sharding.spec if p.sharding else (), len(p.shape)) for p in leaves]
     homes = [place.at(mesh, split) for split in splits]
-    tilings = [tiling(p.shape, p.axes, split, sizes) for p, split in zip(leaves, splits, strict=True)]
+    tilings = [
+        tiling(p.shape, p.axes, split, sizes, turning) for p, split in zip(leaves, splits, strict=True)
+    ]
     counts = [
         sides(place.shard_shape(p.shape, home), p.axes)[0] for p, home in zip(leaves, homes, strict=True)
     ]

@@ -141,7 +141,7 @@ def scale_by_muon(
         rows = zip(grads, old, counts, strict=True)
         made = [momentum(g, mu.astype(g.dtype), t) for g, mu, t in rows]
         means = [m.astype(g.dtype) for (m, _), g in zip(made, grads, strict=True)]
-        out = per_matrix(orthogonal, means, leaves, padding=True)
+        out = per_matrix(orthogonal, means, leaves, padding=True, turning=True)
         if adaptive:
             out = [
                 u * jnp.sum(u.conj() * m, leaf.axes.matrix, keepdims=True).real
