@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
+
 from gradchain.core import words
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
@@ -39,7 +41,7 @@ def add_corrected_weights(
         )
     return leafwise(
         None,
-        lambda g, p: g + weight_decay * safe_divide(learning_rate, max_learning_rate) * p,
+        lambda g, p: g + weight_decay * safe_divide(learning_rate, jnp.asarray(max_learning_rate)) * p,
         where=mask,
     )
 
