@@ -170,10 +170,15 @@ def _bound(state: str | float | None):
 
 
 def _hint(asked: str) -> str:
-    """What to say where nothing was found."""
+    """What to say where nothing was found: what each word finds alone, or names near to what was asked."""
+    said = f"nothing found for {words.show(asked)}"
+    alone = {w: sum(_score(f, [_plain(w)]) > 0 for f in REGISTRY.values()) for w in asked.split()}
+    if len(alone) > 1 and any(alone.values()):
+        each = ", ".join(f"{w!r} {n}" for w, n in alone.items())
+        return f"{said}, all words together; each alone: {each}"
     first = " ".join((f.fn.__doc__ or "").strip().split("\n")[0] for f in REGISTRY.values())
     known = {w: w for w in re.findall(r"[a-z]{5,}", first.lower())}
     known |= {_plain(name): name for name in REGISTRY}
     near = difflib.get_close_matches(_plain(asked), known, 3, 0.6) if asked else []
     meant = " or ".join(f"{known[n]!r}" for n in near)
-    return f"nothing found for {words.show(asked)}" + (f"; did you mean {meant}?" if meant else "")
+    return said + (f"; did you mean {meant}?" if meant else "")

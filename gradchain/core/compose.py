@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gradchain.core import words
@@ -34,11 +34,26 @@ def unique(groups: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return found
 
 
+def _named(tx: Transform, is_it: Callable[[Transform], bool]) -> str:
+    """The name of the first transform in it, itself included, of which something is true; or ""."""
+    if is_it(tx):
+        return tx.name
+    return next((name for inside in tx.body.inside() if (name := _named(inside.tx, is_it))), "")
+
+
 def rounds(tx: Transform) -> str:
     """The name of a link in it that must be the last of all, as those that round parameters are; or ""."""
-    if "last" in tx.recipe.factory.traits:
-        return tx.name
-    return next((name for inside in tx.body.inside() if (name := rounds(inside.tx))), "")
+    return _named(tx, lambda x: "last" in x.recipe.factory.traits)
+
+
+def sets(tx: Transform) -> str:
+    """The name of a link in it that sets parameters to values of its own, as pruning does; or ""."""
+    return _named(tx, lambda x: "sets" in x.recipe.factory.traits)
+
+
+def solves(tx: Transform) -> str:
+    """The name of a link in it that computes what to evaluate from the trained parameters; or ""."""
+    return _named(tx, lambda x: hasattr(getattr(x.body, "State", None), "eval_leaf"))
 
 
 class Chain(Body):
@@ -62,6 +77,14 @@ class Chain(Body):
                     f"chain: {name} rounds the parameters and must be the last link; {self.links[-1].name} "
                     "stands after it"
                 )
+        if self.links and (name := sets(self.links[-1])):
+            for link in self.links[:-1]:
+                if average := solves(link):
+                    raise ValueError(
+                        f"chain: {name} sets parameters from which {average} would compute its average, so "
+                        "that eval_params were neither; take an optimizer without one, or prune or round "
+                        "what eval_params gives when training is over"
+                    )
 
     def _entries(self) -> Iterator[tuple[Body, dict[str, str], tuple]]:
         """Every body of the chain with nested chains opened: (body, its key -> ours, masks)."""

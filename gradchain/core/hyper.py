@@ -130,7 +130,7 @@ def check(who: str, name: str, value, allowed: Range) -> Any:
         )
     if allowed.integer and value != int(value):
         raise ValueError(f"{who}: {name} is {words.show(value)}; expected a whole number")
-    return value
+    return float(value) if abs(value) >= 2**31 else value  # an int32 cannot hold it
 
 
 def float_type() -> np.dtype:

@@ -140,6 +140,12 @@ def chosen(spec: Selection, tree, who: str, whole=None) -> tuple[bool, ...]:
             f"{who}: the mask says {words.show(bad)} for {path!r}; expected True or False for every "
             f"leaf{also}"
         )
+    for path, v in zip(trees.paths(tree), found, strict=True):
+        if getattr(v, "size", 1) != 1:
+            raise TypeError(
+                f"{who}: the mask says {words.show(v)} for {path!r}; expected one True or False for each "
+                "leaf, not for each number in it"
+            )
     picked = tuple(bool(v) for v in found)
     if picked and not any(picked) and is_text(spec):
         if whole is not None and any(values(spec, whole)):

@@ -112,6 +112,7 @@ class Slot:
     leaf: Leaf | None = dataclasses.field(default=None, compare=False, repr=False)
     exact: bool = False  # no codec, unless the user names this slot: a copy of parameters, a sum of gradients
     memory: str | None = None  # the kind of memory it is kept in, "pinned_host"; None: the device's own
+    nothing: bool = False  # a scalar in the place of an array that this leaf does not have
 
     @property
     def nbytes(self) -> int:
@@ -221,7 +222,7 @@ def counter(p: Leaf | None = None) -> Slot:
 
 def absent(p: Leaf) -> Slot:
     """A leaf that keeps nothing in this field: a scalar holds its place (never an empty container)."""
-    return Slot((), _real(_wide(p.dtype)), leaf=p)
+    return Slot((), _real(_wide(p.dtype)), leaf=p, nothing=True)
 
 
 def filled(slot: SlotMaker, value) -> Callable[[Any], Slot]:

@@ -26,22 +26,19 @@ class _Column(NamedTuple):
     tilings: list[Tiling]
 
 
-def _column(leaves: Sequence[Leaf], mesh: Any, turned: bool | None) -> _Column:
+def _column(leaves: Sequence[Leaf], mesh: Any, job: Job) -> _Column:
     splits = [place.split_of(p.sharding.spec if p.sharding else (), len(p.shape)) for p in leaves]
     homes = [place.at(mesh, split) for split in splits]
     sizes = dict(mesh.shape)
-    return _Column(
-        homes,
-        [tiling(p.shape, p.axes, split, sizes, turned) for p, split in zip(leaves, splits, strict=True)],
-    )
+    rows = zip(leaves, splits, strict=True)
+    tilings = [tiling(p.shape, p.axes, split, sizes, job.turned, job.turning) for p, split in rows]
+    return _Column(homes, tilings)
 
 
 def across(mesh: Any, job: Job, rows: Sequence[Row]) -> list[Stacks]:
     results = job.results
     sizes = dict(mesh.shape)
-    columns = [
-        _column(leaves, mesh, job.turned) for leaves in zip(*(row.leaves for row in rows), strict=True)
-    ]
+    columns = [_column(leaves, mesh, job) for leaves in zip(*(row.leaves for row in rows), strict=True)]
     main, others = columns[0], columns[1:]
     leaves = [row.leaves[0] for row in rows]
     splits = [place.split_of(h.spec, len(p.shape)) for h, p in zip(main.homes, leaves, strict=True)]

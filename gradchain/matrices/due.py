@@ -44,6 +44,7 @@ class Job(NamedTuple):
     results: tuple[int, ...]  # the operands in whose shapes and places results are
     turned: bool | None  # how all operands are read; None: short side first
     padding: bool
+    turning: bool  # whether square matrices may be turned, to travel with others
 
 
 class Chosen(NamedTuple):

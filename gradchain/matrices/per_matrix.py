@@ -26,6 +26,7 @@ def per_matrix(
     leaves: Sequence[Any],
     *,
     padding: bool = False,
+    turning: bool = False,
     results: Sequence[int] = (0,),
     due: Sequence[Due | None] | None = None,
     shared: Sequence[Array] = (),
@@ -41,13 +42,14 @@ def per_matrix(
     brings every device whole matrices, and another takes the results back; f itself communicates nothing.
     Over an axis that does not split a leaf each device takes its matrices out of its copy, and results are
     gathered. A leaf of which a trace cannot know how it is split is left to XLA, by itself.
-    `padding` says that f takes no notice of rows and columns of zeros, and keeps them (of one array alone).
+    Of one array alone: `padding` says that f takes no notice of rows and columns of zeros, and keeps them;
+    `turning` that f(x^T) is f(x)^T, so that square matrices may be turned to travel with others.
     """
     single = not any(isinstance(x, tuple) for x in arrays)
     own = [(x,) if single else x for x in arrays], [(p,) if single else p for p in leaves]
     rows = [Row(*row) for row in zip(*own, due or [None] * len(arrays), strict=True)]
     g, turned = ((lambda x: (f(x),)), None) if single else (f, False)
-    job = Job(g, tuple(shared), tuple(results), turned, padding and single)
+    job = Job(g, tuple(shared), tuple(results), turned, padding and single, turning and single)
     made = _per_row(job, rows)
     return [ys[0] for ys in made] if single else made
 

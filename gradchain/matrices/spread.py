@@ -57,17 +57,22 @@ def _merged(shape: Sequence[int], split: Split, axes: Sequence[int], sizes: Mapp
 
 
 def tiling(
-    shape: Sequence[int], axes: Axes, split: Split, sizes: Mapping[str, int], turned: bool | None = None
+    shape: Sequence[int],
+    axes: Axes,
+    split: Split,
+    sizes: Mapping[str, int],
+    turned: bool | None = None,
+    turning: bool = True,
 ) -> Tiling:
     """The tiling of a leaf, short side first or with `turned` as it says.
 
-    A square matrix is turned to lie like others if that makes a difference.
+    With `turning` a square matrix lies like others, if that makes a difference.
     """
     rows, cols = (_merged(shape, split, group, sizes) for group in (axes.rows, axes.cols))
     home = tuple(n for i in axes.batch for n in split[i] if sizes[n] > 1)
     made = Tiling(rows, cols, home)
     short, long = made.shape
-    turn = short > long or (short == long and cols < rows) if turned is None else turned
+    turn = short > long or (turning and short == long and cols < rows) if turned is None else turned
     return Tiling(cols, rows, home, True) if turn else made
 
 

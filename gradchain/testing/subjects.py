@@ -33,6 +33,7 @@ TRAITS = {
     "specs": "is told how parameters are split, which a trace with automatic axes cannot see",
     "any_leaf": "works on whatever leaves the links beside it work on, and asks for none by itself",
     "last": "must be the last link, for it rounds parameters",
+    "sets": "sets some parameters to values of its own, zeros for one, wherever updates lead",
     "sometimes": "runs what it wraps in some steps only",
     "per_example": "takes gradients of single examples, along a first axis",
 }

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import ages, tree
+from gradchain.core import ages, tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.leafwise import Leafwise
 from gradchain.core.link import BORN, flat
@@ -56,22 +56,36 @@ def _kept(touched: Array, new: Array, old: Array, axes: tuple, leaf: Leaf) -> Ar
     return jnp.where(mask, new, old)
 
 
-def _aged(state: Any, counts: Mapping[str, Array]) -> Any:
-    """Entries in which these leaves have counts of their own: arrays, one for each row."""
+def _aged(state: Any, slots: Any, counts: Mapping[str, Array]) -> Any:
+    """Entries in which leaves whose state runs along rows have counts of their own, one for each row.
+
+    State that does not is that of all steps, and its bias correction counts them.
+    """
     if not hasattr(state, "_fields"):
-        return {k: _aged(x, counts) for k, x in state.items()}
+        return {k: _aged(x, slots[k], counts) for k, x in state.items()}
     if "count" not in state._fields:
         return state
-    born = {**{path: state.count - n for path, n in counts.items()}, **getattr(state, BORN, {})}
+    shared = {
+        slot.leaf.path
+        for slot in jax.tree.leaves(slots)
+        if slot.leaf is not None and not slot.nothing and not _along_rows(slot)
+    }
+    mine = {path: state.count - n for path, n in counts.items() if path not in shared}
+    born = {**getattr(state, BORN, {}), **mine}
     return ages.with_born(state, born)._replace(**{BORN: born}) if born else state
+
+
+def _along_rows(slot: Slot) -> bool:
+    """Whether each row has a part of its own of a slot."""
+    return slot.leaf is not None and set(_lead(slot.leaf)) <= set(slot.axes)
 
 
 def _as_before(new: Any, old: Any) -> Any:
     """The new entries with the ages of the old ones."""
     if not hasattr(old, "_fields"):
         return {k: _as_before(new[k], x) for k, x in old.items()}
-    found = {f: getattr(new, f) for f in old._fields}
-    return type(old)(**found, **({BORN: getattr(old, BORN)} if BORN in found else {}))
+    found = {f: getattr(new, f) for f in old._fields if f != BORN}
+    return type(old)(**found, **({BORN: getattr(old, BORN)} if hasattr(old, BORN) else {}))
 
 
 def _check(tx: Transform) -> None:
@@ -114,8 +128,16 @@ class LazyRows(Wrapper):
         leaves = dict(zip(tree.paths(like), inner.leaves(updates, params), strict=True))
         grads = dict(zip(tree.paths(updates), jax.tree.leaves(updates), strict=True))
         found = {path: _touched(grads[path], n, leaf=leaves[path]) for path, n in rows.items()}
-        aged = _aged(state, {path: counts for path, (_, counts, _) in found.items()})
-        out, new = inner.run(updates, aged, params)
+        slots = ages.like(self.tx.body.slots(like, inner.ctx.plan), state)
+        aged = _aged(state, slots, {path: counts for path, (_, counts, _) in found.items()})
+        try:
+            out, new = inner.run(updates, aged, params)
+        except (TypeError, ValueError) as error:
+            error.add_note(
+                f"in lazy_rows, for which rows of {', '.join(map(words.show, found))} have counts of their "
+                "own: a kernel there gets an array [..., rows, 1] for its count"
+            )
+            raise
 
         def settled(path, u, p):
             if path not in found:
@@ -125,11 +147,10 @@ class LazyRows(Wrapper):
 
         def settled_state(slot, x, old):
             path = "" if slot.leaf is None else slot.leaf.path
-            if path not in found or not set(_lead(leaves[path])) <= set(slot.axes):
+            if path not in found or not _along_rows(slot):
                 return x
             return _kept(found[path][0], x, old, slot.axes, leaves[path])
 
-        slots = ages.like(self.tx.body.slots(like, inner.ctx.plan), state)
         new = jax.tree.map(settled_state, slots, _as_before(new, state), state)
         return tree.map_paths(settled, out, like), {path: n for path, (*_, n) in found.items()}, new
 
@@ -149,8 +170,8 @@ def lazy_rows(tx: Any, mask: Selection = "**/embedding"):
     A row with a gradient steps as if the steps without one had not been: Adam's bias correction counts its
     own steps, no momentum moves it in between, and nothing decays it. Schedules count the steps of the run.
     A row of a table [tokens, features] is one along the leaf's columns; a vector is one row. State that does
-    not run along rows, such as a factor of columns, is that of all steps. For links with a kernel for single
-    leaves.
+    not run along rows, such as a factor of columns, is that of all steps, and the link that keeps it counts
+    them. For links with a kernel for single leaves.
     """
     made = as_transform(tx, "lazy_rows")
     _check(made)

@@ -154,15 +154,26 @@ class Projected(Wrapper):
         ]
         return treedef.unflatten(out)
 
+    def plan(self, params: PyTree, plan: Plan) -> Plan:
+        """The plan for the wrapped transform, with projected leaves where the sides that stay are put."""
+        if plan.placed is None:
+            return plan.within()
+        leaves = leaves_of(params, plan)
+        at = {
+            leaf.path: leaf.sharding if shape is None else _slot(leaf, shape).sharding
+            for leaf, shape in zip(leaves, self.shapes(params, leaves), strict=True)
+        }
+        return dataclasses.replace(plan.within(), placed=lambda path, _: at[path])
+
     def slots(self, params, plan) -> dict[str, Any]:
         """The projectors, and the slots of the projected leaves."""
         own = super(Wrapper, self.of(params, plan)).slots(params, plan)
-        return own | self._outer(self.tx.body.slots(self.small(params, plan), plan.within()))
+        return own | self._outer(self.tx.body.slots(self.small(params, plan), self.plan(params, plan)))
 
     def init(self, params, plan) -> dict[str, Any]:
         """The same, made."""
         own = super(Wrapper, self.of(params, plan)).slots(params, plan)
-        inner = self._outer(self.tx.body.init(self.small(params, plan), plan.within()))
+        inner = self._outer(self.tx.body.init(self.small(params, plan), self.plan(params, plan)))
         return jax.tree.map(lambda slot: slot.make(), own) | inner
 
     def run(self, updates, state, params, ctx: Context):
@@ -185,7 +196,8 @@ class Projected(Wrapper):
         small = list(grads)
         for i, (g, _, shape), basis in zip(at, chosen, bases, strict=True):
             small[i] = subspace.down(g, basis, shape)
-        ctx = dataclasses.replace(inner.ctx.within(), apply=False)
+        plan = self.plan(whole, inner.ctx.plan)
+        ctx = dataclasses.replace(inner.ctx.within(), apply=False, plan=plan)
         made, state = self.tx.body.run(treedef.unflatten(small), state, None, ctx)
         out = jax.tree.leaves(made)
         for i, (g, _, shape), basis in zip(at, chosen, bases, strict=True):
@@ -204,9 +216,14 @@ class Projected(Wrapper):
         return {"projector": basis}
 
 
+def _slot(leaf: Leaf, shape: Shape) -> Slot:
+    """A projected leaf, split over a mesh as the leaf is along the side that stays."""
+    return Slot(shape.small(leaf.shape), leaf.dtype, shape.split(leaf), leaf=leaf)
+
+
 def _small(x: Any, leaf: Leaf, shape: Shape) -> Any:
-    """Zeros for a projected leaf, split over a mesh as the leaf is along the side that stays."""
-    slot = Slot(shape.small(leaf.shape), x.dtype, shape.split(leaf), leaf=leaf)
+    """Zeros for a projected leaf."""
+    slot = _slot(leaf, shape)
     if isinstance(x, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(slot.shape, slot.dtype, sharding=slot.sharding)
     return slot.make()

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core import words
-from gradchain.core.compose import chain
+from gradchain.core.compose import chain, sets
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.kinds import DType
@@ -85,6 +85,12 @@ def schedule_free(
     """
     if isinstance(b1, int | float) and b1 == 0:
         raise ValueError(f"schedule_free: b1 is {words.show(b1)}; expected a number above 0 and below 1")
+    base = as_transform(base_optimizer, "schedule_free")
+    if name := sets(base):
+        raise ValueError(
+            f"schedule_free: {name} would set the parameters y where the steps of z are wanted; prune or "
+            "round what eval_params gives when training is over"
+        )
     if first_count not in (0, 1):
         raise ValueError(f"schedule_free: first_count is {words.show(first_count)}; expected 0 or 1")
 
@@ -111,7 +117,7 @@ def schedule_free(
 
     return wrap(
         FlatScheduleFreeState,
-        as_transform(base_optimizer, "schedule_free"),
+        base,
         step,
         clock="step_count",
         params=True,

@@ -66,6 +66,12 @@ def test_nothing_found_is_empty_and_prints_what_was_meant():
     assert repr(gc.search("zzzzqqq")) == "nothing found for 'zzzzqqq'"
 
 
+def test_words_that_do_not_go_together_are_counted_one_by_one():
+    assert "; each alone: 'lora' " in repr(gc.search("lora zzzzqqq")) and "'zzzzqqq' 0" in repr(
+        gc.search("lora zzzzqqq")
+    )
+
+
 def test_the_table_has_a_row_for_each_and_says_of_how_many():
     found = gc.search("lion")
     text, html = repr(found), found._repr_html_()

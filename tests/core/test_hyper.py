@@ -119,3 +119,11 @@ def test_tunable_is_read_from_the_state():
     assert step(params, state)[0]["a"] == 2
     assert step(params, edited)[0]["a"] == 5
     assert step._cache_size() == 1
+
+
+def test_a_whole_number_that_no_int32_holds():
+    """Ten billion examples, say: as an operand of a kernel it would overflow."""
+    tx = gc.ivon(0.1, ess=10**10)
+    params = {"w": jnp.ones(3)}
+    assert np.isfinite(tx.update(params, tx.init(params), params)[0]["w"]).all()
+    assert gc.ivon(0.1, ess=1e10) == tx and gc.ivon(0.1, ess=2**31 - 1).recipe.args["ess"] == 2**31 - 1

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import gradchain as gc
 from gradchain.core import select
 
 TREE = {
@@ -159,3 +160,11 @@ def test_no_leaves_is_no_error():
 def test_mask_must_be_of_booleans(spec):
     with pytest.raises(TypeError, match=r"test: the mask says .* for '.*'; expected True or False"):
         select.chosen(spec, TREE, "test")
+
+
+def test_a_mask_of_arrays_is_refused():
+    params = {"w": jnp.ones(3), "b": jnp.ones(2)}
+    with pytest.raises(
+        TypeError, match=r"add_decayed_weights: the mask says .* for 'b'; expected one True or"
+    ):
+        gc.adamw(0.1, mask={"w": jnp.ones(3, bool), "b": jnp.ones(2, bool)}).init(params)

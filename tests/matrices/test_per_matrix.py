@@ -225,9 +225,9 @@ def sixty_four(mesh):
 def test_sixty_four_matrices_over_eight_devices(name, kind):
     """Each device does an eighth of the work, and the only communication is all-to-all, in and out."""
     leaves, plain, arrays = sixty_four(mesh_of(name, kind))
-    run = jax.jit(lambda xs: per_matrix(newton_schulz, xs, leaves, padding=True))
+    run = jax.jit(lambda xs: per_matrix(newton_schulz, xs, leaves, padding=True, turning=True))
     alone = [leaf(p.path, p.shape) for p in leaves]
-    one = jax.jit(lambda xs: per_matrix(newton_schulz, xs, alone, padding=True))
+    one = jax.jit(lambda xs: per_matrix(newton_schulz, xs, alone, padding=True, turning=True))
     compiled = run.lower(arrays).compile()
     for y, want in zip(compiled(arrays), one(plain), strict=True):
         np.testing.assert_allclose(y, want, atol=3e-6)

@@ -126,6 +126,20 @@ def test_on_any_mesh(axes, explicit):
 
 
 @pytest.mark.parametrize("explicit", [False, True], ids=["auto", "explicit"])
+def test_projections_of_square_matrices(explicit):
+    """Their sides are told apart by the leaf, not by its pieces; a side of 3 is on no axis of 8."""
+    draw = lambda i: {"kernel": jax.random.normal(jax.random.key(i), (16, 16))}  # noqa: E731
+    params, grads, mesh = draw(0), [draw(1), draw(2)], mesh_of("data", explicit)
+    for make in (lambda: gc.galore(1e-2, 3), lambda: gc.fira(1e-2, 3)):
+        expected, state, _ = run(make(), params, grads)
+        tx = gc.zero(make(), min_size=0)
+        there = jax.tree.map(jax.device_put, params, gc.layout(tx, put(params, mesh)).params)
+        found, split, _ = run(tx, there, [put(g, mesh) for g in grads])
+        assert_same(found, expected, 1e-4)
+        assert split["scale_by_adam"].mu["kernel"].shape == state["scale_by_adam"].mu["kernel"].shape
+
+
+@pytest.mark.parametrize("explicit", [False, True], ids=["auto", "explicit"])
 @pytest.mark.parametrize("stage", [2, 3])
 def test_stages(stage, explicit):
     check(EXACT["adamw"], mesh_of("data0 data1 model", explicit), 0.0, stage)

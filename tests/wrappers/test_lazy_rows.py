@@ -73,6 +73,41 @@ def test_in_groups_and_stacks():
     np.testing.assert_allclose(new["b"], 0.9, rtol=1e-6)
 
 
+def test_state_of_all_rows_is_debiased_by_all_steps():
+    """A row that is touched late: its own count would take second moments of 6 steps for those of one."""
+    base = gc.adam_mini(0.1, over={"**/embedding": "rows"})
+    grads = [*sparse(), DENSE[0]]
+    (before, _), (lazy, _) = run(gc.lazy_rows(base), grads, PARAMS)[-2:]
+    (plain_before, _), (plain, _) = run(base, grads, PARAMS)[-2:]
+    moved, expected = (
+        a["embedding"][3] - b["embedding"][3] for a, b in ((lazy, before), (plain, plain_before))
+    )
+    near(moved, expected, rtol=1e-5)
+
+
+FACTORED = gc.adafactor(0.1, min_dim_size_to_factor=2)
+
+
+@pytest.mark.parametrize("base", [gc.sgd_sai(0.1), gc.amos(0.1), gc.adagc(0.1), FACTORED])
+def test_state_of_whole_leaves_is_no_error(base):
+    params = run(gc.lazy_rows(base), list(sparse())[:2], PARAMS)[-1][0]
+    same(params["embedding"][3], PARAMS["embedding"][3])
+
+
+def test_rows_of_leaves_that_begin_late():
+    """Two ages at once, of the leaf and of each row in it: that of the row counts."""
+    tx = gc.unfreeze(gc.lazy_rows(gc.adam(0.1)), {"embedding": 2})
+    params, state = run(tx, list(sparse()), PARAMS)[-1]
+    near(params["embedding"], run(gc.lazy_rows(gc.adam(0.1)), list(sparse())[2:], PARAMS)[-1][0]["embedding"])
+    assert int(state["scale_by_adam"].born["embedding"]) == 2
+
+
+def test_a_kernel_that_needs_one_count_says_where_it_is():
+    with pytest.raises(TypeError) as error:
+        run(gc.lazy_rows(gc.grokfast_ma(2)), DENSE[:1], PARAMS)
+    assert "in lazy_rows, for which rows of 'embedding' have counts" in "".join(error.value.__notes__)
+
+
 def test_what_has_no_rows_is_refused():
     with pytest.raises(ValueError, match="lazy_rows: skip works on whole trees"):
         gc.lazy_rows(gc.skip(gc.adam(0.1)))

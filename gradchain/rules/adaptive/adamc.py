@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
+
+from gradchain.core import words
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.transform import optimizer, transform
+from gradchain.math.numerics import safe_divide
 from gradchain.rules.adaptive.adam import scale_by_adam
 from gradchain.rules.parts.basic import scale_by_learning_rate
 
@@ -15,7 +20,11 @@ PAPER = "arXiv:2506.02285"
 RATES = {"learning_rate": 0.1, "max_learning_rate": 0.2}
 
 
-@transform(paper=PAPER, near=("add_decayed_weights", "proximal_decay"), example=lambda: RATES)
+def _errors():
+    yield ErrorInput({"max_learning_rate": 0.0}, ValueError, ("max_learning_rate is 0.0", "above 0"))
+
+
+@transform(paper=PAPER, near=("add_decayed_weights", "proximal_decay"), example=lambda: RATES, errors=_errors)
 def add_corrected_weights(
     learning_rate: Hyper, max_learning_rate: Hyper, weight_decay: Hyper = 0.01, mask: Selection = None
 ):
@@ -25,7 +34,16 @@ def add_corrected_weights(
     `mask` selects the leaves: the weights that a normalisation follows. Others, such as the output layer,
     take `add_decayed_weights`.
     """
-    return leafwise(None, lambda g, p: g + weight_decay * learning_rate / max_learning_rate * p, where=mask)
+    if isinstance(max_learning_rate, int | float) and max_learning_rate == 0:
+        raise ValueError(
+            f"add_corrected_weights: max_learning_rate is {words.show(max_learning_rate)}; expected the "
+            "largest value of the schedule of learning_rate, above 0"
+        )
+    return leafwise(
+        None,
+        lambda g, p: g + weight_decay * safe_divide(learning_rate, jnp.asarray(max_learning_rate)) * p,
+        where=mask,
+    )
 
 
 @optimizer(paper=PAPER, near=("adamw", "adam"), example=lambda: RATES)

@@ -81,7 +81,7 @@ def orthogonalize(
 
     def update(updates, params=None, *, leaves: list[Leaf]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
-        return treedef.unflatten(per_matrix(f, grads, leaves, padding=True))
+        return treedef.unflatten(per_matrix(f, grads, leaves, padding=True, turning=True))
 
     return treewise(None, update)
 
@@ -137,7 +137,7 @@ def scale_by_muon(
         means = [m.astype(g.dtype) for (m, _), g in zip(made, grads, strict=True)]
         if equilibrate is not None:
             means = [balanced(m, leaf.axes, equilibrate) for m, leaf in zip(means, leaves, strict=True)]
-        out = per_matrix(orthogonal, means, leaves, padding=True)
+        out = per_matrix(orthogonal, means, leaves, padding=True, turning=True)
         if adaptive:
             out = [
                 u * jnp.sum(u.conj() * m, leaf.axes.matrix, keepdims=True).real

@@ -111,7 +111,7 @@ def step_by_outputs(
         bare = [leaf.bare() for leaf in leaves]
         rows = zip(jax.tree.leaves(updates), jax.tree.leaves(params), old, bare, strict=True)
         means, states, along, v = zip(*[before(*row) for row in rows], strict=True) if old else [()] * 4
-        out = per_matrix(f, means, leaves, padding=True)
+        out = per_matrix(f, means, leaves, padding=True, turning=True)
         rows = zip(out, v, jax.tree.leaves(params), along, states, old, bare, strict=True)
         done = [after(*row) for row in rows]
         new = {

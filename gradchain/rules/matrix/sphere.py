@@ -160,7 +160,7 @@ def step_on_stiefel(
         old, treedef = jax.tree.flatten(jax.tree.map(tree.wide, params))
         grads = jax.tree.leaves(jax.tree.map(tree.wide, updates))
         moved = [p - jnp.asarray(learning_rate, real_dtype(g)) * g for p, g in zip(old, grads, strict=True)]
-        new = per_matrix(f, moved, leaves, padding=True)
+        new = per_matrix(f, moved, leaves, padding=True, turning=True)
         return treedef.unflatten([q - p for q, p in zip(new, old, strict=True)]), s
 
     return treewise(ScaleByLearningRateState, update, params=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gradchain.core import words
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import zeros
 from gradchain.core.transform import optimizer, transform
@@ -15,7 +17,14 @@ from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
-PAPER: Any = {"paper": "arXiv:1803.05591; arXiv:1704.08227", "near": ("sgd", "qhm", "aggmo")}
+PAPER: Any = {
+    "paper": "arXiv:1803.05591; arXiv:1704.08227",
+    "near": ("sgd", "qhm", "aggmo"),
+    "errors": lambda: [
+        ErrorInput({"kappa": 0}, ValueError, ("kappa is 0", "above 0")),
+        ErrorInput({"small_const": 0.0}, ValueError, ("small_const is 0.0", "above 0")),
+    ],
+}
 
 
 class ScaleByAccsgdState(NamedTuple):
@@ -32,6 +41,9 @@ def scale_by_accsgd(kappa: Hyper = 1000.0, xi: Hyper = 10.0, small_const: Hyper 
     (1 - zeta) w, the same at a constant rate. kappa: how much longer the long step is; xi <= sqrt(kappa):
     how much statistical advantage is assumed.
     """
+    for name, value in (("kappa", kappa), ("small_const", small_const)):
+        if isinstance(value, int | float) and value == 0:
+            raise ValueError(f"scale_by_accsgd: {name} is {words.show(value)}; expected a number above 0")
     beta = small_const * small_const * xi / kappa
     zeta = small_const / (small_const + beta)
 

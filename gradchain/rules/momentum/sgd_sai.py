@@ -43,8 +43,9 @@ def scale_by_sgd_sai(b1: Decay = 0.9, eps: Hyper = 1e-8):
     """Scale momentum by the signal-to-noise ratio of the first gradient, leaf by leaf (layer by layer).
 
     r = |g_1| / (std(g_1) + eps);  m = b1 m + (1 - b1) g, m = g_1 at first;  u = r m
-    std is torch's, over n - 1; where it is 0, as in a scalar, r = |g_1|. As the authors' code before 1.1,
-    which since then takes r = sqrt(n), what r is for a gradient of mean 0.
+    std is torch's, over n - 1; where it is 0, as in a scalar, r = |g_1|. g_1 is the first gradient that is
+    not 0: those of LoRA's A are at first, and r would be 0 for ever. As the authors' code before 1.1, which
+    since then takes r = sqrt(n), what r is for a gradient of mean 0.
     """
 
     def step(g, s, *, leaf):
@@ -57,8 +58,9 @@ def scale_by_sgd_sai(b1: Decay = 0.9, eps: Hyper = 1e-8):
             ratio = jnp.where(spread == 0, size, safe_divide(size, spread + eps))
             return ratio.astype(old.dtype)
 
-        snr = when(s.count == 1, measured, s.snr, g)
-        m = jnp.where(s.count == 1, g, ema(s.mu, g, b1))
+        fresh = s.snr == 0  # has had no gradient yet
+        snr = when(jnp.any(fresh), lambda old, g: jnp.where(fresh, measured(old, g), old), s.snr, g)
+        m = jnp.where(jnp.expand_dims(fresh, axes), g, ema(s.mu, g, b1))
         return jnp.expand_dims(snr, axes) * m, ScaleBySgdSaiState(s.count, m, snr)
 
     return leafwise(ScaleBySgdSaiState, step, mu=zeros, snr=_per_block)

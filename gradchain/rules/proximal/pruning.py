@@ -26,24 +26,43 @@ def cubic_sparsity(final: float, steps: int, begin: int = 0, initial: float = 0.
     return polynomial_schedule(initial, final, 3.0, steps, begin)
 
 
-def smallest(x: Array, k: Array, axes: tuple[int, ...]) -> Array:
-    """Which are the k numbers of least magnitude over `axes`; also those as small as the k-th.
+def smallest(x: Array, k: Array, axes: tuple[int, ...], gone: Array | None = None) -> Array:
+    """Which k numbers have the least magnitude over `axes`: what is gone comes before all, equals in order.
 
-    The k-th magnitude is found bit by bit: 31 counts (of float64, 63) and no sort, so that devices exchange
-    numbers, not arrays.
+    The k-th magnitude, and the last place of those equal to it, are found bit by bit: 31 counts (of float64,
+    63) and no sort, so that devices exchange numbers, not arrays.
     """
     size = jnp.abs(x)
     bits = jnp.finfo(size.dtype).bits - 1
     kind = {31: jnp.int32, 63: jnp.int64}[bits]
     size = lax.bitcast_convert_type(size, kind)  # of floats that are not negative: in the same order
+    size = size if gone is None else jnp.where(gone, -1, size)
+    level = _of_rank(size, k, axes, bits)
+    equal = size == level
+    left = k - jnp.sum(size < level, axis=axes, keepdims=True, dtype=jnp.int32)
+    place = _places(x.shape, axes)
+    last = _of_rank(jnp.where(equal, place, jnp.iinfo(jnp.int32).max), left, axes, 31)
+    return (size < level) | (equal & (place <= last) & (left > 0))
+
+
+def _of_rank(x: Array, k: Array, axes: tuple[int, ...], bits: int) -> Array:
+    """The k-th smallest of integers of so many bits over `axes`, which stay; 0 for those below it."""
 
     def longer(i, found):
-        tried = found | (jnp.ones((), kind) << (bits - 1 - i).astype(kind))
-        below = jnp.sum(size < tried, axis=axes, keepdims=True, dtype=jnp.int32)
+        tried = found | (jnp.ones((), x.dtype) << (bits - 1 - i).astype(x.dtype))
+        below = jnp.sum(x < tried, axis=axes, keepdims=True, dtype=jnp.int32)
         return jnp.where(below < k, tried, found)
 
-    start = jnp.sum(jnp.zeros_like(size), axis=axes, keepdims=True, dtype=kind)
-    return (size <= lax.fori_loop(0, bits, longer, start)) & (k > 0)
+    start = jnp.sum(jnp.zeros_like(x), axis=axes, keepdims=True, dtype=x.dtype)
+    return lax.fori_loop(0, bits, longer, start)
+
+
+def _places(shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """The number of each element among those over `axes`."""
+    place, stride = jnp.zeros(shape, jnp.int32), 1
+    for axis in reversed(axes):
+        place, stride = place + stride * lax.broadcasted_iota(jnp.int32, shape, axis), stride * shape[axis]
+    return place
 
 
 class PruneByMagnitudeState(NamedTuple):
@@ -58,7 +77,7 @@ def _kept(p: Leaf) -> Slot:
 
 
 @transform(
-    traits=frozenset({"last", "matrices"}),
+    traits=frozenset({"last", "sets", "matrices"}),
     paper="arXiv:1710.01878",
     near=("prune_n_of_m", "proximal_l1"),
     example=lambda: {"sparsity": 0.5, "every": 2},
@@ -84,8 +103,8 @@ def prune_by_magnitude(
             n *= leaf.shape[axis]
 
         def refreshed(kept, x, share):
-            seen = x if regrow else jnp.where(kept, x, 0)
-            return ~smallest(seen, jnp.round(share * n).astype(jnp.int32), leaf.axes.matrix)
+            count = jnp.round(share * n).astype(jnp.int32)
+            return ~smallest(x, count, leaf.axes.matrix, None if regrow else ~kept)
 
         due = (s.count - 1) % jnp.asarray(every).astype(jnp.int32) == 0
         kept = when(due, refreshed, s.kept, p + g, jnp.asarray(sparsity, jnp.result_type(float)))
@@ -122,7 +141,7 @@ def _largest_of(size: Array, n: int, m: int, axis: int) -> Array:
 
 
 @transform(
-    traits=frozenset({"last"}),
+    traits=frozenset({"last", "sets"}),
     paper="arXiv:2102.04010",
     near=("prune_by_magnitude",),
     example=lambda: {"n": 2, "m": 4},

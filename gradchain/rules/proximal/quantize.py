@@ -59,7 +59,7 @@ NO_ROW = ErrorInput({"per": "row"}, TypeError, ("per is 'row'", "'matrix' or 'ou
 
 @transform(
     paper=PAPER,
-    traits=frozenset({"last", "matrices", "real"}),
+    traits=frozenset({"last", "sets", "matrices", "real"}),
     example=lambda: {"levels": 4},
     errors=lambda: [ErrorInput({"levels": 1}, ValueError, ("levels is 1", "2 or more")), NO_ROW],
 )

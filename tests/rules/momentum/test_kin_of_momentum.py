@@ -81,6 +81,19 @@ def test_sgd_sai_of_one_element_or_equal_ones_is_its_size():
         np.testing.assert_allclose(found, 3 * g)
 
 
+def test_sgd_sai_waits_for_the_first_gradient_that_is_not_zero():
+    """That of LoRA's A is 0 in the first step: a ratio of 0 would hold it there for ever."""
+    tx, g = gc.scale_by_sgd_sai(), jnp.stack([jnp.arange(4.0).reshape(2, 2), jnp.ones((2, 2))])
+    late = g.at[0].set(0.0)
+    with_axes = gc.with_axes(tx, {"**": "brc"})
+    _, state = with_axes.update(late, with_axes.init(g))
+    assert float(state["scale_by_sgd_sai"].snr[0]) == 0
+    found, state = with_axes.update(g, state)
+    first, fresh = with_axes.update(g, with_axes.init(g))
+    np.testing.assert_allclose(found[0], first[0])
+    np.testing.assert_allclose(state["scale_by_sgd_sai"].snr, fresh["scale_by_sgd_sai"].snr)
+
+
 def test_the_window_keeps_the_last_gradients():
     params, grads = problem(5)
     tx = gc.grokfast_ma(3, lamb=2.0)

@@ -26,10 +26,23 @@ def run(tx, steps, params=PARAMS, scale=0.1):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_smallest_are_those_that_a_sort_finds(dtype):
     x = jax.random.normal(jax.random.key(2), (3, 40)).astype(dtype).astype(jnp.float32).at[0, :9].set(0)
-    for k in (0, 1, 17, 40):
-        found = np.asarray(smallest(x, jnp.int32(k), (1,)))
-        bound = np.sort(np.abs(x), axis=1)[:, max(k - 1, 0), None]
-        np.testing.assert_array_equal(found, (np.abs(x) <= bound) & (k > 0))
+    for k in (0, 1, 5, 17, 40):
+        expected = np.zeros(x.shape, bool)
+        np.put_along_axis(expected, np.argsort(np.abs(x), axis=1, stable=True)[:, :k], True, axis=1)
+        np.testing.assert_array_equal(smallest(x, jnp.int32(k), (1,)), expected)
+
+
+def test_equal_numbers_are_pruned_as_far_as_the_share_goes():
+    """A kernel that starts at zero, say, of which pruning would otherwise take all for ever."""
+    params = {"kernel": jnp.zeros((4, 4)).at[0].set(1.0)}
+    tx = gc.chain(gc.sgd(0.1), gc.prune_by_magnitude(lambda step: jnp.where(step == 1, 0.5, 0.25), 1))
+    _, state = tx.step(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+    first = state["prune_by_magnitude"].kept["kernel"]
+    assert int(first.sum()) == 12
+    for left in (8, 8):  # what is pruned stays so where the share falls
+        _, state = tx.step(jax.tree.map(jnp.zeros_like, params), state, params)
+        kept = state["prune_by_magnitude"].kept["kernel"]
+        assert int(kept.sum()) == left and not (kept & ~first).any()
 
 
 def test_the_share_of_zeros_follows_the_schedule():
@@ -102,3 +115,16 @@ def test_sparsity_says_what_is_wrong():
         gc.sparsity(PARAMS).holds(2, "a/kernl")
     with pytest.raises(ValueError, match="group is 1; expected a whole number, 2 or more"):
         gc.sparsity(PARAMS, 1)
+
+
+@pytest.mark.parametrize("base", [gc.schedule_free_adamw(0.1), gc.cautious(gc.gpa_adamw(0.1))])
+def test_averages_computed_from_the_parameters_are_refused(base):
+    """eval_params would take a pruned y for one between x and z: x = -z / 9 where b1 is 0.9."""
+    for link in (gc.prune_by_magnitude(0.5), gc.prune_n_of_m(), gc.quantize_params(3)):
+        with pytest.raises(ValueError, match=f"{link.name} sets parameters from which .* its average"):
+            gc.chain(base, link)
+    with pytest.raises(ValueError, match=r"from which .* its average"):
+        gc.parq(base, 4, 10)
+    with pytest.raises(ValueError, match="schedule_free: prune_n_of_m would set the parameters y"):
+        gc.schedule_free(gc.chain(gc.sgd(0.1), gc.prune_n_of_m()), 0.1)
+    gc.chain(gc.lookahead(gc.adam(0.1), 5, 0.5), gc.prune_n_of_m())
