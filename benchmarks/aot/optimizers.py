@@ -38,8 +38,7 @@ ROUNDED |= {
 
 FACTORED = ("soap", "shampoo", "kl_shampoo", "kl_soap")
 
-# With factors of sides, at the defaults but for what the name says: a matrix is due in one
-# of so many steps, each in its own.
+# With factors of the sides of matrices, at the defaults but for what the name says.
 PRECONDITIONED: dict[str, Make] = {
     **{name: functools.partial(getattr(gc, name), 1e-3) for name in FACTORED},
     **{f"{n}+blocks": functools.partial(getattr(gc, n), 1e-3, block_size=256) for n in FACTORED},
@@ -48,6 +47,8 @@ PRECONDITIONED: dict[str, Make] = {
     "psgd_kron": lambda: gc.psgd_kron(1e-3),
     "psgd_lra": lambda: gc.psgd_lra(1e-3),
 }
+RENEWED = 10  # steps in which each matrix's roots or bases are made anew once
+RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}
 
 
 def registered() -> dict[str, Make]:
