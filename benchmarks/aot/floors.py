@@ -43,6 +43,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "adagc": (4, 5.4, NORM),
     "adai": (4, 4, NORM),
     "adam_mini": (4.1, 4, "means of squares of blocks come first"),
+    "adamh": (11.3, 11.4, "norms of the update, then of the weights that it makes, come first"),
     "adamp": (8.6, 22.9, COSINES),
     "adanorm": (4, 4, LAYERS),
     "adaptive_grad_clip": (8.1, 8.1, LAYERS),
@@ -52,6 +53,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "apollo_mini": (5.8, 8.6, APOLLO),
     "apply_every": (4, 5.2, "the sum of the gradients is written, and read again by the step that is due"),
     "apply_if_finite": (4, 4, ALL_FINITE),
+    "balance": (2.9, 2.9, "norms of rows come first; vectors have none"),
     "came": (
         11,
         22.3,
@@ -101,6 +103,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "scale_by_distance_over_gradients": (4, 4, LAYERS),
     "scale_by_factored_rms": (3, 5.8, "means of squares of rows and columns come first"),
     "scale_by_lbfgs": (283, 284, "products with ten pairs"),
+    "scale_by_normuon": (8.1, 10.4, "means of squares of rows, then norms, come first"),
     "scale_by_param_block_norm": (4, 4, LAYERS),
     "scale_by_param_block_rms": (4, 4, LAYERS),
     "sgd_sai": (8, 8.1, "norm and spread of the gradient, in the first step"),
@@ -119,6 +122,10 @@ ABOVE_IN_LOG8: dict[str, tuple[float, float, str]] = {
     "ivon": (12, 0, "XLA for TPU makes two kernels of drawing the noise and of encoding"),
 }
 
+PRODUCTS = "matrix products, which have a table of their own"
+FITTED = PRODUCTS + "; four matrices took the TPU compiler more than a minute and a half"
+DECOMPOSED = PRODUCTS + "; eigenvectors of 512 x 512 took the TPU compiler more than 30 seconds"
+
 # Not compiled here, or not by this measure.
 LEFT_OUT: dict[str, str] = {
     "dpsgd": "reads a gradient for each example",
@@ -135,8 +142,33 @@ LEFT_OUT: dict[str, str] = {
     "pcgrad": "reads a gradient for each task",
     "sophia": "differentiates the user's function",
     "scale_by_sophia": "differentiates the user's function",
-    "muon": "matrix products, which have a test of their own",
-    "scale_by_muon": "matrix products, which have a test of their own",
+    "adamuon": PRODUCTS,
+    "dion": PRODUCTS,
+    "dion2": PRODUCTS,
+    "kl_shampoo": DECOMPOSED,
+    "kl_soap": DECOMPOSED,
+    "muon": PRODUCTS,
+    "muonclip": PRODUCTS,
+    "muonh": PRODUCTS,
+    "muown": PRODUCTS,
+    "normuon": PRODUCTS,
+    "orthogonalize": PRODUCTS,
+    "psgd_kron": FITTED,
+    "psgd_lra": PRODUCTS,
+    "scale_by_dion": PRODUCTS,
+    "scale_by_dion2": PRODUCTS,
+    "scale_by_kl_shampoo": DECOMPOSED,
+    "scale_by_muon": PRODUCTS,
+    "scale_by_psgd": FITTED,
+    "scale_by_psgd_lra": PRODUCTS,
+    "scale_by_shampoo": DECOMPOSED,
+    "scale_by_soap": DECOMPOSED,
+    "scion": PRODUCTS,
+    "shampoo": DECOMPOSED,
+    "soap": DECOMPOSED,
+    "spel": PRODUCTS,
+    "step_by_outputs": PRODUCTS,
+    "step_on_stiefel": PRODUCTS,
     "galore": "a singular value decomposition, which the TPU compiler takes a minute for",
     "scale_by_galore": "a singular value decomposition, which the TPU compiler takes a minute for",
     "fira": "a singular value decomposition, which the TPU compiler takes minutes for",

@@ -36,6 +36,20 @@ ROUNDED |= {
     for name, make in ROUNDED.items()
 }
 
+FACTORED = ("soap", "shampoo", "kl_shampoo", "kl_soap")
+
+# With factors of the sides of matrices, at the defaults but for what the name says.
+PRECONDITIONED: dict[str, Make] = {
+    **{name: functools.partial(getattr(gc, name), 1e-3) for name in FACTORED},
+    **{f"{n}+blocks": functools.partial(getattr(gc, n), 1e-3, block_size=256) for n in FACTORED},
+    **{f"{n}+short": functools.partial(getattr(gc, n), 1e-3, sides="short") for n in FACTORED},
+    "shampoo+newton": lambda: gc.shampoo(1e-3, block_size=256, method="newton"),
+    "psgd_kron": lambda: gc.psgd_kron(1e-3),
+    "psgd_lra": lambda: gc.psgd_lra(1e-3),
+}
+RENEWED = 10  # steps in which each matrix's roots or bases are made anew once
+RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}
+
 
 def registered() -> dict[str, Make]:
     """Every factory of gradchain registered as an optimizer, at the arguments of its example.
@@ -52,7 +66,8 @@ def registered() -> dict[str, Make]:
         GRADCHAIN
         | STORED
         | ROUNDED
-        | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN}
+        | PRECONDITIONED
+        | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN | PRECONDITIONED}
     )
 
 

@@ -14,7 +14,7 @@ import jax
 from benchmarks import results
 from benchmarks.aot import TARGETS, floors, shapes
 from benchmarks.aot.measure import average_floor, measure
-from benchmarks.aot.optimizers import PERIODS, optax_rows, registered
+from benchmarks.aot.optimizers import PERIODS, RENEWALS, optax_rows, registered
 from gradchain.aot.targets import MissingCompiler
 
 
@@ -35,7 +35,8 @@ def collect(
                 failed.append(f"{library} {name}: {type(error).__name__}: {str(error).splitlines()[0]}")
                 continue
             every = PERIODS.get(name, 1)
-            row = {"name": name, "library": library, "average": figures.average(every)}
+            average = figures.average(RENEWALS.get(name, every))
+            row = {"name": name, "library": library, "average": average}
             row["average_floor"] = average_floor(figures.floor, every)
             rows.append({**row, **figures._asdict(), "jax": jax.__version__})
             print(

@@ -78,6 +78,12 @@ def matrices() -> PyTree:
     return {f"{name}_{i}": abstract(*shape) for name, shape in shapes.items() for i in range(8)}
 
 
+def sides() -> PyTree:
+    """Matrices for optimizers that keep factors of sides: compilers take minutes for those of large ones."""
+    shapes = {"up": (512, 2048), "square": (512, 512)}
+    return {f"{name}_{i}": abstract(*shape) for name, shape in shapes.items() for i in range(2)}
+
+
 def odd() -> PyTree:
     """Shapes that fill no tile: scalars, primes, thin and flat, stacked."""
     shapes = [(), (1,), (7,), (1, 1000), (1000, 1), (129, 257), (3, 3, 64, 127), (50257, 3), (5, 130, 131)]
@@ -102,6 +108,7 @@ SHAPES: dict[str, Callable[[], PyTree]] = {
     "gpt2-xl": gpt2_xl,
     "matrix": matrix,
     "matrices": matrices,
+    "sides": sides,
     "odd": odd,
     "storage": storage,
     "storage-bf16": lambda: storage(jnp.bfloat16),

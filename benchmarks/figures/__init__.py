@@ -56,7 +56,8 @@ def aot(rows: Rows, path: Path) -> Path:
     for row in rows:
         row["note"] = f"{row['kernels']} kernels" + (f", {row['copies']} copies" if row["copies"] > 9 else "")
         if row["average"] < 0.99 * row["bytes"]:
-            row["note"] += f"; {row['least']:.3g} in most steps, {row['bytes']:.3g} when due"
+            most, due = f"; {row['least']:.3g}", f" in most steps, {row['bytes']:.3g} when due"
+            row["note"] += most + (" mostly" if shapes == "sides" else due)  # whose bytes are no one step's
     averages = sorted(row["average"] for row in rows)
     return bars(
         rows,
