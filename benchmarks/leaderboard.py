@@ -147,6 +147,7 @@ def main(argv: Sequence[str]) -> None:
     for name in () if args.page else args.problem or SEEDS:
         measure(PROBLEMS[name](), names_of(name), found, console)
         jax.clear_caches()
+    found = load()  # with the digits that are kept
     for name in SEEDS:
         mine = [one for (where, _), one in found.items() if where == name]
         if any(one.name == REFERENCE for one in mine):

@@ -16,8 +16,11 @@ def abs2(x: Array) -> Array:
 BOUND = 2.0**50  # of a size, so that sums of its square over 2^27 numbers are finite in float32
 
 
+@jax.jit
 def bounded(x: Array) -> Array:
     """x, no larger than `BOUND` where it is finite: for rules in which infinite squares would meet."""
+    if float(jnp.finfo(x.dtype).max) < BOUND:
+        return x
     size = lax.stop_gradient(jnp.abs(x))
     return jnp.where((size > BOUND) & (size < jnp.inf), x * safe_divide(BOUND, size), x)
 

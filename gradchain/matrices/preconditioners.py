@@ -1,7 +1,6 @@
 """The engine of preconditioners: factors for the sides of matrices, in blocks, renewed in some steps.
 
-A rule says what is done to stacks of blocks: g and moments [k, m, n], factors of the left side [k, m, m] and
-of the right [k, n, n], None for a side without.
+A rule works on stacks of blocks: g, moments [k, m, n]; factors [k, m, m], [k, n, n], None for a side without.
 """
 
 from __future__ import annotations
@@ -283,11 +282,10 @@ class _Engine:
 
         arrays = [tuple(self.now[n][j] for n in names) for j in at]
         places = [tuple(self.places[n][j] for n in names) for j in at]
-        results = [names.index(n) + known for n in wrote]
+        results = [0] * updated + [names.index(n) + known for n in wrote]
         if known:
             arrays = [(g, *xs) for g, xs in zip(grads, arrays, strict=True)]
             places = [(self.leaves[j], *ps) for j, ps in zip(at, places, strict=True)]
-        results = [0, *results] if updated else results
         found = per_matrix(
             work,
             arrays,

@@ -156,7 +156,8 @@ def test_pain_14_the_first_update_uses_step_0(lib):
     for name, make in lib.optimizers().items():
         if not equal(two_steps(make, 0.2), two_steps(make, 0.4)):
             wrong.append(name)
-        assert not equal(two_steps(make, 0.2), params), name
+        waits = name == "schedule_free_radam"  # until the variance of its second moment is known
+        assert waits or not equal(two_steps(make, 0.2), params), name
     assert not wrong, f"another rate than schedule(0) and schedule(1): {wrong}"
 
 

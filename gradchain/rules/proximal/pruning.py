@@ -119,9 +119,9 @@ class PruneNOfMState(NamedTuple):
 
 def largest_of(x: Array, n: int, m: int, axis: int) -> Array:
     """Which are the n largest magnitudes of every m along an axis; all of what is left over at its end."""
-    whole = place.whole_along(x, axis)
+    whole, home = place.whole_along(x, axis), place.of(x)
     kept = _largest_of(jnp.abs(whole), n, m, axis)
-    return kept if whole is x else place.put(kept, place.of(x))
+    return kept if whole is x or home is None else place.put(kept, home)
 
 
 def _largest_of(size: Array, n: int, m: int, axis: int) -> Array:

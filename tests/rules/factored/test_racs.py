@@ -19,7 +19,7 @@ def test_fits_the_squares(x64):
     close(found["kernel"], np.sign(flat["kernel"]), 1e-6)
 
 
-@pytest.mark.parametrize("size", [1e-15, 1e18])
+@pytest.mark.parametrize("size", [1e-15, 1e14])
 def test_size_does_not_matter(size):
     g = draw({"kernel": (4, 6)}, 1)
     expected = take(gc.scale_by_racs(eps=0.0), g, [g]).updates[0]
