@@ -43,6 +43,6 @@ def slow_but(names: Sequence[str], quick: Set[str]) -> list:
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
-def sampled(most: int = 40) -> list:
+def sampled(most: int = 30) -> list:
     """All names for parametrize; those that are not in some part of `gradchain.testing.sample` are slow."""
     return slow_but(sorted(gc.REGISTRY), few(testing.sample(), most))

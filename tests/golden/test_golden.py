@@ -84,7 +84,7 @@ def test_float32_stays_near(name: str):
         assert np.max(np.abs(found[leaf] - e)) <= FLOAT32_BOUND * np.max(np.abs(e)), leaf
 
 
-@NAMES
+@SOME
 def test_every_hyperparameter_matters(name: str):
     """A golden test that some number cannot fail says nothing of it: each must move the trajectory."""
     case = CASES[name]
