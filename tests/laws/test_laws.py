@@ -29,7 +29,7 @@ def subject(name):
     return testing.subject(name)
 
 
-CHEAP, DEAR = 1800, 420  # cases in the quick suite
+CHEAP, DEAR = 1300, 300  # cases in the quick suite
 
 
 def cases():

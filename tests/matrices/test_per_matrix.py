@@ -221,7 +221,7 @@ def sixty_four(mesh):
 
 @pytest.mark.optimized
 @TYPES
-@pytest.mark.parametrize("name", ["one", "two"])
+@pytest.mark.parametrize("name", ["one", pytest.param("two", marks=pytest.mark.slow)])
 def test_sixty_four_matrices_over_eight_devices(name, kind):
     """Each device does an eighth of the work, and the only communication is all-to-all, in and out."""
     leaves, plain, arrays = sixty_four(mesh_of(name, kind))
