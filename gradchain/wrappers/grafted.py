@@ -47,7 +47,10 @@ def magnitude(grafting: Any, b1: Any) -> Transform:
     return as_transform(grafting, "shampoo(grafting)")
 
 
-@optimizer(**{**PAPER, "errors": _errors}, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})
+ABOUT: Any = {**PAPER, "errors": _errors, "near": ("soap", "kl_shampoo", "muon", "grafting")}
+
+
+@optimizer(**ABOUT, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})
 def shampoo(
     learning_rate: Hyper,
     b1: Decay = 0.9,
