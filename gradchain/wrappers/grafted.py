@@ -71,8 +71,8 @@ def shampoo(
     """Shampoo: p = p - lr * (u |v| / |u| + weight_decay * p), u of `scale_by_shampoo`, |u| that of a layer.
 
     v is what `grafting` would step by: "adam", "rms" without its momentum, "sgd" the mean gradient, or a
-    transformation; lr is then that of the other method. None: u as it is, for exact gradients; noise makes
-    it longer and shorter from step to step, as roots of old factors meet directions that are new.
+    transformation; lr is then that of the other method. None: u as it is, whose length follows the gradients
+    of late over those of long ago; the paper and its users always graft.
     Other decays than b1 and 0.999 for v: grafting=scale_by_adam(b1, b2, eps). State of a square matrix in
     float32: 20 bytes a parameter with "adam", 16 with "rms" and "sgd", 12 with None.
     """
