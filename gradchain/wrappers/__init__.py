@@ -16,6 +16,7 @@ from gradchain.wrappers.conditional import ConditionalState, conditionally_mask,
 from gradchain.wrappers.diloco import DiLoCoState, diloco
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import ScaleByGaLoreState, galore, scale_by_galore
+from gradchain.wrappers.grafted import shampoo
 from gradchain.wrappers.groups import multi_transform, selective_transform
 from gradchain.wrappers.hypergradient import (
     HypergradientState,
@@ -163,6 +164,7 @@ __all__ = [
     "schedule_free_radam",
     "schedule_free_sgd",
     "selective_transform",
+    "shampoo",
     "skip",
     "skip_large_updates",
     "skip_not_finite",

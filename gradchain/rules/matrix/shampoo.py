@@ -7,19 +7,15 @@ from typing import Any, Literal, NamedTuple
 
 from jax import Array
 
-from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.recipe import ErrorInput
-from gradchain.core.select import Selection
 from gradchain.core.slots import squares, zeros
-from gradchain.core.transform import optimizer, transform
+from gradchain.core.transform import transform
 from gradchain.math.numerics import abs2, debias, ema, over_root
 from gradchain.matrices.factors import Factor, Factors, Otherwise, Sides
 from gradchain.matrices.linalg import adjoint, inverse_root
 from gradchain.matrices.preconditioners import known, preconditioned, times
 from gradchain.rules.matrix.soap import errors
-from gradchain.rules.parts.basic import scale_by_learning_rate
-from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
 
@@ -114,40 +110,4 @@ def scale_by_shampoo(
         right=Factor(1),
         left_root=Factor(0),
         right_root=Factor(1),
-    )
-
-
-@optimizer(**PAPER, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})
-def shampoo(
-    learning_rate: Hyper,
-    b1: Decay = 0.9,
-    b2: Decay = 0.99,
-    eps: Hyper = 1e-6,
-    weight_decay: Hyper = 0.0,
-    mask: Selection = None,
-    precondition_frequency: int = 10,
-    *,
-    root: int = 4,
-    sums: bool = False,
-    block_size: int | None = 1024,
-    max_precond_dim: int | None = None,
-    sides: Sides = "both",
-    method: Literal["eigh", "newton"] = "eigh",
-):
-    """Shampoo: p = p - lr * (u + weight_decay * p), see `scale_by_shampoo`."""
-    return chain(
-        scale_by_shampoo(
-            b1,
-            b2,
-            eps,
-            precondition_frequency,
-            root=root,
-            sums=sums,
-            block_size=block_size,
-            max_precond_dim=max_precond_dim,
-            sides=sides,
-            method=method,
-        ),
-        *optional_decay(weight_decay, mask),
-        scale_by_learning_rate(learning_rate),
     )
