@@ -58,7 +58,7 @@ def add_l1(strength: Hyper = 0.0, mask: Selection = None):
     return leafwise(None, lambda g, p: g + strength * jnp.sign(p), where=mask)
 
 
-@transform(example=lambda: {"strength": 0.01})
+@transform(traits=frozenset({"sets"}), example=lambda: {"strength": 0.01})
 def proximal_l1(strength: Hyper = 0.0, mask: Selection = None):
     """Shrink what the step leads to towards zero, with exact zeros: the last link of a chain.
 
