@@ -174,8 +174,8 @@ def _own(found: Any, path: str) -> int | None:
     if found is None or (whole and found >= 0):
         return found
     raise TypeError(
-        f"scale_by_depth: layers({path!r}) is {words.show(found)}; expected the number of a layer, 0 or more, "
-        "or None for a leaf of no layer"
+        f"scale_by_depth: layers({path!r}) is {words.show(found)}; expected the number of a layer, 0 or "
+        "more, or None for a leaf of no layer"
     )
 
 
