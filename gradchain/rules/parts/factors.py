@@ -172,7 +172,7 @@ def _own(found: Any, path: str) -> int | None:
     """What a user's function says of a path, checked."""
     whole = isinstance(found, int | np.integer) and not isinstance(found, bool)
     if found is None or (whole and found >= 0):
-        return found
+        return None if found is None else int(found)
     raise TypeError(
         f"scale_by_depth: layers({path!r}) is {words.show(found)}; expected the number of a layer, 0 or "
         "more, or None for a leaf of no layer"
