@@ -41,7 +41,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "accumulate": (4, 5.2, "the sum of the gradients is written, and read again by the step that is due"),
     "adafactor": (12.2, 12.2, "means of squares of rows and columns, then the update's norm, come first"),
     "adagc": (4, 5.4, NORM),
-    "adai": (4, 9.2, NORM),
+    "adai": (4, 4, NORM),
     "adam_mini": (4.1, 4, "means of squares of blocks come first"),
     "adamh": (11.3, 11.4, "norms of the update, then of the weights that it makes, come first"),
     "adamp": (8.6, 22.9, COSINES),

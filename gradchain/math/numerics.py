@@ -21,6 +21,8 @@ def bounded(x: Array) -> Array:
     """x, no larger than `BOUND` where it is finite: for rules in which infinite squares would meet."""
     if float(jnp.finfo(x.dtype).max) < BOUND:
         return x
+    if not jnp.iscomplexobj(x):  # no division: XLA for GPU would compute it once and write it
+        return jnp.where(jnp.abs(x) < jnp.inf, jnp.clip(x, -BOUND, BOUND), x)
     size = lax.stop_gradient(jnp.abs(x))
     return jnp.where((size > BOUND) & (size < jnp.inf), x * safe_divide(BOUND, size), x)
 

@@ -88,8 +88,8 @@ def schedule_free(
     base = as_transform(base_optimizer, "schedule_free")
     if name := sets(base):
         raise ValueError(
-            f"schedule_free: {name} would set the parameters y where the steps of z are wanted; prune or "
-            "round what eval_params gives when training is over"
+            f"schedule_free: {name} would set the parameters y where the steps of z are wanted; prune, round "
+            "or project what eval_params gives when training is over"
         )
     if first_count not in (0, 1):
         raise ValueError(f"schedule_free: first_count is {words.show(first_count)}; expected 0 or 1")

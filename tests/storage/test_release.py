@@ -106,7 +106,6 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("ivon", "scale_by_ivon"), "scale_by_ivon"),
     **dict.fromkeys(("sgd_sai", "scale_by_sgd_sai"), "scale_by_sgd_sai"),
     "grokfast_ma": "grokfast_ma",
-    **dict.fromkeys(("dion", "scale_by_dion"), "scale_by_dion"),
     **dict.fromkeys(("dion2", "scale_by_dion2"), "scale_by_dion2"),
     **dict.fromkeys(("psgd_kron", "scale_by_psgd"), "scale_by_psgd"),
     **dict.fromkeys(("psgd_lra", "scale_by_psgd_lra"), "scale_by_psgd_lra"),

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.hyper import Decay, Fraction, Hyper
@@ -43,6 +43,7 @@ PyTree = Any
 
 
 def _errors():
+    yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
     yield ErrorInput({"diagonal": "longes"}, ValueError, ("diagonal is 'longes'", "'longest'"))
 
 
@@ -101,6 +102,8 @@ def scale_by_psgd(
     """
     if max_size < 0:
         raise ValueError(f"scale_by_psgd: max_size={max_size}; expected at least 0")
+    if not init_scale > 0:
+        raise ValueError(f"scale_by_psgd: init_scale={words.show(init_scale)}; expected above 0")
 
     def slots(leaf: Leaf) -> tuple[Slot | None, Slot]:
         return factors_of(leaf, max_size, diagonal, init_scale)

@@ -92,7 +92,8 @@ def prune_by_magnitude(
     `sparsity` is a schedule as a rule: cubic_sparsity(0.9, steps). What is pruned stays so, as in the paper;
     regrow=True: a number comes back whose update alone is above the smallest that are kept. Moments go on
     for pruned numbers. Vectors are left alone; `mask` selects among the matrices. `sparsity(params)` shows
-    it. Parameters of 16 bits lose small updates, as no link that rounds them can follow.
+    it. Parameters of 16 bits lose small updates, as no link that rounds them can follow. After `lookahead`
+    and `average` the trained parameters are pruned, those of `eval_params` are not: take the trained ones.
     """
 
     def step(g, s, p, *, leaf):
@@ -158,6 +159,7 @@ def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, begin: int
     `along` is the axis, by default the last of the inputs (rows), which is what sparse tensor cores take;
     what is left over at its end is kept. Chosen anew in every step from step `begin` on: a number comes back
     when its update is larger than one of the group. Vectors are left alone; moments go on for pruned numbers.
+    After `lookahead` and `average` the trained parameters are pruned, those of `eval_params` are not.
     """
     if not 0 < n < m:
         raise ValueError(f"prune_n_of_m: n is {n} and m is {m}; expected 0 < n < m")
