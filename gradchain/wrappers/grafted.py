@@ -47,7 +47,12 @@ def magnitude(grafting: Any, b1: Any) -> Transform:
     return as_transform(grafting, "shampoo(grafting)")
 
 
-ABOUT: Any = {**PAPER, "errors": _errors, "near": ("soap", "kl_shampoo", "muon", "grafting")}
+ABOUT: Any = {
+    **PAPER,
+    "family": "matrix",
+    "errors": _errors,
+    "near": ("soap", "kl_shampoo", "muon", "grafting"),
+}
 
 
 @optimizer(**ABOUT, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})

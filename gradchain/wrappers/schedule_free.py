@@ -26,7 +26,7 @@ from gradchain.schedules.joined import warmup_constant_schedule
 from gradchain.wrappers.base import wrap
 
 PyTree = Any
-PAPER: Any = {"paper": "arXiv:2405.15682"}
+PAPER: Any = {"family": "rate_free", "paper": "arXiv:2405.15682"}
 
 
 class FlatScheduleFreeState(NamedTuple):
@@ -191,7 +191,9 @@ def schedule_free_adamw(
     return chain(schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest))
 
 
-@optimizer(paper="arXiv:2405.15682; arXiv:1908.03265", near=("schedule_free_adamw", "radam"))
+@optimizer(
+    family="rate_free", paper="arXiv:2405.15682; arXiv:1908.03265", near=("schedule_free_adamw", "radam")
+)
 def schedule_free_radam(
     learning_rate: Hyper = 0.0025,
     b1: Decay = 0.9,
