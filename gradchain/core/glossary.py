@@ -209,6 +209,7 @@ GLOSSARY: dict[str, str] = {
     "update_proj_gap": "How many steps pass from one projection to the next.",
     "use_clipping": "Bound what joins the momentum, element by element.",
     "variant": "Which form of the rule.",
+    "vector_scale": "Factor of the updates of leaves that are no matrices.",
     "verbose": "Print what went wrong, or the numbers that are asked for.",
     "wait_steps": "Steps after a start or a reset in which no spike is clipped.",
     "warmup_steps": "Steps in which the learning rate grows to its value; None: it is constant.",

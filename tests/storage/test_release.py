@@ -118,9 +118,9 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("apollo", "apollo_mini", "scale_by_apollo"), "scale_by_apollo"),
     **{
         x: f"scale_by_{x.replace('kl_soap', 'kl_shampoo')}"
-        for x in ("shampoo", "soap", "kl_shampoo", "kl_soap")
+        for x in ("shampoo", "soap", "splus", "kl_shampoo", "kl_soap")
     },
-    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_kl_shampoo")},
+    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_splus", "scale_by_kl_shampoo")},
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",
