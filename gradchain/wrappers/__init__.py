@@ -10,6 +10,7 @@ from gradchain.wrappers.accumulate import (
     skip_not_finite,
 )
 from gradchain.wrappers.adahessian import ScaleByAdahessianState, adahessian, scale_by_adahessian
+from gradchain.wrappers.alice import ScaleByAliceState, alice, scale_by_alice
 from gradchain.wrappers.average import AverageParamsState, asgd, average, average_params
 from gradchain.wrappers.cautious import cautious, grams
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
@@ -103,6 +104,7 @@ __all__ = [
     "SamState",
     "SamSyncState",
     "ScaleByAdahessianState",
+    "ScaleByAliceState",
     "ScaleByApolloState",
     "ScaleByFiraState",
     "ScaleByGaLoreState",
@@ -113,6 +115,7 @@ __all__ = [
     "UnfreezeState",
     "accumulate",
     "adahessian",
+    "alice",
     "apollo",
     "apollo_mini",
     "apply_every",
@@ -154,6 +157,7 @@ __all__ = [
     "roll_back",
     "sam",
     "scale_by_adahessian",
+    "scale_by_alice",
     "scale_by_apollo",
     "scale_by_fira",
     "scale_by_galore",
