@@ -173,6 +173,8 @@ LEFT_OUT: dict[str, str] = {
     "step_on_stiefel": PRODUCTS,
     "galore": "a singular value decomposition, which the TPU compiler takes a minute for",
     "scale_by_galore": "a singular value decomposition, which the TPU compiler takes a minute for",
+    "alice": "a singular value decomposition, as in galore",
+    "scale_by_alice": "a singular value decomposition, as in galore",
     "fira": "a singular value decomposition, which the TPU compiler takes minutes for",
     "scale_by_fira": "a singular value decomposition, which the TPU compiler takes minutes for",
     "zero": "needs several devices, and has tests of its own",

@@ -228,7 +228,8 @@ def scale_by_alice(
     the update is scale (U u + compensation c), the norm of c at most gamma times the last
     every update_proj_gap steps: one step of iteration to the eigenvectors of b3 U T U^H + (1 - b3) g g^H; the
     first `leading` stay, the others are drawn from the complement of all, or of these where that is small.
-    The first U is made of singular vectors of g. b3=None: no tracking, Alice-0. compensation=None: without.
+    The first U is made of singular vectors of g. T and the base's moments are not turned to a new U, as in
+    the paper. b3=None: no tracking, Alice-0. compensation=None: without.
     The base (None: scale_by_adam(0.9, 0.9, bias_correction=False)) also takes what is no matrix.
     State for m <= n: the base's of [rank, n], 4 (m rank + rank^2 + n) bytes, 4 a matrix.
     """

@@ -115,6 +115,7 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("adagc", "clip_by_past_norm"), "clip_by_past_norm"),
     **dict.fromkeys(("adai", "scale_by_adai"), "scale_by_adai"),
     **dict.fromkeys(("fira", "scale_by_fira"), "scale_by_fira"),
+    **dict.fromkeys(("alice", "scale_by_alice"), "scale_by_alice"),
     **dict.fromkeys(("apollo", "apollo_mini", "scale_by_apollo"), "scale_by_apollo"),
     **{
         x: f"scale_by_{x.replace('kl_soap', 'kl_shampoo')}"
