@@ -143,6 +143,7 @@ LEFT_OUT: dict[str, str] = {
     "sophia": "differentiates the user's function",
     "scale_by_sophia": "differentiates the user's function",
     "adamuon": PRODUCTS,
+    "caspr": DECOMPOSED,
     "dion": PRODUCTS,
     "dion2": PRODUCTS,
     "kl_shampoo": DECOMPOSED,

@@ -41,6 +41,7 @@ GLOSSARY: dict[str, str] = {
     "clip_threshold": "The largest size of an element of the update; None: any.",
     "clip_value_fn": "The bound of each element as a function of the step; None: the paper's.",
     "clipping_threshold": "The largest root mean square of an update before the learning rate; None: any.",
+    "combine": "How the sides of a matrix work together: the product of their roots, or the sum (CASPR).",
     "compensation": "Weight of what a projection leaves out; None: it is left out.",
     "consistent_rms": "Root mean square of the updates of all matrices; None: scaled by columns / rows.",
     "dampening": "Which part of a gradient does not join the momentum.",

@@ -122,6 +122,7 @@ TOGETHER = {  # what takes layers together, and the link that does
         for x in ("shampoo", "soap", "splus", "kl_shampoo", "kl_soap")
     },
     **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_splus", "scale_by_kl_shampoo")},
+    "caspr": "scale_by_shampoo",
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

@@ -12,7 +12,7 @@ from gradchain.rules.matrix.psgd import ScaleByPsgdState, psgd_kron, scale_by_ps
 from gradchain.rules.matrix.psgd_lra import ScaleByPsgdLraState, psgd_lra, scale_by_psgd_lra
 from gradchain.rules.matrix.qk_clip import muonclip, qk_clip
 from gradchain.rules.matrix.scion import scale_by_lmo, scion
-from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo, shampoo
+from gradchain.rules.matrix.shampoo import ScaleByShampooState, caspr, scale_by_shampoo, shampoo
 from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
 from gradchain.rules.matrix.sphere import (
     StepOnSphereState,
@@ -41,6 +41,7 @@ __all__ = [
     "adamh",
     "adamuon",
     "balance",
+    "caspr",
     "dion",
     "dion2",
     "kl_shampoo",
