@@ -170,7 +170,7 @@ def shampoo(
 
 
 @optimizer(
-    **{**PAPER, "paper": "arXiv:2311.10085", "near": ("shampoo", "soap", "kl_shampoo", "muon")},
+    **{**PAPER, "paper": "arXiv:2311.10085", "near": ("shampoo", "soap", "muon"), "errors": tuple},
     example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2},
 )
 def caspr(
