@@ -71,6 +71,7 @@ GLOSSARY: dict[str, str] = {
     "eta_minus": "Factor of a step size where the sign of the gradient has turned.",
     "eta_plus": "Factor of a step size where the sign of the gradient has stayed.",
     "every": "Of how many steps one counts.",
+    "exact": "Take the change from the argument previous_grads of update, not from the last step.",
     "f": "The function that the link is.",
     "f_min": "The least value that the loss can have, or a guess of it.",
     "factored": "Keep the second moment of a matrix as its means over rows and over columns.",
