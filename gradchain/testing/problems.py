@@ -79,6 +79,7 @@ def objective(params, grads) -> Callable[[Any], jax.Array]:
 EXTRAS: dict[str, Callable[[Any, Any], Any]] = {
     "value": lambda params, grads: jnp.float32(VALUE),
     "grad": lambda params, grads: grads,
+    "previous_grads": lambda params, grads: jax.tree.map(lambda g: g / 2, grads),
     "value_fn": objective,
     "obj_fn": objective,
     "grad_fn": lambda params, grads: jax.grad(objective(params, grads)),

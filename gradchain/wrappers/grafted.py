@@ -15,7 +15,7 @@ from gradchain.core.transform import Transform, optimizer
 from gradchain.matrices.factors import Sides
 from gradchain.rules.adaptive.adam import scale_by_adam
 from gradchain.rules.adaptive.rmsprop import scale_by_rms
-from gradchain.rules.matrix.shampoo import PAPER, scale_by_shampoo
+from gradchain.rules.matrix.shampoo import PAPER, Combine, scale_by_shampoo
 from gradchain.rules.parts.averaging import ema
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
@@ -72,6 +72,7 @@ def shampoo(
     max_precond_dim: int | None = None,
     sides: Sides = "both",
     method: Literal["eigh", "newton"] = "eigh",
+    combine: Combine = "product",
 ):
     """Shampoo: p = p - lr * (u |v| / |u| + weight_decay * p), u of `scale_by_shampoo`, |u| that of a layer.
 
@@ -92,9 +93,54 @@ def shampoo(
         max_precond_dim=max_precond_dim,
         sides=sides,
         method=method,
+        combine=combine,
     )
     return chain(
         direction if grafting is None else graft(direction, magnitude(grafting, b1)),
         *optional_decay(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
+    )
+
+
+@optimizer(
+    **{**ABOUT, "paper": "arXiv:2311.10085", "near": ("shampoo", "soap", "muon"), "errors": tuple},
+    example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2},
+)
+def caspr(
+    learning_rate: Hyper,
+    b1: Decay = 0.9,
+    b2: Decay = 0.99,
+    eps: Hyper = 1e-6,
+    weight_decay: Hyper = 0.0,
+    mask: Selection = None,
+    precondition_frequency: int = 10,
+    *,
+    grafting: Any = "adam",
+    root: int = 4,
+    sums: bool = False,
+    block_size: int | None = 1024,
+    max_precond_dim: int | None = None,
+    sides: Sides = "both",
+    method: Literal["eigh", "newton"] = "eigh",
+):
+    """CASPR: `shampoo` with the axes summed, u = (L^(-1/2) m + 2 L^(-1/4) m R^(-1/4) + m R^(-1/2)) / 4.
+
+    It is at least as near to full-matrix AdaGrad as Shampoo is; with one side it is `shampoo` of root / 2.
+    """
+    return shampoo(
+        learning_rate,
+        b1,
+        b2,
+        eps,
+        weight_decay,
+        mask,
+        precondition_frequency,
+        grafting=grafting,
+        root=root,
+        sums=sums,
+        block_size=block_size,
+        max_precond_dim=max_precond_dim,
+        sides=sides,
+        method=method,
+        combine="sum",
     )

@@ -114,12 +114,14 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("adagc", "clip_by_past_norm"), "clip_by_past_norm"),
     **dict.fromkeys(("adai", "scale_by_adai"), "scale_by_adai"),
     **dict.fromkeys(("fira", "scale_by_fira"), "scale_by_fira"),
+    **dict.fromkeys(("alice", "scale_by_alice"), "scale_by_alice"),
     **dict.fromkeys(("apollo", "apollo_mini", "scale_by_apollo"), "scale_by_apollo"),
     **{
         x: f"scale_by_{x.replace('kl_soap', 'kl_shampoo')}"
-        for x in ("shampoo", "soap", "kl_shampoo", "kl_soap")
+        for x in ("shampoo", "soap", "splus", "kl_shampoo", "kl_soap")
     },
-    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_kl_shampoo")},
+    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_splus", "scale_by_kl_shampoo")},
+    "caspr": "scale_by_shampoo",
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

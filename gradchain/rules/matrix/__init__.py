@@ -22,6 +22,7 @@ from gradchain.rules.matrix.sphere import (
     step_on_sphere,
     step_on_stiefel,
 )
+from gradchain.rules.matrix.splus import ScaleBySplusState, scale_by_sides, scale_by_splus, splus
 
 __all__ = [
     "MuonDimensionNumbers",
@@ -34,6 +35,7 @@ __all__ = [
     "ScaleByPsgdState",
     "ScaleByShampooState",
     "ScaleBySoapState",
+    "ScaleBySplusState",
     "StepByOutputsState",
     "StepOnSphereState",
     "adamh",
@@ -63,10 +65,13 @@ __all__ = [
     "scale_by_psgd_lra",
     "scale_by_shampoo",
     "scale_by_shape",
+    "scale_by_sides",
     "scale_by_soap",
+    "scale_by_splus",
     "scion",
     "soap",
     "spel",
+    "splus",
     "step_by_outputs",
     "step_on_sphere",
     "step_on_stiefel",
