@@ -82,6 +82,8 @@ GLOSSARY: dict[str, str] = {
     "fraction": "Which share of a matrix's shorter side is made orthonormal in a step.",
     "gamma": "Strength of a pull or correction, how fast noise fades or bounds close, or the "
     "largest growth of a norm, see the formula.",
+    "grafting": "What the lengths of steps are taken from, layer by layer: 'adam', 'rms', 'sgd', a "
+    "transformation; None: nothing.",
     "heads": "The axis of the heads in kernels and biases of queries and keys.",
     "hess_init": "What the estimate of the Hessian's diagonal starts with.",
     "hessian_diagonal_fn": "A transformation whose updates are an estimate of the Hessian's diagonal.",

@@ -80,7 +80,6 @@ from gradchain.wrappers.trac import TracState, trac
 from gradchain.wrappers.unfreeze import UnfreezeState, unfreeze
 
 __all__ = [
-    "caspr",
     "AccumulateChosenState",
     "AccumulateState",
     "AverageParamsState",
@@ -126,6 +125,7 @@ __all__ = [
     "asgd",
     "average",
     "average_params",
+    "caspr",
     "cautious",
     "conditionally_mask",
     "conditionally_transform",
