@@ -198,6 +198,7 @@ def _errors():
 
 
 PAPER: Any = {
+    "family": "factored",
     "paper": "arXiv:2502.07752",
     "traits": frozenset({"matrices", "random"}),
     "errors": _errors,
