@@ -25,7 +25,7 @@ GRADCHAIN: dict[str, Make] = {
 # The same AdamW with its state in fewer bits, and with last links for parameters in bfloat16.
 STORED: dict[str, Make] = {
     f"adamw+{codec}": functools.partial(lambda codec: gc.stored(gc.adamw(1e-3), codec), codec)
-    for codec in ("log8", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
+    for codec in ("log8", "log4", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
 }
 ROUNDED: dict[str, Make] = {
     f"adamw+{last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)

@@ -6,7 +6,6 @@ From slots come `init`, the abstract state, the table of `describe`, the shardin
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -117,7 +116,7 @@ class Slot:
     @property
     def nbytes(self) -> int:
         """Bytes of the array this slot describes."""
-        return math.prod(self.shape) * jnp.dtype(self.dtype).itemsize
+        return numerics.nbytes(self.shape, self.dtype)
 
     def abstract(self) -> jax.ShapeDtypeStruct:
         """The slot as a shape and dtype."""

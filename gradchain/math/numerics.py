@@ -172,6 +172,13 @@ def real_dtype(x: Array):
     return jnp.finfo(x.dtype).dtype
 
 
+def nbytes(shape: tuple[int, ...], dtype) -> int:
+    """Bytes of an array on a device; two numbers of 4 bits are a byte."""
+    dtype = jnp.dtype(dtype)
+    bits = jnp.iinfo(dtype).bits if jnp.issubdtype(dtype, jnp.integer) else 8 * dtype.itemsize
+    return -(-math.prod(shape) * bits // 8)
+
+
 def compute_dtype(*arrays: Array):
     """What a kernel computes in: float32 at least, float64 or complex where an array is."""
     return wide_dtype(*(x.dtype for x in arrays))

@@ -39,6 +39,29 @@ def test_log8_is_one_pass_in_one_kernel(target, leaf, dtype, bytes_each):
     check(measure(target, STORED["adamw+log8"], alone(leaf, dtype)), target, bytes_each, 1)
 
 
+@pytest.mark.parametrize("leaf", ["matrix", "qkv", "embedding"])
+@pytest.mark.parametrize(("dtype", "bytes_each"), [(jnp.float32, 14), (jnp.bfloat16, 8)])
+def test_log4_is_14_bytes(target, leaf, dtype, bytes_each):
+    """Within 1 % for exponents and scalars, in a step that does not measure them.
+
+    A step that does reads gradients and codes once more; XLA for GPU keeps the moments of a small leaf then.
+    """
+    figures = measure(target, STORED["adamw+log4"], alone(leaf, dtype))
+    assert figures.least < 1.01 * bytes_each
+    assert figures.bytes - figures.least < (5.1 if target.name == "tpu" else 21.1)
+    assert figures.temp < (0.3 if target.name == "tpu" else 8.1)
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [(jnp.float32, 13), (jnp.bfloat16, 7)])
+def test_log4_of_one_moment_is_13_bytes(target, dtype, bytes_each):
+    assert measure(target, lion4, alone("qkv", dtype)).least < 1.01 * bytes_each
+
+
+def lion4():
+    """A moment in half a byte."""
+    return gc.stored(gc.lion(1e-3), "log4")
+
+
 @pytest.mark.parametrize("codec", ["bfloat16", "bfloat16_stochastic"])
 def test_bfloat16_moments_are_20_bytes(target, codec):
     check(measure(target, STORED[f"adamw+{codec}"], all_of(jnp.float32)), target, 20, len(LEAVES))
