@@ -40,6 +40,22 @@ def fold(*words) -> Array:
 
 
 def _index(shape: tuple[int, ...]) -> Array:
+    """A number for each element, no two alike below 2^32; rows are padded to an odd length.
+
+    Checksums of files are made of these numbers: they must not change. j + stride * i is written (j - i) a + (j + i) b: arithmetic on the index of one axis alone would become
+    an array, and a kernel, of its own.
+    """
+    if not shape:
+        return jnp.zeros(shape, jnp.uint32)
+    *others, last = (lax.broadcasted_iota(jnp.uint32, shape, i) for i in range(len(shape)))
+    index, stride = last, shape[-1] | 1
+    for along, size in zip(reversed(others), reversed(shape[:-1]), strict=True):
+        a, b = (np.uint32(x % 2**32) for x in ((1 - stride) // 2, (1 + stride) // 2))
+        index, stride = (index - along) * a + (index + along) * b, stride * size | 1
+    return index
+
+
+def _short_index(shape: tuple[int, ...]) -> Array:
     """A number for each element, no two alike below 2^31 of a matrix, 2^30 of three axes, ...
 
     Of i < m and j < n with m <= n the number is (j - i) m + i, with m made odd. Each operation has both:
@@ -71,7 +87,7 @@ def bits_of_slot(key: Array, shape: tuple[int, ...], salt, slot: np.uint32) -> A
 
     Only the last product differs from slot to slot: what comes before it a kernel computes once.
     """
-    x = _index(shape) ^ salt
+    x = _short_index(shape) ^ salt
     x = (x ^ (x >> 16)) * np.uint32(0x7FEB352D) + key
     return (x ^ (x >> 15)) * (slot | np.uint32(1))
 
