@@ -42,8 +42,8 @@ def fold(*words) -> Array:
 def _index(shape: tuple[int, ...]) -> Array:
     """A number for each element, no two alike below 2^32; rows are padded to an odd length.
 
-    Checksums of files are made of these numbers: they must not change. j + stride * i is written (j - i) a + (j + i) b: arithmetic on the index of one axis alone would become
-    an array, and a kernel, of its own.
+    Checksums of files are made of these numbers: they must not change. j + stride * i is written
+    (j - i) a + (j + i) b: arithmetic on the index of one axis alone would become an array, and a kernel.
     """
     if not shape:
         return jnp.zeros(shape, jnp.uint32)
