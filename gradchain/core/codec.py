@@ -108,7 +108,7 @@ def encode(
 
     def bits() -> Array:
         start = rounding.fold(0) if key is None else key
-        return rounding.random_bits(start, x.shape, rounding.word(name) ^ salt)
+        return rounding.bits_of_slot(start, x.shape, salt, rounding.word(name))
 
     return codec.encode(x.astype(jnp.float32), bits, *scales)
 

@@ -8,7 +8,7 @@ import pytest
 
 import gradchain as gc
 from benchmarks.aot.measure import measure
-from benchmarks.aot.optimizers import ROUNDED, STORED
+from benchmarks.aot.optimizers import GRADCHAIN, ROUNDED, STORED
 from benchmarks.aot.shapes import STORED as LEAVES
 from benchmarks.aot.shapes import abstract, storage
 
@@ -60,6 +60,24 @@ def test_log4_of_one_moment_is_13_bytes(target, dtype, bytes_each):
 def lion4():
     """A moment in half a byte."""
     return gc.stored(gc.lion(1e-3), "log4")
+
+
+@pytest.mark.parametrize("leaf", ["matrix", "odd"])
+def test_log8_computes_71_numbers_more_than_float32(target, leaf):
+    """For each parameter, decoding and encoding two moments; the hash of the noise is computed once."""
+    coded = measure(target, STORED["adamw+log8"], alone(leaf)).operations
+    assert coded - measure(target, GRADCHAIN["adamw"], alone(leaf)).operations == pytest.approx(71, abs=0.1)
+
+
+def test_log8_is_estimated_to_take_what_its_memory_takes(target):
+    """In XLA for TPU's cycles, in proportion to those of AdamW in float32, which is bound by its 28 bytes."""
+    coded, plain = (
+        measure(target, make, alone("matrix")) for make in (STORED["adamw+log8"], GRADCHAIN["adamw"])
+    )
+    if target.name == "tpu":
+        assert coded.cycles / plain.cycles < 1.05 * 16 / 28
+    else:
+        assert coded.cycles == plain.cycles == 0  # not said there
 
 
 @pytest.mark.parametrize("codec", ["bfloat16", "bfloat16_stochastic"])
