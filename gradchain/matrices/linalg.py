@@ -124,7 +124,7 @@ def newton_schulz(
         if not plain and not k:  # of the Gram matrix: x itself is not divided, r and q are smaller
             scale = (size * over(size * _size(r, preconditioning))).astype(wide)
             r = r * scale * transposed(scale)
-        q = None
+        q: Any = None
         for i, (a, b, c) in enumerate(steps):
             p = a * eye + (b * r + c * times(r, r))
             q = p if q is None else times(p, q)
