@@ -139,8 +139,9 @@ def test_a_slow_average_is_unbiased():
     codes, _ = jax.jit(lambda c: jax.lax.scan(step, c, jnp.arange(20_000)))(start)
     found = codec.decode(codes, row, col)
     assert abs(float(jnp.mean(found)) - 1) < 0.02
-    # A step d = (1 - b2) (g^2 - v) is rounded with variance d v upwards and |d| v / 2 downwards. With E|g^2 - 1|
-    # = 0.97 that is 0.73 (1 - b2), and over 2 (1 - b2) the stationary variance: 0.36, more where v strays.
+    # A step d = (1 - b2) (g^2 - v) is rounded with variance d v upwards and |d| v / 2 downwards. With
+    # E|g^2 - 1| = 0.97 that is 0.73 (1 - b2), and over 2 (1 - b2) the stationary variance: 0.36, more where
+    # v strays.
     assert 0.3 < float(jnp.var(found)) < 0.5
 
 

@@ -161,6 +161,7 @@ def muonclip(
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.
 
@@ -184,6 +185,7 @@ def muonclip(
             consistent_rms=consistent_rms,
             muon_mask=muon_mask,
             precision=precision,
+            ns_dtype=ns_dtype,
             equilibrate=equilibrate,
         ),
         qk_clip(threshold, queries, keys, query_share=query_share, heads=heads),
