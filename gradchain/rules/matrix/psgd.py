@@ -43,11 +43,11 @@ PyTree = Any
 
 
 def _errors():
-    yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
     yield ErrorInput({"diagonal": "longes"}, ValueError, ("diagonal is 'longes'", "'longest'"))
 
 
 def _all_errors():
+    yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
     yield ErrorInput({"max_size": -1}, ValueError, ("max_size=-1", "at least 0"))
     yield from _errors()
 

@@ -191,7 +191,7 @@ def _stack(leaf: Leaf) -> int:
 def _first(before: Selection, leaves: Sequence[Leaf]) -> set[str]:
     """The paths that a selection means; the names of embeddings may mean none."""
     at = {leaf.path: leaf.array for leaf in leaves}
-    if before is EMBEDDINGS:
+    if before == EMBEDDINGS:  # also when it was pickled
         found = select.values(before, at)
     else:
         found = select.chosen(before, at, "scale_by_depth: before")
