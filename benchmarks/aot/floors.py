@@ -93,7 +93,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "parq": (5.8, 8.6, "means of sizes of rows come first"),
     "polyak_sgd": (4, 4, NORM),
     "prodigy": (4, 6.4, SUMS),
-    "prune_by_magnitude": (29.1, 29.1, "counts that find the smallest come first, in a step that prunes"),
+    "prune_by_magnitude": (20.5, 21.3, "counts that find the smallest come first, in a step that prunes"),
     "prune_n_of_m": (21.2, 5.7, "groups along the rows are taken apart and put together again"),
     "racs": (45.7, 78.8, "sums over rows and columns, five times in turn, then norms, come first"),
     "reset_every": (8, 12, "in a step that starts anew the state is written once more"),

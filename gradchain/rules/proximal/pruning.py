@@ -29,32 +29,31 @@ def cubic_sparsity(final: float, steps: int, begin: int = 0, initial: float = 0.
 def smallest(x: Array, k: Array, axes: tuple[int, ...], gone: Array | None = None) -> Array:
     """Which k numbers have the least magnitude over `axes`: what is gone comes before all, equals in order.
 
-    The k-th magnitude, and the last place of those equal to it, are found bit by bit: 31 counts (of float64,
-    63) and no sort, so that devices exchange numbers, not arrays.
+    The k-th magnitude, and then its place among equals, are found bit by bit: 62 counts (of float64, 94) and
+    no sort, so that devices exchange numbers, not arrays.
     """
     size = jnp.abs(x)
     bits = jnp.finfo(size.dtype).bits - 1
     kind = {31: jnp.int32, 63: jnp.int64}[bits]
     size = lax.bitcast_convert_type(size, kind)  # of floats that are not negative: in the same order
-    size = size if gone is None else jnp.where(gone, -1, size)
-    level = _of_rank(size, k, axes, bits)
-    equal = size == level
-    left = k - jnp.sum(size < level, axis=axes, keepdims=True, dtype=jnp.int32)
-    place = _places(x.shape, axes)
-    last = _of_rank(jnp.where(equal, place, jnp.iinfo(jnp.int32).max), left, axes, 31)
-    return (size < level) | (equal & (place <= last) & (left > 0))
+    if gone is not None:  # 0 for what is gone
+        size = jnp.where(gone, 0, jnp.minimum(size, jnp.iinfo(kind).max - 1) + 1)
 
-
-def _of_rank(x: Array, k: Array, axes: tuple[int, ...], bits: int) -> Array:
-    """The k-th smallest of integers of so many bits over `axes`, which stay; 0 for those below it."""
+    def before(level, place):
+        """Less, or equal and before that place: one comparison, and places that are no array in memory."""
+        return size - (_places(x.shape, axes) < place) < level
 
     def longer(i, found):
-        tried = found | (jnp.ones((), x.dtype) << (bits - 1 - i).astype(x.dtype))
-        below = jnp.sum(x < tried, axis=axes, keepdims=True, dtype=jnp.int32)
-        return jnp.where(below < k, tried, found)
+        level, place = found  # of a number; how many come before it?
+        level = level | (jnp.where(i < bits, 1, 0).astype(kind) << jnp.maximum(bits - 1 - i, 0).astype(kind))
+        place = place | (jnp.where(i < bits, 0, 1) << jnp.clip(bits + 30 - i, 0, 30))
+        fewer = jnp.sum(before(level, place), axis=axes, keepdims=True, dtype=jnp.int32) < k
+        return jnp.where(fewer, level, found[0]), jnp.where(fewer, place, found[1])
 
-    start = jnp.sum(jnp.zeros_like(x), axis=axes, keepdims=True, dtype=x.dtype)
-    return lax.fori_loop(0, bits, longer, start)
+    start = jnp.sum(jnp.zeros_like(size), axis=axes, keepdims=True, dtype=kind)
+    level, place = lax.fori_loop(0, bits + 31, longer, (start, start.astype(jnp.int32)))
+    found = before(level, place + (k > 0))
+    return found if gone is None else found | (size == 0)
 
 
 def _places(shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
