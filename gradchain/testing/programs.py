@@ -24,25 +24,18 @@ def scanned(subject: Subject, params, grads):
     return train(params, subject.tx.init(params))
 
 
-def _as_eager(found, subject: Subject) -> None:
-    """Require the eager run's (params, state); of singular factors rounding decides the numbers."""
-    same_kinds(found, subject.eager, "the (params, state)")
-    if not subject.declares("eigenvectors"):
-        near(found, subject.eager, subject.ulps)
-
-
 @law(advice=PURE)
 def jitted_is_eager(subject: Subject) -> None:
     """A jitted step does what an eager one does, and one program serves all steps."""
     found = subject.jitted
     once(subject.train, subject.compilations)
-    _as_eager(found, subject)
+    near(found, subject.eager, subject.ulps)
 
 
 @law(advice=PURE, dear=True)
 def scanned_is_eager(subject: Subject) -> None:
     """Steps within jax.lax.scan do what eager ones do."""
-    _as_eager(scanned(subject, *subject.problem()), subject)
+    near(scanned(subject, *subject.problem()), subject.eager, subject.ulps)
 
 
 @law(advice=PURE, slow=True)
