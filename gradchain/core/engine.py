@@ -178,7 +178,10 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
     if ctx.plan.codec is not None:
         scales.refresh(live, blocks, call, ctx.plan.count)
     for block in blocks:
-        for i, (u, found) in zip(block, call(block), strict=False):  # none where nothing acts
+        made = call(block)
+        if not made:  # nothing acts on these
+            continue
+        for i, (u, found) in zip(block, made, strict=True):
             out[i], columns = u, iter(found)
             for result, pick in zip(results, keys[i][0], strict=True):
                 result[i] = next(columns) if pick else None

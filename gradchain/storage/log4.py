@@ -11,11 +11,10 @@ from jax import Array, lax
 
 from gradchain.core import words
 from gradchain.core.codec import Bits, Codec
-from gradchain.core.slots import Slot
+from gradchain.core.slots import Axes, Slot
 from gradchain.math.rounding import BIAS, MANTISSA, bits_of, from_bits, small_float
 from gradchain.storage.base import of_sign
 
-INF = 0xFF << MANTISSA
 TOP = {True: 14, False: 7}  # the largest code of squares, and of signed values
 NAN = {True: 15, False: -8}
 SMALLEST = {True: -100, False: -50}  # exponents that are measured; where nothing is known, the first of them
@@ -41,7 +40,7 @@ class log4(Codec):
     cols: tuple[int, ...] = ()
 
     name: ClassVar[str] = "log4"
-    parts: ClassVar[tuple[str, ...]] = ("", "row", "col")
+    parts: ClassVar[tuple[str, ...]] = ("", "row_scale", "col_scale")
     delayed: ClassVar[bool] = True
 
     def __post_init__(self):
@@ -51,13 +50,11 @@ class log4(Codec):
 
     def fit(self, slot: Slot) -> log4:
         """With the axes of the leaf, where the slot has them; else all is one row."""
-        made, leaf = of_sign(self, slot), slot.leaf
-        if leaf is None or slot.shape != leaf.shape or not leaf.axes.rows:
-            batch = () if leaf is None or slot.shape != leaf.shape else leaf.axes.batch
-            return dataclasses.replace(
-                made, rows=(), cols=tuple(i for i in range(len(slot.shape)) if i not in batch)
-            )
-        return dataclasses.replace(made, rows=leaf.axes.rows, cols=leaf.axes.cols)
+        leaf = slot.leaf
+        axes = Axes() if leaf is None or slot.shape != leaf.shape else leaf.axes
+        others = tuple(i for i in range(len(slot.shape)) if i not in axes.batch)
+        cols = axes.cols if axes.rows else others
+        return dataclasses.replace(of_sign(self, slot), rows=axes.rows, cols=cols)
 
     def slots(self, slot: Slot) -> tuple[Slot, ...]:
         """The codes, the exponents of rows, those of columns."""
@@ -67,10 +64,8 @@ class log4(Codec):
 
     def _exponents(self, slot: Slot, over: tuple[int, ...]) -> Slot:
         keep = tuple(i for i in range(len(slot.shape)) if i not in over) if over else ()
-        made = Slot(
-            tuple(slot.shape[i] for i in keep), jnp.dtype(jnp.int8), tuple(slot.axes[i] for i in keep)
-        )
-        return dataclasses.replace(made, leaf=slot.leaf)
+        shape, axes = (tuple(of[i] for i in keep) for of in (slot.shape, slot.axes))
+        return Slot(shape, jnp.dtype(jnp.int8), axes, leaf=slot.leaf)
 
     def measure(self, x: Array) -> tuple[Array, ...]:
         """The exponents above the largest values of rows, and of columns; a vector has no columns."""
@@ -107,7 +102,7 @@ class log4(Codec):
         noise = lax.shift_right_logical(bits(), np.uint32(32 - MANTISSA)).astype(jnp.int32)
         code = (jnp.where(found < (start + 1) << MANTISSA, even, found) + noise >> MANTISSA) - start
         code = jnp.minimum(small_float(code), top)
-        lost = bits_of(x) & 0x7FFFFFFF >= INF
+        lost = ~jnp.isfinite(x)
         if self.positive:
             code = jnp.where(x > 0, jnp.maximum(code, 1), 0)
             code = jnp.where(lost | (x < 0), NAN[True], code)

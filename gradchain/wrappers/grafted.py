@@ -24,14 +24,18 @@ from gradchain.wrappers.parallel import grafting as graft
 NAMES = ("adam", "rms", "sgd")
 
 
-def _errors() -> Iterator[ErrorInput]:
-    yield from PAPER["errors"]()
+def _grafting_errors() -> Iterator[ErrorInput]:
     yield ErrorInput({"grafting": "adagrad"}, ValueError, ("grafting is 'adagrad'", "'adam', 'rms', 'sgd'"))
     yield ErrorInput({"grafting": 3}, TypeError, ("3 is not a gradient transformation",))
 
 
+def _errors() -> Iterator[ErrorInput]:
+    yield from PAPER["errors"]()
+    yield from _grafting_errors()
+
+
 def magnitude(grafting: Any, b1: Any) -> Transform:
-    """The method whose steps are as long as Shampoo's shall be."""
+    """The method whose steps are as long as Shampoo's or CASPR's shall be."""
     match grafting:
         case "adam":
             return scale_by_adam(b1)
@@ -42,9 +46,9 @@ def magnitude(grafting: Any, b1: Any) -> Transform:
         case str():
             given, known = words.show(grafting), ", ".join(map(repr, NAMES))
             raise ValueError(
-                f"shampoo: grafting is {given}; expected None, one of {known}, or a transformation"
+                f"shampoo, caspr: grafting is {given}; expected None, one of {known}, or a transformation"
             )
-    return as_transform(grafting, "shampoo(grafting)")
+    return as_transform(grafting, "shampoo, caspr (grafting)")
 
 
 ABOUT: Any = {
@@ -103,7 +107,7 @@ def shampoo(
 
 
 @optimizer(
-    **{**ABOUT, "paper": "arXiv:2311.10085", "near": ("shampoo", "soap", "muon"), "errors": tuple},
+    **{**ABOUT, "paper": "arXiv:2311.10085", "near": ("shampoo", "soap", "muon"), "errors": _grafting_errors},
     example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2},
 )
 def caspr(
@@ -125,7 +129,8 @@ def caspr(
 ):
     """CASPR: `shampoo` with the axes summed, u = (L^(-1/2) m + 2 L^(-1/4) m R^(-1/4) + m R^(-1/2)) / 4.
 
-    It is at least as near to full-matrix AdaGrad as Shampoo is; with one side it is `shampoo` of root / 2.
+    That is with root=4; with one side it is `shampoo` of root / 2. `grafting` gives the step the length of
+    another method's, as in `shampoo`. State of a square matrix in float32: that of `shampoo`.
     """
     return shampoo(
         learning_rate,

@@ -84,9 +84,9 @@ def test_scales_are_measured_in_steps_1_2_4_and_each_every():
     params, state, step = PARAMS, tx.init(PARAMS), jax.jit(tx.step)
     for i in range(1, 20):
         g = jax.tree.map(lambda g, i=i: g * 4.0**i, grads_like(PARAMS, i))  # so that all exponents grow
-        before = state["scale_by_adam"].nu_row["w"]
+        before = state["scale_by_adam"].nu_row_scale["w"]
         params, state = step(g, state, params)
-        if not np.array_equal(before, state["scale_by_adam"].nu_row["w"]):
+        if not np.array_equal(before, state["scale_by_adam"].nu_row_scale["w"]):
             seen.append(i)
     assert seen == [1, 2, 4, 8, 16]
 
@@ -107,7 +107,7 @@ def test_any_sharding_has_the_same_bits():
     mesh = jax.make_mesh((2, 4), ("a", "b"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
     placed = PARAMS | {"w": jax.device_put(PARAMS["w"], jax.NamedSharding(mesh, jax.P("a", "b")))}
     state = gc.init(tx, placed)
-    assert state["scale_by_adam"].nu_row["w"].sharding.spec == jax.P("a")
+    assert state["scale_by_adam"].nu_row_scale["w"].sharding.spec == jax.P("a")
     step, params = jax.jit(tx.step), placed
     for i in range(4):
         params, state = step(grads_like(PARAMS, i), state, params)
@@ -120,7 +120,7 @@ def test_a_masked_link_behind_another_keeps_its_own_scales():
     tx = gc.stored(gc.chain(gc.trace(0.9), gc.masked(gc.scale_by_adam(), "w")), "log4", min_size=0)
     alone = gc.stored(gc.chain(gc.trace(0.9), gc.scale_by_adam()), "log4", min_size=0)
     one, two = run(tx, 3)[1]["scale_by_adam"], run(alone, 3)[1]["scale_by_adam"]
-    np.testing.assert_array_equal(one.nu_row["w"], two.nu_row["w"])
+    np.testing.assert_array_equal(one.nu_row_scale["w"], two.nu_row_scale["w"])
     assert {*one.nu} == {"w"}
 
 
