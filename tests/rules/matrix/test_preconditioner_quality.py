@@ -62,5 +62,6 @@ def test_order():
     order = ("muon", "soap", "sums", "adam", "sgd")
     for a, b in itertools.pairwise(order):
         assert max(found[a]) < min(found[b]), (a, b)
+    assert max(found["soap"]) < 0.2 * min(found["sums"]) and max(found["adam"]) < 0.5 * min(found["sgd"])
     assert np.median(found["means"]) < min(found["soap"])  # near the rate at which it diverges
     assert max(found["grafted"]) < 0.1 * min(found["soap"])
