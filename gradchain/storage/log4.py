@@ -64,8 +64,8 @@ class log4(Codec):
 
     def _exponents(self, slot: Slot, over: tuple[int, ...]) -> Slot:
         keep = tuple(i for i in range(len(slot.shape)) if i not in over) if over else ()
-        shape, axes = (tuple(of[i] for i in keep) for of in (slot.shape, slot.axes))
-        return Slot(shape, jnp.dtype(jnp.int8), axes, leaf=slot.leaf)
+        shape = tuple(slot.shape[i] for i in keep)
+        return Slot(shape, jnp.dtype(jnp.int8), tuple(slot.axes[i] for i in keep), leaf=slot.leaf)
 
     def measure(self, x: Array) -> tuple[Array, ...]:
         """The exponents above the largest values of rows, and of columns; a vector has no columns."""
