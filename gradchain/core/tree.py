@@ -186,7 +186,7 @@ def _flat(xs: list[Array]) -> Array:
 
 
 def _sum_plainly(leaves: list[Array]) -> Sums:
-    return _added(_by_block(lambda xs: _squares(xs) if xs[1:] else _sums(*xs), leaves))
+    return _added(_by_block(_squares, leaves))
 
 
 SMALL = 2**14  # elements
