@@ -100,7 +100,9 @@ class Subject:
         return worked(lower)
 
     def compile(self) -> float:
-        """Processor seconds to compile what was lowered."""
+        """Processor seconds to compile the program, lowered anew: JAX keeps what it has compiled."""
+        self.trace_cold()
+        self.lower()
 
         def compile():
             self.compiled = self.lowered.compile()
