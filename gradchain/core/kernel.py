@@ -80,7 +80,8 @@ def kernel_of(program: Program) -> Callable:
             u = u.astype(dtype)
         if program.measures:
             return None, tuple(kept)
-        return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
+        made = u if p is None or not program.apply else numerics.plus(wide_p, u).astype(p.dtype)
+        return made, tuple(kept)
 
     kernel.__name__ = kernel.__qualname__ = program.name
     return jax.jit(kernel)

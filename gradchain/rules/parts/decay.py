@@ -17,7 +17,7 @@ from gradchain.core.masks import partition
 from gradchain.core.select import Selection
 from gradchain.core.slots import copy
 from gradchain.core.transform import Transform, transform
-from gradchain.math.numerics import agreement, soft_threshold
+from gradchain.math.numerics import agreement, plus, soft_threshold, times
 
 PyTree = Any
 
@@ -32,7 +32,7 @@ def add_decayed_weights(weight_decay: Hyper = 0.0, mask: Selection = None):
     """
     if mask is not None and _is_zero(weight_decay):  # a mask that fits no leaf is an error all the same
         return leafwise(None, lambda g: g, where=mask)
-    return leafwise(None, lambda g, p: g + weight_decay * p, where=mask)
+    return leafwise(None, lambda g, p: plus(g, times(weight_decay, p)), where=mask)
 
 
 @transform(
