@@ -1,4 +1,4 @@
-"""Methods with factors of sides, compiled for eight TPU chips: all-to-all moves matrices, and nothing else does."""
+"""Methods with factors of sides, compiled for eight TPU chips: nothing but all-to-all."""
 
 import jax
 import jax.numpy as jnp
