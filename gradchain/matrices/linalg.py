@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.math.numerics import norm, safe_divide, safe_sqrt
+from gradchain.matrices.decomposed import eigen, orthogonal
 
 Triple = tuple[float, float, float]
 Preconditioning = Literal["frobenius", "spectral", "schatten", "aol"]
@@ -155,7 +156,7 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
     Source: arXiv:2002.09018; Guo & Higham 2006.
     """
     if method == "eigh":
-        values, vectors = jnp.linalg.eigh(x, symmetrize_input=True)
+        values, vectors = eigen((x + adjoint(x)) / 2)
         ridge = eps * values[..., -1:]
         roots = safe_divide(1, jnp.maximum(values + ridge, ridge)) ** (1 / p)
         return jnp.matmul(vectors * roots[..., None, :], transposed(vectors), precision=lax.Precision.HIGHEST)
@@ -205,7 +206,7 @@ def eigenbasis(x: Array) -> Array:
     """
     empty = jnp.diagonal(x, axis1=-2, axis2=-1).real == 0
     apart = jnp.where(empty[..., None, :], -_eye(x), 0)
-    return jnp.linalg.eigh(x + apart, symmetrize_input=False)[1][..., ::-1]
+    return eigen(x + apart)[1][..., ::-1]
 
 
 def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
@@ -217,4 +218,4 @@ def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
 
 def iterated(x: Array, basis: Array) -> Array:
     """One step of orthogonal iteration to the eigenvectors of x: Q of x basis = Q R. arXiv:2409.11321."""
-    return jnp.linalg.qr(jnp.matmul(x, basis, precision="highest"))[0]
+    return orthogonal(jnp.matmul(x, basis, precision="highest"))
