@@ -19,6 +19,7 @@ from gradchain import (
     tree_utils,
     types,
     wrappers,
+    writers,
 )
 from gradchain.catalogue.advice import Suggestion, recipe
 from gradchain.catalogue.search import Found, search
@@ -77,6 +78,7 @@ from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
 from gradchain.report.posterior import ivon_sample
+from gradchain.report.scalars import scalars
 from gradchain.report.scaled import scale_loss
 from gradchain.report.sparsity import sparsity
 from gradchain.report.table import Description, describe
@@ -203,6 +205,7 @@ __all__ = [
     "safe_root_mean_squares",
     "safe_softmax_cross_entropy",
     "save",
+    "scalars",
     "scale_gradient",
     "scale_loss",
     "schedule_free_eval_params",
@@ -237,6 +240,7 @@ __all__ = [
     "with_axes",
     "with_extra_args_support",
     "wrapper",
+    "writers",
     "zero",
 ]
 __all__ += rules.__all__
