@@ -64,6 +64,12 @@ class Schedule:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(typing.cast(Any, self))}
         return f"{type(self).__name__}({', '.join(f'{name}={_text(v)}' for name, v in values.items())})"
 
+    def plot(self, steps: int | None = None, *, log: bool = False) -> Any:
+        """The values over the steps as a matplotlib figure; see `gradchain.plot.schedules`."""
+        from gradchain.plot.schedules import schedules
+
+        return schedules({type(self).__name__: self}, steps, log=log)
+
     def _at(self, count: Array) -> Array:
         raise NotImplementedError
 

@@ -115,7 +115,7 @@ def test_mlflow(tmp_path, monkeypatch):
 
 
 def clu_writer():
-    """clu's writer to the log; importing its package of writers needs TensorFlow, this one uses none of it."""
+    """clu's writer to the log; importing its package of writers needs TensorFlow, this one uses none."""
     clu = pytest.importorskip("clu", reason="clu is not installed")
     package: Any = types.ModuleType("clu.metric_writers")
     package.__path__ = [f"{folder}/metric_writers" for folder in clu.__path__]

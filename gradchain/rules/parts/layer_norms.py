@@ -46,7 +46,7 @@ def snapshot_layer_updates():
 
     ratio = |u| / |p|, 0 where |p| is 0
     A layer is a leaf, or a matrix of a stack. `metrics` reports layer_update_norm, layer_param_norm and
-    update_ratio, trees like the parameters. Last in a chain, after the learning rate, where `monitored` has it.
+    update_ratio, trees like the parameters. Last in a chain, where `monitored` has it.
     """
 
     def step(g, s, p, *, leaf):
