@@ -78,6 +78,8 @@ from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
+from gradchain.report.notebook import Shown, show
+from gradchain.report.notebook import load_ipython_extension as load_ipython_extension
 from gradchain.report.posterior import ivon_sample
 from gradchain.report.scalars import scalars
 from gradchain.report.scaled import scale_loss
@@ -128,6 +130,7 @@ __all__ = [
     "Period",
     "Restored",
     "ShardingWarning",
+    "Shown",
     "Signed",
     "Suggestion",
     "Transform",
@@ -217,6 +220,7 @@ __all__ = [
     "set_hyperparams",
     "set_state",
     "shared",
+    "show",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
     "slots",

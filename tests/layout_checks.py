@@ -30,8 +30,8 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("versions", "words"),
-    ("place", "hyper", "control", "glossary", "states", "kinds", "returned", "optional"),
+    ("versions", "words", "optional", "shown"),
+    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots", "scales"),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints", "extras"),

@@ -104,16 +104,12 @@ def _counts(found: Any, steps: int | None) -> np.ndarray:
 
 def _values(name: str, schedule: Any, counts: np.ndarray) -> np.ndarray:
     """The value at each count, one number each."""
-    if not callable(schedule):
-        values = np.full(
-            counts.shape, np.asarray(schedule, np.float64).mean() if np.size(schedule) == 1 else np.nan
-        )
-    else:
-        try:
-            values = np.asarray(jax.vmap(schedule)(jnp.asarray(counts)), np.float64)
-        except (jax.errors.ConcretizationTypeError, TypeError):  # it asks for the value of the step
-            values = np.array([float(schedule(int(t))) for t in counts])
-    if values.shape != counts.shape or np.isnan(values).all():
+    at: Any = schedule if callable(schedule) else lambda count: jnp.asarray(schedule)
+    try:
+        values = np.asarray(jax.vmap(at)(jnp.asarray(counts)), np.float64)
+    except (jax.errors.ConcretizationTypeError, TypeError):  # it asks for the value of the step
+        values = np.array([float(at(int(t))) for t in counts])
+    if values.shape != counts.shape:
         raise ValueError(
             f"plot.schedules: {name!r} has values of shape {values.shape[1:]}; expected one number a step"
         )
