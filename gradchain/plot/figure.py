@@ -93,7 +93,7 @@ def strokes(n: int) -> list[dict[str, Any]]:
     return [{"color": ramp(i / (n - 1))} for i in range(n)]
 
 
-def positive(values: Iterable[np.ndarray]) -> bool:
-    """Whether a logarithmic axis can show all of it that is finite."""
+def sizes(values: Iterable[np.ndarray]) -> bool:
+    """Whether numbers are sizes, some above 0 and none below: a logarithmic axis leaves out what is 0."""
     found = [v[np.isfinite(v)] for v in values]
-    return any(v.size for v in found) and all((v > 0).all() for v in found)
+    return any((v > 0).any() for v in found) and all((v >= 0).all() for v in found)

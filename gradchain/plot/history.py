@@ -49,7 +49,7 @@ def groups(known: Iterable[str], names: Any, who: str) -> dict[str, list[str]]:
             layered = next((i for i, part in enumerate(parts[:-1]) if part in LAYERED), None)
             if parts[-1] != STEP:
                 found.setdefault(name if layered is None else "/".join(parts[: layered + 1]), []).append(name)
-        return found
+        return dict(sorted(found.items(), key=lambda item: "/" in item[0]))  # yours before the optimizer's
     wanted = [names] if isinstance(names, str) else list(names)
     made = {w: [k for k in known if k == w or k.startswith(f"{w}/") or select.matches(w, k)] for w in wanted}
     if missing := next((w for w, found in made.items() if not found), None):

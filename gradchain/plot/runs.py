@@ -9,7 +9,7 @@ import numpy as np
 
 from gradchain.core import words
 from gradchain.core.optional import need
-from gradchain.plot.figure import FEW, INK, label, legend, panels, positive, short, strokes
+from gradchain.plot.figure import FEW, INK, label, legend, panels, short, sizes, strokes
 from gradchain.plot.history import checked_weight, finite, groups, smoothed, table
 from gradchain.writers.files import STEP
 
@@ -25,7 +25,8 @@ def curves(
     `history` is a list of dicts, as gc.scalars makes, a mapping of names to arrays, or the path of a CSV or
     JSON Lines file. `names` are names, beginnings of them or globs, each a panel: ["loss", "opt/*"]; by
     default all, the layers of a metric together. smooth: how much of the average stays at each row, such as
-    0.9; the numbers themselves are then paler. log: logarithmic values; None: for norms and ratios above 0.
+    0.9; the numbers themselves are then paler. log: logarithmic values, which leave out 0; None: for norms
+    and ratios alone.
     """
     who = "plot.curves"
     found, weight = table(history, who), checked_weight(smooth, who)
@@ -39,10 +40,10 @@ def curves(
         len(shown), across=across, width=6.4 if across == 1 else 9.6, height=3.4 if across == 1 else 2.6
     )
     for (name, members), ax in zip(shown.items(), axes, strict=True):
+        logs = _norms(name) and sizes(found[k] for k in members) if log is None else log
         _lines(ax, found, name, members, weight)
-        logs = _norms(name) and positive(found[k] for k in members) if log is None else log
         if logs:
-            ax.set_yscale("log")
+            ax.set_yscale("log", nonpositive="mask")
         label(ax, "step", title=name)
         if len(members) > 1:
             ax.margins(y=0.2)  # room for their names
@@ -121,7 +122,7 @@ def compare(
                 ax.fill_between(steps, low, high, color=stroke["color"], alpha=0.22, linewidth=0)
         label(ax, "step", title=name)
         if log:
-            ax.set_yscale("log")
+            ax.set_yscale("log", nonpositive="mask")
     legend(figure, axes[0], len(found))
     return figure
 

@@ -35,7 +35,7 @@ def schedules(named: Any, /, steps: int | None = None, *, log: bool = False, tit
     figure, (ax,) = panels()
     for (name, schedule), stroke in zip(lines.items(), strokes(len(lines)), strict=True):
         values = _values(name, schedule, counts)
-        ax.plot(counts, np.where(values > 0, values, np.nan) if log else values, label=name, **stroke)
+        ax.plot(counts, values, label=name, **stroke)
     label(ax, "step", "value", title or (next(iter(lines)) if len(lines) == 1 else ""))
     _scale(ax, log)
     if len(lines) > 1:
@@ -49,7 +49,7 @@ def over_steps(lines: Mapping[str, Any], steps: int | None, log: bool) -> Any:
     figure, axes = panels(len(lines), height=1.9 if len(lines) > 1 else 3.4, sharex=True)
     for (name, schedule), ax in zip(lines.items(), axes, strict=True):
         values = _values(name, schedule, counts)
-        ax.plot(counts, np.where(values > 0, values, np.nan) if log else values, **strokes(1)[0])
+        ax.plot(counts, values, **strokes(1)[0])
         label(ax, title=name)
         _scale(ax, log)
     label(axes[-1], "step", title=list(lines)[-1])
@@ -119,7 +119,7 @@ def _values(name: str, schedule: Any, counts: np.ndarray) -> np.ndarray:
 def _scale(ax: Any, log: bool) -> None:
     ax.margins(x=0.01)
     if log:
-        ax.set_yscale("log")
+        ax.set_yscale("log", nonpositive="mask")
         return
     ax.ticklabel_format(axis="y", scilimits=(-3, 4), useMathText=True)
     ax.yaxis.get_offset_text().set(color="#7f7f7f", fontsize=9)

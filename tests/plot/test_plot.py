@@ -61,7 +61,8 @@ def test_schedules_of_any_kind_share_the_axes():
     found = lines(ax)
     assert set(found) == {"a", "b", "c"} and ax.get_yscale() == "log"
     np.testing.assert_allclose(found["b"][9:11, 1], [1e-3, 1e-4])
-    assert np.isnan(found["a"][0, 1])  # 0 has no logarithm
+    low, high = ax.get_ylim()
+    assert 0 < low < 1e-4 and 5e-4 < high < 1e-2  # "a" begins at 0, which has no logarithm
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,9 @@ def test_curves_of_a_run(tmp_path):
         assert set(lines(axes[2])) == {f"block_{i}/kernel" for i in range(3)}
         np.testing.assert_allclose(lines(axes[0])["loss"], [(r["step"], r["loss"]) for r in history()])
     assert [ax.get_yscale() for ax in axes] == ["linear", "log", "log"]
+    (ax,) = inside(gc.plot.curves({"a/update_norm": [0.0, 2.0, 1.0]})).axes  # 0 is left out
+    assert ax.get_yscale() == "log" and ax.get_ylim()[0] > 0.5
+    assert gc.plot.curves({"a/update_norm": [0.0, -2.0]}).axes[0].get_yscale() == "linear"
 
 
 def test_curves_that_are_asked_for():
