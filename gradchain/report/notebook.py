@@ -45,7 +45,7 @@ def show(value: Any, *, leaves: bool = False) -> Shown:
     array; it may be abstract, or as nnx.Optimizer and TrainState hold it. Metrics have a row for each name.
     In IPython `%load_ext gradchain` does this for every state and all metrics that a cell ends in.
     """
-    if hasattr(type(value), "_repr_html_"):
+    if held.opt_state(value) is value and not isinstance(value, type) and hasattr(value, "_repr_html_"):
         return Shown(repr(value), value._repr_html_())
     found = held.arrays(value)
     if _is_state(found):
@@ -74,14 +74,14 @@ def _of_dict(value: dict) -> str | None:
 
 
 def _is_state(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(True for _ in held.entries(value))
+    return isinstance(value, Mapping | tuple | list) and any(True for _ in held.entries(value))
 
 
 def _is_metrics(value: Mapping) -> bool:
     return "step" in value and all(isinstance(k, str) for k in value)
 
 
-def _state(state: Mapping, leaves: bool) -> list[list[str]]:
+def _state(state: Any, leaves: bool) -> list[list[str]]:
     rows: list[list[str]] = [[*STATE]]
     total = arrays = 0
     for link, slot, found in _slots(state):

@@ -1,5 +1,6 @@
 """Tables for notebooks: optimizers, schedules, states, metrics, layouts; optimizers over several lines."""
 
+import importlib
 import re
 
 import jax
@@ -77,6 +78,17 @@ def test_other_tables_are_handed_on():
     assert cells(gc.layout(TX, PARAMS)._repr_html_())[-1][0] == "total"
     with pytest.raises(TypeError, match="show: the argument is 3; expected an optimizer"):
         gc.show(3)
+
+
+def test_states_in_other_containers():
+    optax = importlib.import_module("gradchain.optax")
+    tx = optax.adam(0.1)
+    rows = cells(gc.show(tx.init(PARAMS)).html)
+    assert [row[2:] for row in rows if row[1] == "mu"] == [["2 leaves", "", "float32", "64 B"]]
+    assert cells(gc.show(tx).html)[0] == ["link", "hyperparameters"]
+    train_state = pytest.importorskip("flax.training.train_state").TrainState
+    held = train_state.create(apply_fn=None, params=PARAMS, tx=gc.adam(0.1))
+    assert gc.show(held).html == gc.show(held.opt_state).html
 
 
 def test_ipython_shows_states_and_metrics():
