@@ -10,6 +10,7 @@ from gradchain import (
     losses,
     microbatching,
     perturbations,
+    plot,
     projections,
     rules,
     schedules,
@@ -19,6 +20,7 @@ from gradchain import (
     tree_utils,
     types,
     wrappers,
+    writers,
 )
 from gradchain.catalogue.advice import Suggestion, recipe
 from gradchain.catalogue.search import Found, search
@@ -76,7 +78,10 @@ from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
+from gradchain.report.notebook import Shown, show
+from gradchain.report.notebook import load_ipython_extension as load_ipython_extension
 from gradchain.report.posterior import ivon_sample
+from gradchain.report.scalars import scalars
 from gradchain.report.scaled import scale_loss
 from gradchain.report.sparsity import sparsity
 from gradchain.report.table import Description, describe
@@ -125,6 +130,7 @@ __all__ = [
     "Period",
     "Restored",
     "ShardingWarning",
+    "Shown",
     "Signed",
     "Suggestion",
     "Transform",
@@ -193,6 +199,7 @@ __all__ = [
     "per_matrix",
     "periodic_update",
     "perturbations",
+    "plot",
     "power_iteration",
     "projections",
     "recipe",
@@ -203,6 +210,7 @@ __all__ = [
     "safe_root_mean_squares",
     "safe_softmax_cross_entropy",
     "save",
+    "scalars",
     "scale_gradient",
     "scale_loss",
     "schedule_free_eval_params",
@@ -212,6 +220,7 @@ __all__ = [
     "set_hyperparams",
     "set_state",
     "shared",
+    "show",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
     "slots",
@@ -237,6 +246,7 @@ __all__ = [
     "with_axes",
     "with_extra_args_support",
     "wrapper",
+    "writers",
     "zero",
 ]
 __all__ += rules.__all__

@@ -20,8 +20,8 @@ LAYERS = (
     ("wrappers",),
     ("storage",),
     ("config", "report"),
-    ("contrib", "transforms", "catalogue"),
-    ("sharding", "checkpoint"),
+    ("contrib", "transforms", "catalogue", "writers"),
+    ("sharding", "checkpoint", "plot"),
     ("aot",),
     ("__init__",),
     ("optax", "testing"),
@@ -30,7 +30,7 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("versions", "words"),
+    ("versions", "words", "optional", "shown"),
     ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots", "scales"),
     ("codec", "tree", "values"),
@@ -46,7 +46,7 @@ CORE = (
 CORE_RANK = {name: rank for rank, row in enumerate(CORE) for name in row}
 
 # Imports inside a function that go up all the same, as (importer, imported), each with its reason.
-LAZY_UPWARD: frozenset[tuple[str, str]] = frozenset()
+LAZY_UPWARD = frozenset({("schedules", "plot")})  # a schedule draws itself
 
 # What a module imports at once though it may be absent, as (importer, imported), each with its reason.
 OPTIONAL = frozenset(

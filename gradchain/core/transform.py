@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import extras, glossary, leaves, tree, words
+from gradchain.core import extras, glossary, leaves, shown, tree, values, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, exchanged, full_name
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
@@ -19,8 +20,6 @@ from gradchain.core.slots import DtypeError
 
 PyTree = Any
 P = ParamSpec("P")
-
-
 PLAN = Plan()  # the default axes, and no codecs
 
 
@@ -188,7 +187,9 @@ class Transform:
         return iter((self.init, self.update))
 
     def __repr__(self) -> str:
-        return repr(self.recipe)
+        return values.laid_out(repr(self.recipe))
+
+    _repr_html_ = shown.html
 
     def __eq__(self, other) -> bool:
         return isinstance(other, Transform) and self.recipe.key == other.recipe.key
@@ -201,8 +202,6 @@ class Transform:
 
 
 def _rebuild(module: str, qualname: str, args: Mapping[str, Any]) -> Transform:
-    import importlib
-
     found: Any = importlib.import_module(module)
     for part in qualname.split("."):
         found = getattr(found, part)
