@@ -103,6 +103,10 @@ from gradchain.tree import (
     update_moment,
     update_moment_per_elem_norm,
 )
+from gradchain.tuning.find_lr import RateTest, find_lr
+from gradchain.tuning.result import Sweep
+from gradchain.tuning.sweep import sweep
+from gradchain.tuning.training import trainer
 from gradchain.types import *
 from gradchain.wrappers import *
 
@@ -123,10 +127,12 @@ __all__ = [
     "Limit",
     "LoadReport",
     "Period",
+    "RateTest",
     "Restored",
     "ShardingWarning",
     "Signed",
     "Suggestion",
+    "Sweep",
     "Transform",
     "apply_updates",
     "assignment",
@@ -145,6 +151,7 @@ __all__ = [
     "eval_params",
     "experimental",
     "factors",
+    "find_lr",
     "foreign",
     "freeze",
     "from_config",
@@ -223,7 +230,9 @@ __all__ = [
     "squared_error",
     "state_dict",
     "stored",
+    "sweep",
     "to_config",
+    "trainer",
     "transform",
     "transforms",
     "tree",

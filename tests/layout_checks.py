@@ -20,7 +20,7 @@ LAYERS = (
     ("wrappers",),
     ("storage",),
     ("config", "report"),
-    ("contrib", "transforms", "catalogue"),
+    ("contrib", "transforms", "catalogue", "tuning", "doctor", "frameworks"),
     ("sharding", "checkpoint"),
     ("aot",),
     ("__init__",),
@@ -31,7 +31,7 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 # The same within gradchain/core/.
 CORE = (
     ("versions", "words"),
-    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
+    ("place", "hyper", "control", "glossary", "states", "kinds", "returned", "packages"),
     ("slots", "scales"),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints", "extras"),
