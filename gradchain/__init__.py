@@ -41,6 +41,8 @@ from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.core.tree import apply_updates, global_norm
+from gradchain.doctor.diagnose import diagnose
+from gradchain.doctor.findings import Diagnosis, Finding
 from gradchain.losses import (
     convex_kl_divergence,
     cosine_distance,
@@ -119,6 +121,8 @@ __all__ = [
     "DamagedError",
     "Decay",
     "Description",
+    "Diagnosis",
+    "Finding",
     "Found",
     "Fraction",
     "Hyper",
@@ -148,6 +152,7 @@ __all__ = [
     "ctc_loss_with_forward_probs",
     "data_axes",
     "describe",
+    "diagnose",
     "eval_params",
     "experimental",
     "factors",
