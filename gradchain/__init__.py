@@ -43,6 +43,7 @@ from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, 
 from gradchain.core.tree import apply_updates, global_norm
 from gradchain.doctor.diagnose import diagnose
 from gradchain.doctor.findings import Diagnosis, Finding
+from gradchain.frameworks.keras import keras
 from gradchain.losses import (
     convex_kl_divergence,
     cosine_distance,
@@ -173,6 +174,7 @@ __all__ = [
     "init",
     "ivon_sample",
     "kahan",
+    "keras",
     "kl_divergence",
     "l2_loss",
     "layout",
