@@ -104,7 +104,7 @@ def averages(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "long average", "note", path,
                 f"{name} = {value:.6g} averages over {length:.0f} steps, and the run has {facts.length}",
-                "steps of the run", f"{name} = {max(0.9, 1 - 10 / facts.length):.3g} or so, a tenth of it",
+                "steps of the run", f"{name} = {max(0.9, 1 - 10 / facts.length):.3g} or so: a tenth of it",
             )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from gradchain.tuning import plots, program, training
 WHO = "find_lr"
 PyTree = Any
 STEPS = 100
-RATES = tuple(10 ** (k / 4) for k in range(-24, 5))  # 1e-6 to 10, four in each power of ten
+RATES = tuple(float(f"{10 ** (k / 4):.3g}") for k in range(-24, 5))  # 1e-6 to 10, four in each power of ten
 SHARE = 0.25  # of the steps, the last ones, by whose mean loss a rate is judged
 SMOOTHED = 0.9  # a rising run's loss is averaged with this decay
 

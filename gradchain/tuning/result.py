@@ -18,6 +18,7 @@ from gradchain.tuning.points import Grid, Number
 
 SHOWN = 40  # rows of a table
 LONG = 24  # characters of a heading
+FLAT = 0.02  # of the best score: no difference
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -71,8 +72,12 @@ class Sweep:
 
     @property
     def edges(self) -> list[str]:
-        """Where the best is the first or last value tried of a hyperparameter: what to try next."""
-        return _edges(self.grid, self.best_index) if np.isfinite(self.scores).any() else []
+        """Where the best is the first or last value tried of a hyperparameter: what to try next.
+
+        Not of random points, nor where the value beside it is as good, to 2 %.
+        """
+        known = not self.grid.paired and np.isfinite(self.scores).any()
+        return _edges(self.grid, self.best_index, self.scores) if known else []
 
     def rows(self) -> list[dict[str, Any]]:
         """A dict for each point: hyperparameters, metrics, their standard deviation over seeds, diverged."""
@@ -150,7 +155,7 @@ def _shown(row: dict[str, Any], name: str, metric: bool) -> str:
     return f"{text.number(row[name])}{spread}" if math.isfinite(row[name]) else "-"
 
 
-def _edges(grid: Grid, best: int) -> list[str]:
+def _edges(grid: Grid, best: int, scores: np.ndarray) -> list[str]:
     """For each axis at whose end the best lies: the value that goes on where the axis stops."""
     found = []
     for k, axis in enumerate(grid.axes):
@@ -160,6 +165,9 @@ def _edges(grid: Grid, best: int) -> list[str]:
             continue
         up = at == values[-1]
         near = values[-2] if up else values[1]
+        beside = tuple(near if i == k else x for i, x in enumerate(grid.points[best]))
+        if abs(scores[grid.points.index(beside)] - scores[best]) <= FLAT * abs(scores[best]):
+            continue
         ratio = at > 0 and near > 0 and values[-1] / max(values[0], 1e-300) >= 4
         after = at * at / near if ratio else 2 * at - near
         after = round(after) if all(isinstance(v, int) for v in values) else after
