@@ -14,15 +14,14 @@ X = RNG.normal(size=(256, 8)).astype(np.float32)
 Y = np.sin(X @ RNG.normal(size=8) / 3).astype(np.float32)[:, None]
 START = {
     "one": {"w": jnp.asarray(RNG.normal(size=(8, 16)) / 3, jnp.float32), "b": jnp.zeros(16)},
-    "two": {"w": jnp.asarray(RNG.normal(size=(16, 1)) / 4, jnp.float32), "b": jnp.zeros(1)},
+    "two": jnp.asarray(RNG.normal(size=(16, 1)) / 4, jnp.float32),
 }
 HEALTHY = gc.chain(gc.clip_by_global_norm(5.0), gc.adamw(0.005, b2=0.95, weight_decay=0.01))
 
 
 def loss_of(params, scale=1.0):
     hidden = jnp.tanh(X @ params["one"]["w"] + params["one"]["b"])
-    out = hidden @ params["two"]["w"] + params["two"]["b"]
-    return scale * jnp.mean(jnp.square(out - Y).astype(jnp.float32))
+    return scale * jnp.mean(jnp.square(hidden @ params["two"] - Y).astype(jnp.float32))
 
 
 @functools.cache

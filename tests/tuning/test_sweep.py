@@ -23,6 +23,12 @@ def loss(params, batch):
 TRAIN = gc.trainer(loss, START, (X, Y))
 
 
+def one_step(tx):
+    """The loss after a step: a program that is quickly compiled."""
+    params, _ = tx.step(jax.grad(loss)(START, (X[0], Y[0])), tx.init(START), START)
+    return loss(params, (X[0], Y[0]))
+
+
 def quiet(*args, **kwargs):
     """A sweep without its warnings of edges."""
     with warnings.catch_warnings():
@@ -80,9 +86,9 @@ def test_rows_and_files(swept, tmp_path):
 @pytest.mark.filterwarnings("ignore:sweep")
 def test_chunks_and_point_by_point_are_the_same():
     tx, rates = gc.sgd(0.1), [0.01, 0.03, 0.05, 0.1, 0.2]
-    whole = quiet(TRAIN, tx, learning_rate=rates)
-    parts = quiet(TRAIN, tx, learning_rate=rates, at_once=2)
-    alone = quiet(TRAIN, tx, learning_rate=rates[1:3], compiled=False)
+    whole = quiet(one_step, tx, learning_rate=rates)
+    parts = quiet(one_step, tx, learning_rate=rates, at_once=2)
+    alone = quiet(one_step, tx, learning_rate=rates[1:3], compiled=False)
     np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-5)
     np.testing.assert_allclose(alone.scores, whole.scores[1:3], rtol=1e-5)
 
@@ -98,7 +104,7 @@ def test_fewer_at_once_where_memory_does_not_suffice(monkeypatch):
         return made
 
     monkeypatch.setattr(gc.tuning.program, "_compiled", seen)
-    found = quiet(TRAIN, gc.sgd(0.1), learning_rate=[0.01, 0.03, 0.1, 0.2])
+    found = quiet(one_step, gc.sgd(0.1), learning_rate=[0.01, 0.03, 0.1, 0.2])
     assert [size for size, _ in sizes] == [4, 2] and sizes[0][1] > 0 and np.isfinite(found.scores).all()
 
 
@@ -113,13 +119,13 @@ def test_seeds_share_their_keys():
 
 def test_schedules_functions_and_pairs():
     tx = gc.sgd(gc.warmup_cosine_decay_schedule(0.0, 0.1, warmup_steps=2, decay_steps=20))
-    found = quiet(TRAIN, tx, peak_value=[0.01, 0.1], warmup_steps=[2, 5])
+    found = quiet(one_step, tx, peak_value=[0.01, 0.1], warmup_steps=[2, 5])
     assert found.optimizer.args["learning_rate"].warmup_steps in (2, 5)
-    made = quiet(TRAIN, lambda rate, b1: gc.adam(rate, b1=b1), rate=[0.1, 0.2], b1=[0.5, 0.9], paired=True)
+    made = quiet(one_step, lambda rate, b1: gc.adam(rate, b1=b1), rate=[0.1, 0.2], b1=[0.5, 0.9], paired=True)
     assert made.points == [{"rate": 0.1, "b1": 0.5}, {"rate": 0.2, "b1": 0.9}]
     assert isinstance(made.optimizer, gc.Transform)
     groups = gc.partition({"a": gc.sgd(0.1), "b": gc.adam(0.1)}, {"w": "a", "**": "b"})
-    both = quiet(TRAIN, groups, **{"**/learning_rate": [0.1, 0.2]})
+    both = quiet(one_step, groups, **{"**/learning_rate": [0.1, 0.2]})
     assert repr(both.grid.optimizer(1)).count("learning_rate=0.2") == 2
 
 
