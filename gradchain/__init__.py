@@ -43,6 +43,9 @@ from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.core.tree import apply_updates, global_norm
+from gradchain.doctor.diagnose import diagnose
+from gradchain.doctor.findings import Diagnosis, Finding
+from gradchain.frameworks.keras import keras
 from gradchain.losses import (
     convex_kl_divergence,
     cosine_distance,
@@ -108,6 +111,10 @@ from gradchain.tree import (
     update_moment,
     update_moment_per_elem_norm,
 )
+from gradchain.tuning.find_lr import RateTest, find_lr
+from gradchain.tuning.result import Sweep
+from gradchain.tuning.sweep import sweep
+from gradchain.tuning.training import trainer
 from gradchain.types import *
 from gradchain.wrappers import *
 
@@ -120,6 +127,8 @@ __all__ = [
     "DamagedError",
     "Decay",
     "Description",
+    "Diagnosis",
+    "Finding",
     "Found",
     "Fraction",
     "Hyper",
@@ -128,11 +137,13 @@ __all__ = [
     "Limit",
     "LoadReport",
     "Period",
+    "RateTest",
     "Restored",
     "ShardingWarning",
     "Shown",
     "Signed",
     "Suggestion",
+    "Sweep",
     "Transform",
     "apply_updates",
     "assignment",
@@ -148,9 +159,11 @@ __all__ = [
     "ctc_loss_with_forward_probs",
     "data_axes",
     "describe",
+    "diagnose",
     "eval_params",
     "experimental",
     "factors",
+    "find_lr",
     "foreign",
     "freeze",
     "from_config",
@@ -167,6 +180,7 @@ __all__ = [
     "init",
     "ivon_sample",
     "kahan",
+    "keras",
     "kl_divergence",
     "l2_loss",
     "layout",
@@ -232,7 +246,9 @@ __all__ = [
     "squared_error",
     "state_dict",
     "stored",
+    "sweep",
     "to_config",
+    "trainer",
     "transform",
     "transforms",
     "tree",

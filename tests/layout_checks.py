@@ -22,6 +22,7 @@ LAYERS = (
     ("config", "report"),
     ("contrib", "transforms", "catalogue", "writers"),
     ("sharding", "checkpoint", "plot"),
+    ("tuning", "doctor", "frameworks"),
     ("aot",),
     ("__init__",),
     ("optax", "testing"),
