@@ -27,6 +27,10 @@ STORED: dict[str, Make] = {
     f"adamw+{codec}": functools.partial(lambda codec: gc.stored(gc.adamw(1e-3), codec), codec)
     for codec in ("log8", "log4", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
 }
+STORED["lion+log4"] = lambda: gc.stored(gc.lion(1e-3), "log4")
+NARROW_PRODUCTS: dict[str, Make] = {  # Muon with factors of its products in bfloat16
+    "muon+ns_bfloat16": lambda: gc.muon(1e-3, ns_dtype="bfloat16"),
+}
 ROUNDED: dict[str, Make] = {
     f"adamw+{last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)
     for last in ("round_stochastically", "kahan", "split_weights", "master_weights")
@@ -72,6 +76,7 @@ def registered() -> dict[str, Make]:
         GRADCHAIN
         | STORED
         | ROUNDED
+        | NARROW_PRODUCTS
         | PRECONDITIONED
         | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN | PRECONDITIONED}
     )

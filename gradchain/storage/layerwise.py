@@ -17,6 +17,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import JaxprEqn
 
+from gradchain.storage.graph import Turn
+
 _ELEMENTWISE = """
 abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type cbrt ceil clamp complex conj
 convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt imag
@@ -59,11 +61,13 @@ class Made:
 class LayerOp(NamedTuple):
     """An operation, for one layer: operands and results are Slices, Mades, or the same for all layers."""
 
-    eqn: JaxprEqn
+    eqn: JaxprEqn | Turn
     layers: int
     layer: Array  # [] int32
 
     def __call__(self, args: Sequence[Any]) -> Sequence[Any]:
+        if isinstance(self.eqn, Turn):
+            return [self._turn(self.eqn, *args)]
         name = self.eqn.primitive.name
         if name == "random_bits" and self._shapes[0]:
             raise TakesLayersTogether("draws noise that no layer can have by itself")
@@ -99,12 +103,31 @@ class LayerOp(NamedTuple):
             return getattr(self, f"_{name}")(args, axis)
         return self._refuse()
 
+    def _turn(self, turn: Turn, due: Any, old: Any, *operands: Any) -> Any:
+        """What is done in some steps only, for one layer: the old value is one layer, or the same for all."""
+        axis = old.axis if isinstance(old, Slice) else None
+        start = self._plain(old, axis)
+
+        def once(value):
+            new = turn.of(operands, lambda eqn, args: LayerOp(eqn, self.layers, self.layer)(args))
+            return jnp.zeros_like(value[0]), self._plain(new, axis)
+
+        found = lax.while_loop(lambda value: value[0], once, (self._plain(due, None), start))[1]
+        return found if axis is None else Slice(found, axis)
+
+    def _plain(self, x: Any, axis: int | None) -> Array:
+        """The array of a value that has its layers along `axis`, or none."""
+        if isinstance(x, Slice):
+            return x.x if x.axis == axis else self._refuse()
+        return jnp.asarray(x.make(axis) if isinstance(x, Made) else x)
+
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
         return [v.aval.shape for v in self.eqn.outvars]  # pyright: ignore[reportAttributeAccessIssue]
 
     def _refuse(self) -> Any:
-        raise TakesLayersTogether(f"takes the layers together ({self.eqn.primitive.name})")
+        name = "while" if isinstance(self.eqn, Turn) else self.eqn.primitive.name
+        raise TakesLayersTogether(f"takes the layers together ({name})")
 
     def _bind(self, args: Iterable[Any], **changed) -> list[Any]:
         out = self.eqn.primitive.bind(*args, **{**self.eqn.params, **changed})

