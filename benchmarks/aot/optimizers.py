@@ -59,6 +59,7 @@ PRECONDITIONED: dict[str, Make] = {
 }
 RENEWED = 10  # steps in which each matrix's roots or bases are made anew once
 RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}
+RENEWALS |= {name: gc.codecs.log4().every for name in STORED if name.endswith("+log4")}
 
 
 def registered() -> dict[str, Make]:

@@ -25,9 +25,9 @@ class Constant(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One result of a loop of one turn or none: where the first operand holds that of its body, else the second.
+    """One result of a loop of one turn or none: that of its body, or the old one.
 
-    The other operands are the arguments of the body that it reads.
+    The operands are whether it turns, the old result, and the arguments of the body that it reads.
     """
 
     body: Graph
@@ -42,7 +42,7 @@ class Turn(NamedTuple):
 class Op(NamedTuple):
     """One operation; values are numbered, the arguments of the function first."""
 
-    eqn: JaxprEqn | Turn
+    eqn: Any  # a JaxprEqn, or a Turn
     inputs: tuple[int | Constant, ...]
     outputs: tuple[int, ...]
 
@@ -123,7 +123,7 @@ class Graph:
         self,
         wanted: int | Constant,
         known: Mapping[int, Any],
-        do: Callable[[JaxprEqn | Turn, Sequence[Any]], Sequence[Any]],
+        do: Callable[[Any, Sequence[Any]], Sequence[Any]],
     ) -> Any:
         """The value of `wanted` from values that are known, each operation done by `do`."""
         if isinstance(wanted, Constant):

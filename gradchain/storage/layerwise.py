@@ -61,13 +61,11 @@ class Made:
 class LayerOp(NamedTuple):
     """An operation, for one layer: operands and results are Slices, Mades, or the same for all layers."""
 
-    eqn: JaxprEqn | Turn
+    eqn: JaxprEqn
     layers: int
     layer: Array  # [] int32
 
     def __call__(self, args: Sequence[Any]) -> Sequence[Any]:
-        if isinstance(self.eqn, Turn):
-            return [self._turn(self.eqn, *args)]
         name = self.eqn.primitive.name
         if name == "random_bits" and self._shapes[0]:
             raise TakesLayersTogether("draws noise that no layer can have by itself")
@@ -103,31 +101,12 @@ class LayerOp(NamedTuple):
             return getattr(self, f"_{name}")(args, axis)
         return self._refuse()
 
-    def _turn(self, turn: Turn, due: Any, old: Any, *operands: Any) -> Any:
-        """What is done in some steps only, for one layer: the old value is one layer, or the same for all."""
-        axis = old.axis if isinstance(old, Slice) else None
-        start = self._plain(old, axis)
-
-        def once(value):
-            new = turn.of(operands, lambda eqn, args: LayerOp(eqn, self.layers, self.layer)(args))
-            return jnp.zeros_like(value[0]), self._plain(new, axis)
-
-        found = lax.while_loop(lambda value: value[0], once, (self._plain(due, None), start))[1]
-        return found if axis is None else Slice(found, axis)
-
-    def _plain(self, x: Any, axis: int | None) -> Array:
-        """The array of a value that has its layers along `axis`, or none."""
-        if isinstance(x, Slice):
-            return x.x if x.axis == axis else self._refuse()
-        return jnp.asarray(x.make(axis) if isinstance(x, Made) else x)
-
     @property
     def _shapes(self) -> list[tuple[int, ...]]:
         return [v.aval.shape for v in self.eqn.outvars]  # pyright: ignore[reportAttributeAccessIssue]
 
     def _refuse(self) -> Any:
-        name = "while" if isinstance(self.eqn, Turn) else self.eqn.primitive.name
-        raise TakesLayersTogether(f"takes the layers together ({name})")
+        raise TakesLayersTogether(f"takes the layers together ({self.eqn.primitive.name})")
 
     def _bind(self, args: Iterable[Any], **changed) -> list[Any]:
         out = self.eqn.primitive.bind(*args, **{**self.eqn.params, **changed})
@@ -239,6 +218,30 @@ class LayerOp(NamedTuple):
         if any(axis not in b for b in batch) or batch[0].index(axis) != batch[1].index(axis):
             self._refuse()
         return self._at(batch[0].index(axis), self._bind(self._aligned(args, axis)))
+
+
+def for_layer(eqn: JaxprEqn | Turn, args: Sequence[Any], layers: int, layer: Array) -> Sequence[Any]:
+    """An operation of a graph, for one layer."""
+    return _turned(eqn, layers, layer, *args) if isinstance(eqn, Turn) else LayerOp(eqn, layers, layer)(args)
+
+
+def _turned(turn: Turn, layers: int, layer: Array, due: Any, old: Any, *operands: Any) -> Sequence[Any]:
+    """What is done in some steps only: the old value is of one layer, or the same for all."""
+    axis = old.axis if isinstance(old, Slice) else None
+
+    def once(value):
+        new = turn.of(operands, lambda eqn, args: for_layer(eqn, args, layers, layer))
+        return jnp.zeros_like(value[0]), _array(new, axis)
+
+    found = lax.while_loop(lambda value: value[0], once, (_array(due, None), _array(old, axis)))[1]
+    return [found if axis is None else Slice(found, axis)]
+
+
+def _array(x: Any, axis: int | None) -> Array:
+    """The array of a value that has its layers along `axis`, or none."""
+    if isinstance(x, Slice) and x.axis != axis:
+        raise TakesLayersTogether("takes the layers together in some steps")
+    return x.x if isinstance(x, Slice) else jnp.asarray(x.make(axis) if isinstance(x, Made) else x)
 
 
 def rows_of(x: Array, layer: Array, axis: int, rows: int) -> Array:

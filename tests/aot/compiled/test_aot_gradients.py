@@ -13,7 +13,7 @@ import pytest
 import gradchain as gc
 from gradchain import aot
 
-D, H, TOKENS = 512, 1024, 512
+D, H, TOKENS = 512, 1024, 2048
 WEIGHTS = {"up": (D, H), "down": (H, D)}
 NUMBERS = 2 * D * H
 OPTIMIZERS = {
