@@ -74,7 +74,7 @@ def check(
         say(f"compiling {name} ...")
         try:
             return update(tx, params, axes, target).compiled.temp
-        except jax.errors.JaxRuntimeError as error:
+        except (jax.errors.JaxRuntimeError, NotImplementedError, ValueError, TypeError) as error:
             say(f"not compiled: {str(error).splitlines()[0]}")
             return None
 

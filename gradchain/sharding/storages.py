@@ -139,8 +139,9 @@ def weigh(
     """The choices for parameters, which may be abstract; the first is the optimizer at this stage of zero.
 
     `batch`: mesh axes that split the batch, over which gradients are whole; `summed`: bytes of a number of
-    a gradient at least. `scratch` compiles the update of a choice, and is asked where all else fits. Left
-    out is what factories refuse, and what needs no less than a choice that changes less.
+    a gradient at least. `scratch` compiles the update of a choice, and is asked where all else fits; None is
+    one that does not compile. Left out are such, what factories refuse, and what needs no less than a choice
+    that changes less.
     """
     found: list[tuple[Way, Choice]] = []
     half = narrowed(params)
@@ -158,6 +159,8 @@ def weigh(
             continue
         if scratch is not None and (not found or choice.total <= limit):
             choice = dataclasses.replace(choice, scratch=scratch(made, given, way.name))
+            if choice.scratch is None:
+                continue
         if not found:
             choice = dataclasses.replace(choice, name="as it is", code="")
         found.append((way, choice))

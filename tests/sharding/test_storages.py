@@ -7,6 +7,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import gradchain as gc
+from gradchain.sharding.storages import weigh
 
 M, N = 256, 512
 SIZE = M * N
@@ -53,3 +54,13 @@ def test_parameters_split_over_another_axis():
     first = found["as it is"]
     assert first.params == first.gradients == 4 * SIZE // 8 and first.state == 8 * SIZE // 8 + SCALARS
     assert not any("zero" in name for name in found) and "log8" in found
+
+
+def test_what_does_not_compile_is_left_out():
+    tx, given = gc.sgd(0.1), {"kernel": jax.ShapeDtypeStruct((M, N), jnp.float32)}
+
+    def scratch(tx, params, name):
+        return None if name == "round_stochastically" else 7
+
+    found = {c.name: c.scratch for c in weigh(tx, given, 2**30, scratch=scratch).choices}
+    assert "round_stochastically" not in found and "split_weights" in found and set(found.values()) == {7}
