@@ -47,7 +47,12 @@ CORE = (
 CORE_RANK = {name: rank for rank, row in enumerate(CORE) for name in row}
 
 # Imports inside a function that go up all the same, as (importer, imported), each with its reason.
-LAZY_UPWARD = frozenset({("schedules", "plot")})  # a schedule draws itself
+LAZY_UPWARD = frozenset(
+    {
+        ("schedules", "plot"),  # a schedule draws itself
+        ("report", "sharding"),  # describe(budget=...) weighs storages that split and offload
+    }
+)
 
 # What a module imports at once though it may be absent, as (importer, imported), each with its reason.
 OPTIONAL = frozenset(

@@ -27,6 +27,10 @@ STORED: dict[str, Make] = {
     f"adamw+{codec}": functools.partial(lambda codec: gc.stored(gc.adamw(1e-3), codec), codec)
     for codec in ("log8", "log4", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
 }
+STORED["lion+log4"] = lambda: gc.stored(gc.lion(1e-3), "log4")
+NARROW_PRODUCTS: dict[str, Make] = {  # Muon with factors of its products in bfloat16
+    "muon+ns_bfloat16": lambda: gc.muon(1e-3, ns_dtype="bfloat16"),
+}
 ROUNDED: dict[str, Make] = {
     f"adamw+{last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)
     for last in ("round_stochastically", "kahan", "split_weights", "master_weights")
@@ -55,6 +59,7 @@ PRECONDITIONED: dict[str, Make] = {
 }
 RENEWED = 10  # steps in which each matrix's roots or bases are made anew once
 RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}
+RENEWALS |= {name: gc.codecs.log4().every for name in STORED if name.endswith("+log4")}
 
 
 def registered() -> dict[str, Make]:
@@ -72,6 +77,7 @@ def registered() -> dict[str, Make]:
         GRADCHAIN
         | STORED
         | ROUNDED
+        | NARROW_PRODUCTS
         | PRECONDITIONED
         | {name: functools.partial(example, name) for name in names if name not in GRADCHAIN | PRECONDITIONED}
     )

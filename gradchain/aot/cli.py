@@ -66,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--batch-axis", metavar="NAME,...", help='axes that split the batch (default "data", or "data0", ...)'
     )
+    add(
+        "--budget",
+        type=float,
+        metavar="GIB",
+        help="memory of a device: which storages fit into it, and the line that gets each",
+    )
     add("--json", action="store_true", help="print the report as JSON")
     return made
 
@@ -90,7 +96,7 @@ def _run(args: argparse.Namespace) -> Report:
     tx = stored(tx, args.stored) if args.stored else tx
     return check(
         tx, leaves, args.topology, zero=args.zero, mesh=_axes(args.mesh), model=args.model,
-        batch=tuple(args.batch_axis.split(",")) if args.batch_axis else "data", say=_say,
+        batch=tuple(args.batch_axis.split(",")) if args.batch_axis else "data", budget=args.budget, say=_say,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from gradchain.aot.report import Finding, Report
+from gradchain.report.budget import gib
 from gradchain.report.text import size
 
 LARGE = 0.01  # of the parameters: what is smaller is not worth a remark
@@ -25,6 +26,7 @@ def judged(report: Report, warned: Iterable[str]) -> Report:
 def findings(report: Report) -> Iterator[Finding]:
     """All that is wrong with it."""
     yield from _memory(report)
+    yield from _budget(report)
     yield from _reductions(report)
     yield from _gathers(report)
     yield from _loops(report)
@@ -55,6 +57,18 @@ def _memory(report: Report) -> Iterator[Finding]:
             f"the update needs {size(needed)} on a device that has {size(report.memory)}",
             "more devices, --zero 1 or 3, --stored log8, parameters in bfloat16, or axes for the model",
         )
+
+
+def _budget(report: Report) -> Iterator[Finding]:
+    found = report.budget
+    if found is None or found.choices[0] in found.fitting:
+        return
+    now, limit, least = found.choices[0].total, found.limit, found.smallest
+    fits = next((c.code for c in found.fitting), "")
+    yield Finding(
+        f"the update needs {gib(now)} GiB on a device, {gib(now - limit)} above the budget of {gib(limit)}",
+        fits or f"nothing fits, the smallest is {least.name}: more devices, or a smaller model",
+    )
 
 
 def _reductions(report: Report) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from gradchain.aot.hlo import COLLECTIVES, Program
 from gradchain.aot.program import Update, whole_of
 from gradchain.aot.targets import Target
 from gradchain.core import place, tree
+from gradchain.report.budget import Budget
 from gradchain.report.table import Description, describe
 from gradchain.sharding.zero import zeros_of
 
@@ -81,6 +82,8 @@ class Report:
     host: HostTraffic
     offloaded: int  # bytes of state that are to be in the host's memory
     compile_seconds: float
+    operations: int = 0  # numbers that the program computes
+    budget: Budget | None = None  # what a device of so many GiB has room for, where that was asked
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     table: Description | None = dataclasses.field(default=None, repr=False)
@@ -101,6 +104,11 @@ class Report:
         kept = {f.name for f in dataclasses.fields(self)} - {"table", "found"}
         found = {k: v for k, v in dataclasses.asdict(self).items() if k in kept}
         found["host"] = self.host._asdict()
+        if self.budget is not None:
+            whole = ({"total": c.total, "fits": c.total <= self.budget.limit} for c in self.budget.choices)
+            found["budget"]["choices"] = [
+                c | more for c, more in zip(found["budget"]["choices"], whole, strict=True)
+            ]
         if self.table is not None:
             found["links"] = [
                 {"link": r.link, "slot": r.slot, "dtype": r.dtype, "spec": r.spec, "bytes": r.total_bytes}
@@ -145,6 +153,7 @@ def measure(update: Update, batch: tuple[str, ...], target: Target) -> Report:
         host=host(program),
         offloaded=sum(row.bytes_on_device for row in rows if row.memory != "device"),
         compile_seconds=update.compiled.lower_seconds + update.compiled.compile_seconds,
+        operations=program.operations,
         table=describe(update.tx, update.params),
         found=found,
     )

@@ -16,7 +16,7 @@ def show(report: Report) -> str:
     """The report as aligned text, what is wrong at its end."""
     return "\n".join([
         *_head(report), "", _memory(report), "", _state(report), "", *_work(report), "",
-        _movement(report), "", *_verdict(report),
+        _movement(report), "", *([repr(report.budget), ""] if report.budget else []), *_verdict(report),
     ])  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform, need_transform
 from gradchain.math import numerics
 from gradchain.report import text
+from gradchain.report.budget import Budget
 from gradchain.report.links import Place, links
 
 
@@ -44,6 +46,7 @@ class Description:
     rows: tuple[Row, ...]
     params: int  # numbers in the parameters
     leaves: int  # arrays in the parameters
+    budget: Budget | None = None  # what a device has room for, where that was asked
 
     @property
     def total_bytes(self) -> int:
@@ -62,10 +65,12 @@ class Description:
         return sum(b for b in found if b is not None) if found and all(b is not None for b in found) else None
 
     def __repr__(self) -> str:
-        return text.aligned(self._cells(), RIGHT)
+        table = text.aligned(self._cells(), RIGHT)
+        return table if self.budget is None else f"{table}\n\n{self.budget}"
 
     def _repr_html_(self) -> str:
-        return text.as_html(self._cells(), RIGHT)
+        table = text.as_html(self._cells(), RIGHT)
+        return table if self.budget is None else f"{table}<pre>{html.escape(repr(self.budget))}</pre>"
 
     def _cells(self) -> list[list[str]]:
         rows: list[list[str]] = [list(HEAD)]
@@ -123,13 +128,18 @@ def value_text(value: Any) -> str:
 
 
 @opens
-def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description:
+def describe(
+    tx: Transform, params: Any, *, leaves: bool = False, budget: float | None = None, scratch: bool = False
+) -> Description:
     """The table of an optimizer for parameters, which may be abstract: links, state, bytes, hyperparameters.
 
     One row for each link and slot, or with leaves=True for each array, with how its axes are read, "brc" (see
     `with_axes`). "acts on" says what masks leave: 74 of
     148 leaves. Sharded parameters add where the state will lie and how much of it on each device.
-    Print it, or use `.rows`, `.total_bytes`, `.bytes_per_param`.
+    With a `budget`, the GiB of a device: what a step needs at least, and which storages of state and
+    parameters fit, each with the line that gets it; `scratch=True` compiles the update of those for the
+    devices here, which takes seconds each.
+    Print it, or use `.rows`, `.total_bytes`, `.bytes_per_param`, `.budget`.
     """
     need_transform(tx, "describe(tx, params)", params)
     arrays = jax.tree.leaves(params)
@@ -144,7 +154,12 @@ def describe(tx: Transform, params: Any, *, leaves: bool = False) -> Description
         for name, found in _fields(here, slots):
             groups = [[pair] for pair in found] if leaves else [found]
             rows += [_row(about, name, group, leaves) for group in groups]
-    return Description(tuple(rows), numbers, len(arrays))
+    if budget is None:
+        return Description(tuple(rows), numbers, len(arrays))
+    from gradchain.sharding import storages
+
+    found = storages.of_params(tx, params, budget, scratch)
+    return Description(tuple(rows), numbers, len(arrays), found)
 
 
 def _fields(place: Place, slots: Any) -> Iterator[tuple[str, list[tuple[str, Slot]]]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 
 CALLS = {
     "jit": "jaxpr",
@@ -24,10 +24,25 @@ class Constant(NamedTuple):
     value: Any
 
 
+class Turn(NamedTuple):
+    """One result of a loop of one turn or none: that of its body, or the old one.
+
+    The operands are whether it turns, the old result, and the arguments of the body that it reads.
+    """
+
+    body: Graph
+    result: int | Constant
+    reads: tuple[int, ...]
+
+    def of(self, operands: Sequence[Any], do: Callable[[Any, Sequence[Any]], Sequence[Any]]) -> Any:
+        """The result of the body, each operation done by `do`."""
+        return self.body.run(self.result, dict(zip(self.reads, operands, strict=True)), do)
+
+
 class Op(NamedTuple):
     """One operation; values are numbered, the arguments of the function first."""
 
-    eqn: JaxprEqn
+    eqn: Any  # a JaxprEqn, or a Turn
     inputs: tuple[int | Constant, ...]
     outputs: tuple[int, ...]
 
@@ -64,6 +79,8 @@ class Graph:
                 shared, made = inputs[: eqn.params["num_consts"]], inputs[eqn.params["num_consts"] :]
                 for _ in range(eqn.params["length"]):
                     made = self._called(eqn.params["jaxpr"], [*shared, *made])
+            elif name == "while" and _is_one_turn(eqn.params):
+                made = self._turned(eqn.params["body_jaxpr"], inputs, eqn.params["body_nconsts"])
             else:
                 made = self._append(eqn, inputs)
             env |= zip(eqn.outvars, made, strict=True)
@@ -72,8 +89,19 @@ class Graph:
     def _called(self, closed: Any, inputs: Sequence[int | Constant]) -> list[int | Constant]:
         return self._open(closed.jaxpr, [*map(Constant, closed.consts), *inputs])
 
-    def _append(self, eqn: JaxprEqn, inputs: Sequence[int | Constant]) -> list[int]:
-        made = list(range(self.size, self.size + len(eqn.outvars)))
+    def _turned(self, closed: Any, inputs: Sequence[int | Constant], consts: int) -> list[int | Constant]:
+        """A loop of one turn or none, as one operation for each result, with what that one reads."""
+        types = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
+        body, made = Graph(jaxpr_as_fun(closed), types), [inputs[consts]]
+        for result, old in zip(body.outputs[1:], inputs[consts + 1 :], strict=True):
+            reads = tuple(sorted(body.reads_of(result)))
+            made += self._append(
+                Turn(body, result, reads), (inputs[consts], old, *(inputs[i] for i in reads))
+            )
+        return made
+
+    def _append(self, eqn: JaxprEqn | Turn, inputs: Sequence[int | Constant]) -> list[int]:
+        made = list(range(self.size, self.size + (1 if isinstance(eqn, Turn) else len(eqn.outvars))))
         self.size += len(made)
         self.ops.append(Op(eqn, tuple(inputs), tuple(made)))
         return made
@@ -95,7 +123,7 @@ class Graph:
         self,
         wanted: int | Constant,
         known: Mapping[int, Any],
-        do: Callable[[JaxprEqn, Sequence[Any]], Sequence[Any]],
+        do: Callable[[Any, Sequence[Any]], Sequence[Any]],
     ) -> Any:
         """The value of `wanted` from values that are known, each operation done by `do`."""
         if isinstance(wanted, Constant):
@@ -119,3 +147,10 @@ def _is_short_loop(params: Mapping[str, Any]) -> bool:
     body, carried = params["jaxpr"], params["num_carry"]
     ends = len(body.in_avals) - params["num_consts"], len(body.out_avals)
     return params["length"] <= 32 and ends == (carried, carried)
+
+
+def _is_one_turn(params: Mapping[str, Any]) -> bool:
+    """Whether a loop is `control.when`: it turns while its first value holds, and its body ends that."""
+    ask, last = params["cond_jaxpr"].jaxpr, params["body_jaxpr"].jaxpr.outvars[0]
+    asked = not ask.eqns and not params["cond_nconsts"] and ask.outvars[0] is ask.invars[0]
+    return asked and isinstance(last, Literal) and not last.val

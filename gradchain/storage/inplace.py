@@ -15,7 +15,7 @@ from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform
 from gradchain.core.tree import subtree
 from gradchain.storage.graph import Graph
-from gradchain.storage.layerwise import LayerOp, Made, Slice, TakesLayersTogether, rows_of, with_rows
+from gradchain.storage.layerwise import Made, Slice, TakesLayersTogether, for_layer, rows_of, with_rows
 
 PyTree = Any
 
@@ -172,7 +172,9 @@ class Update:
                 known[k] = Slice(rows_of(arrays[k], layer, axis, arrays[k].shape[axis] // self.layers), axis)
             else:
                 known[k] = arrays[k]
-        new = self.graph.run(self.results[i], known, lambda eqn, args: LayerOp(eqn, self.layers, layer)(args))
+        new = self.graph.run(
+            self.results[i], known, lambda eqn, args: for_layer(eqn, args, self.layers, layer)
+        )
         axis = self.axes[i]
         if isinstance(new, Slice) and new.axis != axis:
             raise TakesLayersTogether("keeps something that depends on all layers, and is not one for each")

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend.core import JaxprEqn
 
+from gradchain.storage.graph import Turn
+
 _ELEMENTWISE = """
 abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type cbrt ceil clamp complex conj
 convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt imag
@@ -216,6 +218,30 @@ class LayerOp(NamedTuple):
         if any(axis not in b for b in batch) or batch[0].index(axis) != batch[1].index(axis):
             self._refuse()
         return self._at(batch[0].index(axis), self._bind(self._aligned(args, axis)))
+
+
+def for_layer(eqn: JaxprEqn | Turn, args: Sequence[Any], layers: int, layer: Array) -> Sequence[Any]:
+    """An operation of a graph, for one layer."""
+    return _turned(eqn, layers, layer, *args) if isinstance(eqn, Turn) else LayerOp(eqn, layers, layer)(args)
+
+
+def _turned(turn: Turn, layers: int, layer: Array, due: Any, old: Any, *operands: Any) -> Sequence[Any]:
+    """What is done in some steps only: the old value is of one layer, or the same for all."""
+    axis = old.axis if isinstance(old, Slice) else None
+
+    def once(value):
+        new = turn.of(operands, lambda eqn, args: for_layer(eqn, args, layers, layer))
+        return jnp.zeros_like(value[0]), _array(new, axis)
+
+    found = lax.while_loop(lambda value: value[0], once, (_array(due, None), _array(old, axis)))[1]
+    return [found if axis is None else Slice(found, axis)]
+
+
+def _array(x: Any, axis: int | None) -> Array:
+    """The array of a value that has its layers along `axis`, or none."""
+    if isinstance(x, Slice) and x.axis != axis:
+        raise TakesLayersTogether("takes the layers together in some steps")
+    return x.x if isinstance(x, Slice) else jnp.asarray(x.make(axis) if isinstance(x, Made) else x)
 
 
 def rows_of(x: Array, layer: Array, axis: int, rows: int) -> Array:

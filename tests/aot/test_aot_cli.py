@@ -111,6 +111,39 @@ def test_a_model_axis_is_taken_from_the_specs(run):
         assert (other["held"], other["updated"]) == (2**21, 2**19)
 
 
+def test_a_budget_compiles_what_could_fit_and_says_what_to_write(run):
+    limit, n = 8 * 2**20 - 1, 2**20
+    sgd = {"sgd": {"learning_rate": 0.1}}
+    code, out, err = run("--json", f"--budget={limit / 2**30}", params={"kernel": [512, 2048]}, optimizer=sgd)
+    found = json.loads(out)
+    rows = {c["name"]: c for c in found["budget"]["choices"]}
+    now, three = rows["as it is"], rows["zero 3"]
+    assert code == 1 and found["findings"][-1]["do"] == "tx = gc.zero(tx, stage=3)"
+    assert found["budget"]["limit"] == limit and found["budget"]["compiled_for"] == "CPU"
+    same = ("params", "gradients", "state")
+    assert [now[k] for k in same] == [found[k] for k in same] and now["scratch"] == found["temp"]
+    assert (now["fits"], three["fits"]) == (False, True)
+    assert (three["params"], three["gradients"]) == (4 * n // 8, 4 * n)
+    assert three["total"] == sum(three[k] for k in (*same, "scratch"))
+    narrow = rows["zero 3, round_stochastically"]
+    assert (narrow["params"], narrow["state"] - now["state"]) == (2 * n // 8, 4)
+    tried = {line.removeprefix("compiling ").removesuffix(" ...") for line in err.splitlines()}
+    for name, row in rows.items():
+        known = row["total"] - (row["scratch"] or 0)
+        assert (row["scratch"] is not None) == (name == "as it is" or known <= limit), name
+        assert (name in tried) == (name != "as it is" and known <= limit), name
+    assert found["budget"]["traffic"] == found["traffic"]
+    assert found["budget"]["operations"] == pytest.approx(2 * n, abs=10)  # and those of the counter
+    assert found["budget"]["computed"] == found["operations"] > 0
+
+
+def test_a_budget_that_zero_meets_is_no_fault(run):
+    sgd, params = {"sgd": {"learning_rate": 0.1}}, {"kernel": [128, 256]}
+    code, out, _ = run("--zero=3", "--budget=1", optimizer=sgd, params=params)
+    assert code == 0 and "it fits as it is" in out and "this program has" in out
+    assert "as it is" in out and "zero 1" not in out
+
+
 def test_stage_3_keeps_parameters_split(run):
     code, out, _ = run("--zero=3", "--json")
     found = json.loads(out)
@@ -153,6 +186,8 @@ def test_stage_3_keeps_parameters_split(run):
         ([], {"params": {"w": [10**30]}}, "w: an array of shape [1000000000000000000000"),
         ([], {"params": {"w": [2**20] * 4}}, "has 2^48 numbers or more"),
         ([], {"params": {"w": "\x1b[31m" * 10**5}}, "w: expected a shape or a mapping, found '\\x1b[31m"),
+        (["--budget=0"], {}, "aot: budget is 0.0; expected the GiB (2^30 bytes) of memory"),
+        (["--budget=nan"], {}, "aot: budget is nan; expected"),
         (["--model=0"], {}, "--model 0: expected the devices of an axis, 1 or more"),
         (["--model=-1"], {}, "--model -1: expected"),
         (["--mesh=data=99999999999999999999"], {}, "expected axes and their devices"),
