@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree, words
+from gradchain.core import returned, tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Period
 from gradchain.core.kinds import DType
@@ -89,7 +89,7 @@ def accumulate(
     mean: bool = True,
     nonfinite: str = "drop",
     running_mean: bool = False,
-    should_skip_update_fn: Callable[..., Any] | None = None,
+    should_skip_update_fn: Callable[[Any, Any, Any], Any] | None = None,
     accumulator_dtype: DType | None = None,
 ):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
@@ -152,8 +152,11 @@ def accumulate(
 
 
 def _said(f: Any, g: PyTree, gradient_step: Array, params: PyTree) -> tuple[Array, PyTree]:
-    left_out, kept = f(g, gradient_step, params)
-    return jnp.asarray(left_out, bool).reshape(()), kept
+    said = f(g, gradient_step, params)
+    if not isinstance(said, tuple | list) or len(said) != 2:
+        pair = "a pair (whether to leave a microbatch out, a tree of arrays to keep)"
+        raise returned.wrong(said, "accumulate", "should_skip_update_fn", f, pair)
+    return returned.truth(said[0], "accumulate", "should_skip_update_fn", f), said[1]
 
 
 def skip_not_finite(updates: PyTree, gradient_step: Array, params: PyTree) -> tuple[Array, dict[str, Array]]:
@@ -180,7 +183,7 @@ def MultiSteps(
     opt: Any,
     every_k_schedule: Period,
     use_grad_mean: bool = True,
-    should_skip_update_fn: Callable[..., Any] | None = None,
+    should_skip_update_fn: Callable[[Any, Any, Any], Any] | None = None,
     accumulator_dtype: DType | None = None,
     *,
     running_mean: bool = False,

@@ -115,10 +115,13 @@ class Projected(Wrapper):
                 given = jax.tree.leaves(
                     made, is_leaf=lambda x: x is None or isinstance(x, GaLoreDimensionNumbers)
                 )
-            if len(given) != len(leaves):
+            wrong = [x for x in given if x is not None and not isinstance(x, GaLoreDimensionNumbers)]
+            if len(given) != len(leaves) or wrong:
+                what = f"has {words.show(wrong[0])}" if wrong else f"has {len(given)} entries"
                 raise ValueError(
-                    f"{self.who}: weight_dimension_numbers has {len(given)} entries for "
-                    f"{len(leaves)} leaves; expected GaLoreDimensionNumbers or None for each"
+                    f"{self.who}: weight_dimension_numbers {what} for {len(leaves)} leaves; expected "
+                    "GaLoreDimensionNumbers for all of two axes and more, a tree with one or None for each, "
+                    "or a function of the parameters that returns such a tree"
                 )
             found = [axes_of(n, leaf, self.who) for n, leaf in zip(given, leaves, strict=True)]
         return [self.shape(leaf.shape, axes) for leaf, axes in zip(leaves, found, strict=True)]
