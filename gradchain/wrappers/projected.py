@@ -69,16 +69,7 @@ class Projected(Wrapper):
 
     def kept(self, field: str, leaf: Leaf, shape: Shape) -> Slot:
         """The slot of a field, for a leaf that is projected."""
-        along = shape.axes.rows if shape.along_rows else shape.axes.cols
-        axes = (*shape.axes.batch, along[0] if len(along) == 1 else None, None)
-        return Slot(
-            self.basis_shape(leaf.shape, shape), numerics.wide_dtype(leaf.dtype), axes, leaf=leaf, exact=True
-        )
-
-    @staticmethod
-    def basis_shape(size: Sequence[int], shape: Shape) -> tuple[int, ...]:
-        """Of the bases of a leaf: [*batch, side, rank]."""
-        return (*(size[i] for i in shape.axes.batch), shape.side(size), shape.rank)
+        return shape.basis(leaf)
 
     def bases(
         self, old: dict[str, list[Array]], chosen: list[tuple[Array, Leaf, Shape]], count: Array
