@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core import returned, tree, words
+from gradchain.core.complaints import asker
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Period
 from gradchain.core.kinds import DType
@@ -107,6 +108,14 @@ def accumulate(
         raise ValueError(f"accumulate: nonfinite is {words.show(nonfinite)}; expected 'drop' or 'skip'")
     if running_mean and not mean:
         raise ValueError("accumulate: running_mean=True keeps a mean, and mean=False asks for the sum")
+    made = as_transform(tx, "accumulate")
+    if "previous_grads" in made.body.needs:
+        who = asker(made, "previous_grads")
+        raise ValueError(
+            f"accumulate: {who} needs previous_grads, of which it would see the last microbatch's alone; "
+            "expected it outside, where each microbatch is corrected by its own: chain(reduce_variance(exact=True), "
+            "accumulate(tx, every)); or exact=False"
+        )
     skip, chosen = nonfinite == "skip", should_skip_update_fn
 
     def step(inner, g, s, state, params):
@@ -138,7 +147,7 @@ def accumulate(
 
     return wrap(
         AccumulateState if chosen is None else AccumulateChosenState,
-        as_transform(tx, "accumulate"),
+        made,
         step,
         clock="gradient_step",
         fields={

@@ -61,7 +61,7 @@ class Tracked(Projected):
 
     def bases(self, old, chosen, count):
         """Singular vectors in the first step, later ones by iteration, some of them drawn from the rest."""
-        every, tracks = self.period(count), self.hypers[1] is not None
+        turn, tracks = (count - 1) // self.period(count), self.hypers[1] is not None
 
         def fit(first: bool, bases, *xs):  # the gradients, then what is tracked
             rows = []
@@ -69,17 +69,15 @@ class Tracked(Projected):
                 more = [(basis, shape.basis(leaf)), *[(t, self.kept("tracked", leaf, shape))] * tracks]
                 if shape.rank > self.leading:
                     slot = shape.slot(leaf, (shape.side(leaf.shape), shape.rank - self.leading))
-                    drawn = subspace.noise(self.seed, (count - 1) // every, leaf.path, slot.shape, g.dtype)
-                    more.append((drawn, slot))
+                    more.append((subspace.noise(self.seed, turn, leaf.path, slot.shape, g.dtype), slot))
                 rows.append((g, leaf, shape, more))
-            shared = (jnp.asarray(self.hypers[1]),) if tracks else ()
-            return subspace.renewed(functools.partial(_fitted, tracks=tracks, first=first), rows, shared)
+            shared, f = [jnp.asarray(self.hypers[1])] * tracks, functools.partial(_fitted, tracks=tracks)
+            return subspace.renewed(functools.partial(f, first=first), rows, shared)
 
-        rows = zip(chosen, old["tracked"], strict=True)
-        given = [x for (g, _, _), tracked in rows for x in (bounded(g), tracked)]
+        given = [x for (g, _, _), t in zip(chosen, old["tracked"], strict=True) for x in (bounded(g), t)]
         found = when(count == 1, functools.partial(fit, True), old["projector"], *given)
-        due = ((count - 1) % every == 0) & (count > 1)
-        return when(due, functools.partial(fit, False), found, *given)
+        due = (count - 1) % self.period(count) == 0
+        return when(due & (count > 1), functools.partial(fit, False), found, *given)
 
     def back(self, u: Array, r: Array, g: Array, basis: Array, shape: Shape, kept: dict[str, Array]):
         """The update for g: of the basis, and what compensates for the rest."""
@@ -89,7 +87,7 @@ class Tracked(Projected):
 @functools.partial(jax.jit, static_argnames=("tracks", "first"))
 def _fitted(g: Array, basis: Array, *more: Array, tracks: bool, first: bool) -> Array:
     """New bases [k, side, rank] for gradients [k, side, n]; more: what is tracked, the noise, b3."""
-    (tracked, *noise, b3) = more if tracks else (None, *more, None)
+    tracked, *noise, b3 = more if tracks else (None, *more, None)
     found = subspace.singular(g, basis.shape[-1]) if first else subspace.iterated(g, basis, tracked, b3)
     return subspace.completed(found, *noise) if noise else found
 
@@ -104,8 +102,8 @@ def _back(u, r, g, basis, kept, scale, hypers, shape: Shape, compensated: bool):
         rest = stack_of(g - subspace.up(r, basis, g.shape, shape), shape.axes, not shape.along_rows)
         square = jnp.sum(abs2(bounded(rest)), 1)  # [k, n]
         new["left_out"] = ema(kept["left_out"], square.reshape(kept["left_out"].shape), b1)
-        mean = new["left_out"].reshape(square.shape)[:, None, :]
-        c = (shape.side(g.shape) - shape.rank) ** 0.5 * over_root(rest, mean, eps)
+        c = over_root(rest, new["left_out"].reshape(square.shape)[:, None], eps)
+        c = (shape.side(g.shape) - shape.rank) ** 0.5 * c
         size, last = norm(c, (1, 2)), kept["norm"].reshape(-1)  # [k]
         factor = jnp.ones_like(size) if gamma is None else growth_factor(size, last, gamma, 0.0)
         new["norm"] = (size * factor).reshape(kept["norm"].shape)
