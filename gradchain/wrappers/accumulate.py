@@ -113,8 +113,8 @@ def accumulate(
         who = asker(made, "previous_grads")
         raise ValueError(
             f"accumulate: {who} needs previous_grads, of which it would see the last microbatch's alone; "
-            "expected it outside, where each microbatch is corrected by its own: chain(reduce_variance(exact=True), "
-            "accumulate(tx, every)); or exact=False"
+            "expected it outside, where each microbatch is corrected by its own: "
+            "chain(reduce_variance(exact=True), accumulate(tx, every)); or exact=False"
         )
     skip, chosen = nonfinite == "skip", should_skip_update_fn
 

@@ -71,8 +71,8 @@ class Tracked(Projected):
                     slot = shape.slot(leaf, (shape.side(leaf.shape), shape.rank - self.leading))
                     more.append((subspace.noise(self.seed, turn, leaf.path, slot.shape, g.dtype), slot))
                 rows.append((g, leaf, shape, more))
-            shared, f = [jnp.asarray(self.hypers[1])] * tracks, functools.partial(_fitted, tracks=tracks)
-            return subspace.renewed(functools.partial(f, first=first), rows, shared)
+            f = functools.partial(_fitted, tracks=tracks, first=first)
+            return subspace.renewed(f, rows, [jnp.asarray(b3) for b3 in self.hypers[1:2] if tracks])
 
         given = [x for (g, _, _), t in zip(chosen, old["tracked"], strict=True) for x in (bounded(g), t)]
         found = when(count == 1, functools.partial(fit, True), old["projector"], *given)
