@@ -293,20 +293,3 @@ def test_vmap_steps_each_when_it_is_due():
     slope = jax.jit(jax.vmap(jax.grad(lambda g: jnp.sum(train(g)[0]["bias"]))))(many)
     assert finite(slope)
     np.testing.assert_allclose(slope[0]["bias"][0], [-0.095, -0.095], rtol=1e-5)  # (1 + 0.9) * 0.1 / 2
-
-
-def test_exact_changes_are_taken_of_each_microbatch():
-    """MARS with previous_grads: within, the last microbatch's would count for all; outside it is exact."""
-    with pytest.raises(ValueError, match=r"accumulate: reduce_variance needs previous_grads, .* it outside"):
-        gc.accumulate(gc.mars(0.1, exact=True), 2)
-    rest, change = gc.adamw(0.1, eps=1e-3), {"b1": 0.9, "gamma": 0.5, "exact": True}
-    tx = gc.chain(gc.reduce_variance(**change), gc.accumulate(rest, 2))
-    params, state = PARAMS, tx.init(PARAMS)
-    for i in range(4):
-        params, state = tx.step(GRADS[i], state, params, previous_grads=GRADS[i + 1])
-    whole = gc.chain(gc.reduce_variance(**change), rest)
-    expected, state = PARAMS, whole.init(PARAMS)
-    for i in (0, 2):
-        more = {"previous_grads": mean(GRADS[i + 1 : i + 3])}
-        expected, state = whole.step(mean(GRADS[i : i + 2]), state, expected, **more)
-    near(params, expected)
