@@ -32,7 +32,8 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 # The same within gradchain/core/.
 CORE = (
     ("versions", "words", "optional", "shown"),
-    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
+    ("kinds",),
+    ("place", "hyper", "control", "glossary", "states", "returned"),
     ("slots", "scales"),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints", "extras"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
+import numpy as np
 
 from gradchain.core import tree, words
 from gradchain.core.compose import chain
@@ -66,11 +67,15 @@ def recipe(
     if algorithm not in ("adamw", "muon"):
         raise ValueError(f"recipe: algorithm is {words.show(algorithm)}; expected 'adamw' or 'muon'")
     for name, value in (("tokens", tokens), ("batch", batch)):
-        if not isinstance(value, int | float) or not 0 < value < math.inf:
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not 0 < value < math.inf:
             raise ValueError(f"recipe: {name} is {words.show(value)}; expected a number of tokens above 0")
+    tokens, batch = float(tokens), float(batch)
     steps = round(tokens / batch)
     if steps < 10:
-        raise ValueError(f"recipe: {tokens:g} tokens in batches of {batch:g} are {steps} steps; expected 10")
+        raise ValueError(
+            f"recipe: {tokens:g} tokens in batches of {batch:g} are {steps} steps; expected 10 or more"
+        )
     n, decaying = _read(params)
     best = 0.58 * tokens**0.571
     rate = _round(1.79 * n**-0.713 * tokens**0.307 * min(1.0, math.sqrt(batch / best)))

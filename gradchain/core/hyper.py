@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 import numbers
 import typing
@@ -14,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradchain.core import words
+from gradchain.core import kinds, words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,13 +169,18 @@ def scheduled(who: str, name: str, schedule: Schedule, count) -> Any:
     try:
         value = schedule(count)
     except Exception as error:
-        if isinstance(error, TypeError) and not _takes_one(schedule):
+        if isinstance(error, TypeError) and not kinds.takes(schedule, 1):
             raise TypeError(
                 f"{what} cannot be called with the step alone: {words.plain(str(error))}; "
                 f"expected a function of one argument: {name}=lambda step: ..."
             ) from error
         error.add_note(f"in the schedule {words.show(schedule)} of {name} in {who}")
         raise
+    return one_number(value, what, "number for that step")
+
+
+def one_number(value: Any, what: str, expected: str = "number") -> Any:
+    """What a function returned, as one number; an error, which begins with `what`, where it is none."""
     if isinstance(value, np.generic | np.ndarray):
         value = jnp.asarray(value)
     if isinstance(value, jax.Array):
@@ -187,18 +191,8 @@ def scheduled(who: str, name: str, schedule: Schedule, count) -> Any:
             )
     elif not isinstance(value, int | float):
         also = ": does it return anything?" if value is None else ""
-        raise TypeError(f"{what} returned {words.show(value)}; expected the number for that step{also}")
+        raise TypeError(f"{what} returned {words.show(value)}; expected the {expected}{also}")
     return value
-
-
-def _takes_one(f: Callable) -> bool:
-    try:
-        inspect.signature(f).bind(0)
-    except TypeError:
-        return False
-    except ValueError:  # has no signature
-        return True
-    return True
 
 
 def initial(who: str, name: str, value) -> Any:

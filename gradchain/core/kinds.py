@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import functools
+import inspect
 import re
 import types
 import typing
@@ -43,7 +44,7 @@ class Kind:
     def _hint(self, value: Any) -> str:
         if isinstance(value, str):
             if found := words.near(value, self.choices):
-                return f"; did you mean {found!r}?"
+                return f"; did you mean {' or '.join(map(repr, found.split(' or ')))}?"
             if value.strip().lower() in ("true", "false", "none", "null") or re.fullmatch(
                 r"[-+.\de]+", value
             ):
@@ -106,6 +107,9 @@ ORIGINS: dict[Any, Kind] = {
     tuple: Kind("a tuple", _instance(tuple, list)),
     list: Kind("a list", _instance(tuple, list)),
     collections.abc.Sequence: Kind("a list", lambda v: NO if isinstance(v, str) else _instance(Sequence)(v)),
+    collections.abc.Iterable: Kind(
+        "a list", lambda v: NO if isinstance(v, str) else _instance(collections.abc.Iterable)(v)
+    ),
     collections.abc.Mapping: Kind("a mapping", _instance(Mapping)),
     dict: Kind("a mapping", _instance(Mapping)),
     collections.abc.Callable: Kind("a function", lambda value: value if callable(value) else NO),
@@ -131,12 +135,53 @@ def _key(value: Any) -> Any:
 
 KEY = Kind("a whole number or a JAX key", _key)
 
+
+def _precision(value: Any) -> Any:
+    """What jnp.matmul takes, as a text."""
+    try:
+        found = isinstance(value, str) and (
+            value in jax.lax.DotAlgorithmPreset.__members__ or jax.lax.Precision(value)
+        )
+    except ValueError:
+        return NO
+    return value if found else NO
+
+
+PRECISION = Kind(
+    "'default', 'high', 'highest' or another name of jax.lax.Precision or jax.lax.DotAlgorithmPreset",
+    _precision,
+    ("default", "high", "highest"),
+)
+
+
+def whole(low: int, high: int = 2**31 - 1) -> Kind:
+    """The kind of a whole number with bounds, ends included: steps: Annotated[int, whole(1, 100)]."""
+    end = f" and at most {high}"
+    return Kind(
+        f"a whole number, at least {low}{end}",
+        lambda value: n if (n := _int(value)) is not NO and low <= n <= high else NO,
+    )
+
+
 if TYPE_CHECKING:
     DType = Any
     Key = Any
+    Precision = Any
 else:
     DType = Annotated[Any, DTYPE]
     Key = Annotated[Any, KEY]
+    Precision = Annotated[Any, PRECISION]
+
+
+def takes(f: Callable[..., Any], n: int) -> bool:
+    """Whether a function may be called with n arguments by position; yes, where it does not say."""
+    try:
+        inspect.signature(f).bind(*range(n))
+    except TypeError:
+        return False
+    except ValueError:  # has no signature
+        return True
+    return True
 
 
 def find(hint: Any) -> Kind | None:
@@ -152,7 +197,45 @@ def find(hint: Any) -> Kind | None:
     if origin in (typing.Union, types.UnionType):
         found = [find(part) for part in typing.get_args(hint)]
         return None if None in found else _any([k for k in found if k is not None])
-    return ORIGINS.get(origin)
+    return _filled(ORIGINS.get(origin), origin, typing.get_args(hint))
+
+
+def _filled(kind: Kind | None, origin: Any, args: tuple[Any, ...]) -> Kind | None:
+    """The kind of tuple[int, ...], Sequence[float], Mapping[str, A] or Callable[[A, B], C], whole."""
+    if kind is None or not args:
+        return kind
+    if origin is collections.abc.Callable:
+        return kind if args[0] is ... else _function(len(args[0]))
+    if issubclass(origin, Mapping):
+        return _by_name(kind) if args[0] is str else kind
+    each = PLAIN.get(args[0]) if args[1:] in ((), (...,)) else None
+    return kind if each is None else _entries(kind, each)
+
+
+def _function(n: int) -> Kind:
+    count = "one argument" if n == 1 else f"{n} arguments"
+    return Kind(f"a function of {count}", lambda value: value if callable(value) and takes(value, n) else NO)
+
+
+def _entries(kind: Kind, each: Kind) -> Kind:
+    def read(value: Any) -> Any:
+        if kind.read(value) is NO:
+            return NO
+        found = [each.read(x) for x in value]
+        if NO in found:
+            return NO
+        same = all(x is y for x, y in zip(found, value, strict=True))
+        return value if same else tuple(found) if isinstance(value, tuple) else found
+
+    return Kind(f"{kind.name}, each entry {each.name}", read)
+
+
+def _by_name(kind: Kind) -> Kind:
+    def read(value: Any) -> Any:
+        fits = kind.read(value) is not NO and all(isinstance(k, str | re.Pattern) for k in value)
+        return value if fits else NO
+
+    return Kind(f"{kind.name} with texts for keys", read)
 
 
 def _choice(choices: Sequence[Any]) -> Kind:

@@ -1,4 +1,4 @@
-"""What an algorithm's author wrote, checked: its slots, what its kernel takes and what it returns."""
+"""What an author wrote, checked: slots, what a kernel takes and returns, what given functions return."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax import Array
 
 from gradchain.core import words
 
@@ -161,3 +163,45 @@ def _rank(dtype: Any) -> int:
     """Of bool, integers, real and complex numbers: which can hold which."""
     kinds = (jnp.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
     return next((i for i, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind)), len(kinds))
+
+
+# Functions that are given as arguments ---------------------------------------------------------------------
+
+
+def is_number(x: Any) -> bool:
+    """Whether something is an array of numbers, or a number."""
+    if isinstance(x, bool | int | float | complex):
+        return True
+    return hasattr(x, "dtype") and (jnp.issubdtype(x.dtype, jnp.number) or x.dtype == bool)
+
+
+def wrong(found: Any, who: str, name: str, f: Any, expected: str) -> TypeError:
+    """The error for what a function, the argument `name` of a factory, returned."""
+    also = ": does it return anything?" if found is None else ""
+    return TypeError(
+        f"{who}: {name}, {words.show(f)}, returned {words.show(found)}; expected {expected}{also}"
+    )
+
+
+def truth(found: Any, who: str, name: str, f: Any) -> Array:
+    """What a function returned, as one truth value: bool []."""
+    if not is_number(found) or jnp.size(found) != 1:
+        raise wrong(found, who, name, f, "one truth value")
+    return jnp.asarray(found).reshape(()).astype(bool)
+
+
+def arrays(found: Any, who: str, name: str, f: Any) -> Any:
+    """What a function returned, a number or a tree of arrays."""
+    leaves = jax.tree.leaves(found)
+    if not leaves or not all(map(is_number, leaves)):
+        raise wrong(found, who, name, f, "a number or a tree of arrays")
+    return found
+
+
+def updates(found: Any, like: Any, who: str, name: str, f: Any) -> Any:
+    """What a function returned, a tree of arrays as the updates that it was given."""
+    alike = jax.tree.structure(found) == jax.tree.structure(like)
+    if not alike or not all(map(is_number, jax.tree.leaves(found))):
+        tree = f"updates in the structure of those given, {words.plain(str(jax.tree.structure(like)))}"
+        raise wrong(found, who, name, f, tree)
+    return found

@@ -57,8 +57,8 @@ def preconditioned(
     renew are 0. What a function returns as it was is not written, what it does not read not carried.
     """
     factors.check(who)
-    if every < 1:
-        raise ValueError(f"{who}: precondition_frequency is {every}; expected at least 1")
+    if not 1 <= every < 2**31:
+        raise ValueError(f"{who}: precondition_frequency is {every}; expected at least 1 and below 2**31")
     kinds = {name: f for name, f in fields.items() if isinstance(f, Factor)}
     others = {name: f for name, f in fields.items() if isinstance(f, Otherwise)}
 

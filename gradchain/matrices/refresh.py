@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,9 +17,14 @@ def offsets(counts: Sequence[int], costs: Sequence[float], every: int) -> list[i
     counts[i] matrices of costs[i] each. Every phase gets as many of a stack, and those over go, dearest
     stack first, where least is due. The first stack of the dearest starts at 0.
     """
-    load = np.zeros(every)
     found = [0] * len(counts)
-    for i in sorted(range(len(counts)), key=lambda i: -costs[i]):
+    dearest = sorted(range(len(counts)), key=lambda i: -costs[i])
+    if every >= sum(counts):  # each matrix has a step of its own
+        for i, offset in zip(dearest, itertools.accumulate(counts[i] for i in dearest), strict=True):
+            found[i] = offset - counts[i]
+        return found
+    load = np.zeros(every)
+    for i in dearest:
         over = counts[i] % every
         if over:
             after = [load[(o + np.arange(over)) % every] for o in range(every)]

@@ -1,10 +1,10 @@
-"""Subspaces of matrices: the singular vectors that a gradient is projected to, and the way back."""
+"""Subspaces of matrices: bases that gradients are projected to, how they follow, and the way back."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,8 +12,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core import place
-from gradchain.core.slots import Axes, Leaf
+from gradchain.core.slots import Axes, Leaf, Slot
+from gradchain.math import numerics, rounding
+from gradchain.matrices.linalg import adjoint
 from gradchain.matrices.per_matrix import leaf_of, per_matrix, sides, stack_of
+from gradchain.matrices.preconditioners import times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +31,23 @@ class Shape:
         """The length of the side that is projected."""
         _, rows, cols = sides(shape, self.axes)
         return rows if self.along_rows else cols
+
+    @property
+    def short(self) -> tuple[int, ...]:
+        """The axes of the side that is projected."""
+        return self.axes.rows if self.along_rows else self.axes.cols
+
+    def slot(self, leaf: Leaf, ends: tuple[int, int], along: int | None = None) -> Slot:
+        """An array [*batch, a, b] for the k matrices, a along an axis of the leaf."""
+        batch = self.axes.batch
+        size = (*(leaf.shape[i] for i in batch), *ends)
+        axes = (*batch, along, None)
+        return Slot(size, numerics.wide_dtype(leaf.dtype), axes, leaf=leaf, exact=True)
+
+    def basis(self, leaf: Leaf) -> Slot:
+        """The bases of a leaf, [*batch, side, rank]."""
+        only = self.short[0] if len(self.short) == 1 else None
+        return self.slot(leaf, (self.side(leaf.shape), self.rank), only)
 
     def split(self, leaf: Leaf) -> tuple[int | None, ...]:
         """Along which axes of the leaf the projected leaf runs; along none where several are one side."""
@@ -65,6 +85,84 @@ def _vectors(x: Array, along_rows: bool) -> tuple[Array]:  # [k, m, n]
     found = u if along_rows else v
     more = [(0, a - b) for a, b in zip(x.shape, found.shape, strict=True)]
     return (jnp.pad(found, more),)
+
+
+def renewed(f: Callable, rows: Sequence[tuple[Array, Leaf, Shape, Sequence[tuple[Array, Slot]]]], shared=()):
+    """New bases f(g, basis, *more, *shared) for the k matrices of each leaf; their derivative is 0.
+
+    A row is (gradient, leaf, shape, [(array, its slot), ...]), the basis first of the arrays [*batch, a, b].
+    f takes g [k, side, n] and all that [k, a, b].
+    """
+    out: list[Any] = [None] * len(rows)
+    alike: dict[tuple[bool, int], list[int]] = {}
+    for i, (_, _, shape, more) in enumerate(rows):
+        alike.setdefault((shape.along_rows, len(more)), []).append(i)
+    for (along_rows, _), at in alike.items():
+        turned = (lambda x: x) if along_rows else (lambda x: jnp.swapaxes(x, 1, 2))
+        arrays, leaves = [], []
+        for i in at:
+            g, leaf, shape, more = rows[i]
+            arrays.append(tuple(jax.lax.stop_gradient([g, *(x.astype(g.dtype) for x, _ in more)])))
+            own = dataclasses.replace(leaf, axes=shape.axes)
+            leaves.append((own, *(_described(slot, leaf.path, len(shape.axes.batch)) for _, slot in more)))
+        do = lambda g, *xs, turned=turned: (f(turned(g), *xs),)  # noqa: E731
+        made = per_matrix(do, arrays, leaves, results=(1,), shared=shared)
+        for i, (y,) in zip(at, made, strict=True):
+            out[i] = y.astype(rows[i][3][0][0].dtype)
+    return out
+
+
+def _described(slot: Slot, path: str, k: int) -> Leaf:
+    """A slot [*batch, a, b] as a leaf of its own."""
+    return Leaf(path, slot.shape, slot.dtype, Axes(tuple(range(k)), (k,), (k + 1,)), None, slot.sharding)
+
+
+def singular(g: Array, rank: int) -> Array:
+    """The first left singular vectors, [k, side, rank]."""
+    return jnp.linalg.svd(g, full_matrices=False)[0][..., :rank]
+
+
+def iterated(g: Array, basis: Array, tracked: Array | None, decay: Array | None) -> Array:
+    """The eigenvectors of Q = decay U tracked U^H + (1 - decay) g g^H, U the basis, by one iteration."""
+
+    def product(x: Array) -> Array:  # Q x, without Q
+        new = times(g, times(adjoint(g), x))
+        if tracked is None:
+            return new
+        return numerics.ema(times(basis, tracked, times(adjoint(basis), x)), new, decay)
+
+    q = jnp.linalg.qr(product(basis))[0]
+    return times(q, jnp.linalg.eigh(times(adjoint(q), product(q)))[1][..., ::-1])
+
+
+def completed(basis: Array, noise: Array) -> Array:
+    """The basis with its last columns drawn anew: noise made orthonormal, apart from all of the basis.
+
+    Where too few directions are left of [k, side, rank] for the noise [k, side, n], apart from what stays.
+    """
+    side, rank, n = *basis.shape[-2:], noise.shape[-1]
+    leading = basis[..., : rank - n]
+    apart = basis if side - rank >= n else leading
+    q = jnp.linalg.qr(jnp.concatenate([apart, noise.astype(basis.dtype)], -1))[0]
+    return jnp.concatenate([leading, q[..., apart.shape[-1] :]], -1)
+
+
+def noise(seed: int, turn: Array, path: str, size: Sequence[int], dtype: Any) -> Array:
+    """Normal noise from (seed, number of the projection, path)."""
+    return _normal(turn, rounding.word(path), seed, tuple(size), jnp.finfo(dtype).dtype)
+
+
+@functools.partial(jax.jit, static_argnames=("seed", "size", "dtype"))
+def _normal(turn: Array, salt: Array, seed: int, size: tuple[int, ...], dtype: Any) -> Array:
+    like: Any = jax.ShapeDtypeStruct(size, dtype)
+    return numerics.normal(seed, turn, salt, like)
+
+
+def squared(r: Array, shape: Shape) -> Array:
+    """r r^H of projected gradients, [*batch, rank, rank]."""
+    x = numerics.bounded(r).reshape(-1, *r.shape[-2:])
+    x = place.whole_along(x if shape.along_rows else jnp.swapaxes(x, 1, 2), 2)  # [k, rank, n]
+    return times(x, adjoint(x)).reshape(*r.shape[:-2], shape.rank, shape.rank)
 
 
 def _stacked(basis: Array, like: Array) -> Array:

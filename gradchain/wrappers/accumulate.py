@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree, words
+from gradchain.core import returned, tree, words
+from gradchain.core.complaints import asker
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Period
 from gradchain.core.kinds import DType
@@ -89,7 +90,7 @@ def accumulate(
     mean: bool = True,
     nonfinite: str = "drop",
     running_mean: bool = False,
-    should_skip_update_fn: Callable[..., Any] | None = None,
+    should_skip_update_fn: Callable[[Any, Any, Any], Any] | None = None,
     accumulator_dtype: DType | None = None,
 ):
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
@@ -107,6 +108,14 @@ def accumulate(
         raise ValueError(f"accumulate: nonfinite is {words.show(nonfinite)}; expected 'drop' or 'skip'")
     if running_mean and not mean:
         raise ValueError("accumulate: running_mean=True keeps a mean, and mean=False asks for the sum")
+    made = as_transform(tx, "accumulate")
+    if "previous_grads" in made.body.needs:
+        who = asker(made, "previous_grads")
+        raise ValueError(
+            f"accumulate: {who} needs previous_grads, of which it would see the last microbatch's alone; "
+            "expected it outside, where each microbatch is corrected by its own: "
+            "chain(reduce_variance(exact=True), accumulate(tx, every)); or exact=False"
+        )
     skip, chosen = nonfinite == "skip", should_skip_update_fn
 
     def step(inner, g, s, state, params):
@@ -138,7 +147,7 @@ def accumulate(
 
     return wrap(
         AccumulateState if chosen is None else AccumulateChosenState,
-        as_transform(tx, "accumulate"),
+        made,
         step,
         clock="gradient_step",
         fields={
@@ -152,8 +161,11 @@ def accumulate(
 
 
 def _said(f: Any, g: PyTree, gradient_step: Array, params: PyTree) -> tuple[Array, PyTree]:
-    left_out, kept = f(g, gradient_step, params)
-    return jnp.asarray(left_out, bool).reshape(()), kept
+    said = f(g, gradient_step, params)
+    if not isinstance(said, tuple | list) or len(said) != 2:
+        pair = "a pair (whether to leave a microbatch out, a tree of arrays to keep)"
+        raise returned.wrong(said, "accumulate", "should_skip_update_fn", f, pair)
+    return returned.truth(said[0], "accumulate", "should_skip_update_fn", f), said[1]
 
 
 def skip_not_finite(updates: PyTree, gradient_step: Array, params: PyTree) -> tuple[Array, dict[str, Array]]:
@@ -180,7 +192,7 @@ def MultiSteps(
     opt: Any,
     every_k_schedule: Period,
     use_grad_mean: bool = True,
-    should_skip_update_fn: Callable[..., Any] | None = None,
+    should_skip_update_fn: Callable[[Any, Any, Any], Any] | None = None,
     accumulator_dtype: DType | None = None,
     *,
     running_mean: bool = False,

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import place
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
@@ -18,14 +17,11 @@ from gradchain.core.hyper import Decay, Hyper, Period
 from gradchain.core.kinds import Key
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.slots import Axes, Leaf, Slot, absent, drop
+from gradchain.core.slots import Leaf, Slot, absent, drop
 from gradchain.core.transform import optimizer, wrapper
-from gradchain.math import numerics, rounding
 from gradchain.math.numerics import abs2, bounded, ema, norm, over_root
 from gradchain.matrices import subspace
-from gradchain.matrices.linalg import adjoint
-from gradchain.matrices.per_matrix import leaf_of, per_matrix, stack_of
-from gradchain.matrices.preconditioners import times
+from gradchain.matrices.per_matrix import leaf_of, stack_of
 from gradchain.matrices.subspace import Shape
 from gradchain.rules.adaptive.adam import scale_by_adam
 from gradchain.rules.parts.basic import scale_by_learning_rate
@@ -48,143 +44,67 @@ class Tracked(Projected):
     """A wrapper whose bases follow the mean of g g^H, some of their columns drawn anew."""
 
     per_leaf = ("projector", "tracked", "left_out", "norm")
-    leading: int = 40
-    b1: Any = 0.9
-    b3: Any = 0.999
-    compensation: Any = 0.4
-    gamma: Any = 1.01
-    eps: Any = 1e-8
-    seed: int = 0
+    leading: int
+    seed: int
+    hypers: tuple[Any, ...]  # b1, b3, compensation, gamma, eps
 
     def kept(self, field: str, leaf: Leaf, shape: Shape) -> Slot:
         """The slot of a field, for a leaf that is projected."""
-        own = dataclasses.replace(leaf, axes=shape.axes)
+        (_, b3, compensation, *_), own = self.hypers, dataclasses.replace(leaf, axes=shape.axes)
         if field == "projector":
-            return super().kept(field, leaf, shape)
-        if field == "tracked":
-            return absent(leaf) if self.b3 is None else _square(own, (shape.rank, shape.rank))
-        if self.compensation is None:
+            return shape.basis(leaf)
+        if (b3 if field == "tracked" else compensation) is None:
             return absent(leaf)
-        short = shape.axes.rows if shape.along_rows else shape.axes.cols
-        return one_each(own) if field == "norm" else drop(own, short)
+        if field == "tracked":
+            return shape.slot(leaf, (shape.rank, shape.rank))
+        return one_each(own) if field == "norm" else drop(own, shape.short)
 
     def bases(self, old, chosen, count):
         """Singular vectors in the first step, later ones by iteration, some of them drawn from the rest."""
-        turn = (count - 1) // self.period(count)
-        due = (count - 1) % self.period(count) == 0
-        first = lambda bases, *xs: self.renewed(bases, xs, chosen, turn, first=True)  # noqa: E731
-        later = lambda bases, *xs: self.renewed(bases, xs, chosen, turn, first=False)  # noqa: E731
-        grads = [bounded(g) for g, _, _ in chosen]
-        found = when(count == 1, first, old["projector"], *grads, *old["tracked"])
-        return when(due & (count > 1), later, found, *grads, *old["tracked"])
+        turn, tracks = (count - 1) // self.period(count), self.hypers[1] is not None
 
-    def renewed(self, bases, xs, chosen, turn: Array, first: bool) -> list[Array]:
-        """The bases of a step in which they are renewed; their derivative is 0."""
-        bases, (grads, tracked) = jax.lax.stop_gradient((bases, (xs[: len(chosen)], xs[len(chosen) :])))
-        out: list[Any] = [None] * len(chosen)
-        groups: dict[Any, list[int]] = {}
-        for i, (_, _, shape) in enumerate(chosen):
-            groups.setdefault((shape.along_rows, shape.rank > self.leading), []).append(i)
-        for (along_rows, drawn), at in groups.items():
-            rows, leaves = [], []
-            for i in at:
-                _, leaf, shape = chosen[i]
-                own = dataclasses.replace(leaf, axes=shape.axes)
-                slots = [self.kept("projector", leaf, shape), self.kept("tracked", leaf, shape)]
-                arrays = [grads[i], bases[i], tracked[i]][: 2 + (self.b3 is not None)]
-                if drawn:
-                    slots.append(_square(own, (shape.side(leaf.shape), shape.rank - self.leading)))
-                    salt = rounding.word(leaf.path)
-                    arrays.append(_drawn(turn, salt, self.seed, slots[-1].shape, grads[i].dtype))
-                slots = [slot for slot in slots if not slot.nothing]
-                rows.append(tuple(x.astype(grads[i].dtype) for x in arrays))
-                leaves.append((own, *(_described(slot, len(shape.axes.batch)) for slot in slots)))
-            tracks = self.b3 is not None
-            shared = (jnp.asarray(self.b3),) if tracks else ()
-            f = functools.partial(_renewed, along_rows=along_rows, tracks=tracks, drawn=drawn, first=first)
-            for i, (y,) in zip(at, per_matrix(f, rows, leaves, results=(1,), shared=shared), strict=True):
-                out[i] = y.astype(bases[i].dtype)
-        return out
+        def fit(first: bool, bases, *xs):  # the gradients, then what is tracked
+            rows = []
+            for (_, leaf, shape), basis, g, t in zip(chosen, bases, xs[::2], xs[1::2], strict=True):
+                more = [(basis, shape.basis(leaf)), *[(t, self.kept("tracked", leaf, shape))] * tracks]
+                if shape.rank > self.leading:
+                    slot = shape.slot(leaf, (shape.side(leaf.shape), shape.rank - self.leading))
+                    more.append((subspace.noise(self.seed, turn, leaf.path, slot.shape, g.dtype), slot))
+                rows.append((g, leaf, shape, more))
+            f = functools.partial(_fitted, tracks=tracks, first=first)
+            return subspace.renewed(f, rows, [jnp.asarray(b3) for b3 in self.hypers[1:2] if tracks])
+
+        given = [x for (g, _, _), t in zip(chosen, old["tracked"], strict=True) for x in (bounded(g), t)]
+        found = when(count == 1, functools.partial(fit, True), old["projector"], *given)
+        due = (count - 1) % self.period(count) == 0
+        return when(due & (count > 1), functools.partial(fit, False), found, *given)
 
     def back(self, u: Array, r: Array, g: Array, basis: Array, shape: Shape, kept: dict[str, Array]):
         """The update for g: of the basis, and what compensates for the rest."""
-        static = (shape, self.compensation is not None)
-        hypers = (self.scale, self.b1, self.b3, self.compensation, self.gamma, self.eps)
-        return _back(u, r, g, basis, kept, hypers, *static)
+        return _back(u, r, g, basis, kept, self.scale, self.hypers, shape, self.hypers[2] is not None)
 
 
-def _square(own: Leaf, ends: tuple[int, int]) -> Slot:
-    """[*batch, a, b] for each matrix, along no axis of the leaf."""
-    batch = own.axes.batch
-    shape = (*(own.shape[i] for i in batch), *ends)
-    return Slot(shape, numerics.wide_dtype(own.dtype), (*batch, None, None), leaf=own, exact=True)
-
-
-def _described(slot: Slot, k: int) -> Leaf:
-    """A slot [*batch, a, b] as a leaf of its own."""
-    owner: Any = slot.leaf
-    axes = Axes(tuple(range(k)), (k,), (k + 1,))
-    return Leaf(owner.path, slot.shape, slot.dtype, axes, None, slot.sharding)
-
-
-@functools.partial(jax.jit, static_argnames=("seed", "size", "dtype"))
-def _drawn(turn: Array, salt: Array, seed: int, size: tuple[int, ...], dtype: Any) -> Array:
-    like: Any = jax.ShapeDtypeStruct(size, jnp.finfo(dtype).dtype)
-    return numerics.normal(seed, turn, salt, like)
-
-
-@functools.partial(jax.jit, static_argnames=("along_rows", "tracks", "drawn", "first"))
-def _renewed(g: Array, basis: Array, *rest: Array, along_rows: bool, tracks: bool, drawn: bool, first: bool):
-    """New bases [k, side, rank] for gradients [k, m, n]."""
-    more = list(rest)
-    b3 = more.pop() if tracks else None
-    noise = more.pop() if drawn else None
-    tracked = more.pop() if tracks else None
-    g = g if along_rows else jnp.swapaxes(g, 1, 2)  # [k, side, n]
-    rank, side = basis.shape[-1], basis.shape[-2]
-    if first:
-        found = jnp.linalg.svd(g, full_matrices=False)[0][..., :rank]
-    else:
-        found = _iterated(g, basis, tracked, b3)
-    if noise is None:
-        return (found,)
-    leading = found[..., : rank - noise.shape[-1]]
-    enough = side - rank >= noise.shape[-1]
-    apart = found if enough else leading
-    q = jnp.linalg.qr(jnp.concatenate([apart, noise.astype(g.dtype)], -1))[0]
-    return (jnp.concatenate([leading, q[..., apart.shape[-1] :]], -1),)
-
-
-def _iterated(g: Array, basis: Array, tracked: Array | None, b3: Array | None) -> Array:
-    """The eigenvectors of Q = b3 U tracked U^H + (1 - b3) g g^H, U the basis, by one step of iteration."""
-
-    def product(x: Array) -> Array:  # Q x, without Q
-        new = times(g, times(adjoint(g), x))
-        return new if tracked is None else ema(times(basis, tracked, times(adjoint(basis), x)), new, b3)
-
-    q = jnp.linalg.qr(product(basis))[0]
-    return times(q, jnp.linalg.eigh(times(adjoint(q), product(q)))[1][..., ::-1])
+@functools.partial(jax.jit, static_argnames=("tracks", "first"))
+def _fitted(g: Array, basis: Array, *more: Array, tracks: bool, first: bool) -> Array:
+    """New bases [k, side, rank] for gradients [k, side, n]; more: what is tracked, the noise, b3."""
+    tracked, *noise, b3 = more if tracks else (None, *more, None)
+    found = subspace.singular(g, basis.shape[-1]) if first else subspace.iterated(g, basis, tracked, b3)
+    return subspace.completed(found, *noise) if noise else found
 
 
 @functools.partial(jax.jit, static_argnames=("shape", "compensated"))
-def _back(u, r, g, basis, kept, hypers, shape: Shape, compensated: bool):
-    scale, b1, b3, compensation, gamma, eps = hypers
-    new = dict(kept)
+def _back(u, r, g, basis, kept, scale, hypers, shape: Shape, compensated: bool):
+    (b1, b3, compensation, gamma, eps), new = hypers, dict(kept)
     if b3 is not None:
-        x = bounded(r).reshape(-1, *r.shape[-2:])
-        x = place.whole_along(x if shape.along_rows else jnp.swapaxes(x, 1, 2), 2)  # [k, rank, n]
-        now = times(x, adjoint(x)).reshape(kept["tracked"].shape)
-        new["tracked"] = ema(kept["tracked"], now, b3)
+        new["tracked"] = ema(kept["tracked"], subspace.squared(r, shape), b3)
     out = subspace.up(u, basis, g.shape, shape)
     if compensated:
-        side = shape.side(g.shape)
         rest = stack_of(g - subspace.up(r, basis, g.shape, shape), shape.axes, not shape.along_rows)
         square = jnp.sum(abs2(bounded(rest)), 1)  # [k, n]
         new["left_out"] = ema(kept["left_out"], square.reshape(kept["left_out"].shape), b1)
-        mean = new["left_out"].reshape(square.shape)[:, None, :]
-        c = (side - shape.rank) ** 0.5 * over_root(rest, mean, eps)
-        size = norm(c, (1, 2))  # [k]
-        last = kept["norm"].reshape(size.shape)
+        c = over_root(rest, new["left_out"].reshape(square.shape)[:, None], eps)
+        c = (shape.side(g.shape) - shape.rank) ** 0.5 * c
+        size, last = norm(c, (1, 2)), kept["norm"].reshape(-1)  # [k]
         factor = jnp.ones_like(size) if gamma is None else growth_factor(size, last, gamma, 0.0)
         new["norm"] = (size * factor).reshape(kept["norm"].shape)
         c = leaf_of(c * factor[:, None, None], g.shape, shape.axes, not shape.along_rows)
@@ -240,8 +160,7 @@ def scale_by_alice(
     base = scale_by_adam(0.9, 0.9, bias_correction=False) if base_optimizer is None else base_optimizer
     tx, numbers = as_transform(base, who), weight_dimension_numbers
     made = Tracked(who, ScaleByAliceState, tx, rank, update_proj_gap, scale, numbers, "short")
-    made.leading, made.b1, made.b3, made.compensation = leading, b1, b3, compensation
-    made.gamma, made.eps, made.seed = gamma, eps, seed
+    made.leading, made.seed, made.hypers = leading, seed, (b1, b3, compensation, gamma, eps)
     return made
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import ages, tree
+from gradchain.core import ages, tree, words
 from gradchain.core.compose import unique
 from gradchain.core.control import is_known, when
 from gradchain.core.link import Link, leaves_of, need_params, same_leaves
@@ -190,3 +190,16 @@ def wrap(
     hyperparameters read; `params` says that it cannot do without the parameters.
     """
     return Wrapper(State, tx, fn, clock, needs, fields, params)
+
+
+def mean_over(axis_name: str | None, values: Any, who: str, argument: str = "batch_axis_name") -> Any:
+    """The mean over a mesh axis, within shard_map; None: the values as they are."""
+    if axis_name is None:
+        return values
+    try:
+        return jax.lax.pmean(values, axis_name)
+    except NameError:
+        raise ValueError(
+            f"{who}: {argument} is {words.show(axis_name)}, no mesh axis within shard_map here; expected one "
+            "of those of the jax.shard_map that this runs in; without shard_map leave it out"
+        ) from None

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree, words
+from gradchain.core import kinds, returned, tree, words
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
 from gradchain.core.slots import counter, shared
@@ -32,14 +31,16 @@ def every_other(step, **extra):
 def _conditional(
     who: str, inner: Any, holds: Callable[..., Any], forward: bool, run: Callable[..., Any]
 ) -> Wrapper:
+    if not forward and not kinds.takes(holds, 1):
+        raise TypeError(
+            f"{who}: should_transform_fn is {words.show(holds)}; expected "
+            "a function of one argument, the step"
+        )
+
     def step(inner: Inner, g, s, state, params):
-        found = jnp.asarray(holds(s.step, **inner.extra) if forward else holds(s.step))
-        if found.size != 1:
-            raise ValueError(
-                f"{who}: should_transform_fn({words.show(holds)}) gave shape {list(found.shape)}; expected "
-                "one truth value"
-            )
-        out, state = run(inner, found.reshape(()).astype(bool), g, state, params)
+        found = holds(s.step, **inner.extra) if forward else holds(s.step)
+        due = returned.truth(found, who, "should_transform_fn", holds)
+        out, state = run(inner, due, g, state, params)
         return out, s._replace(step=increment(s.step)), state
 
     return wrap(ConditionalState, as_transform(inner, who), step, fields={"step": shared(counter)})

@@ -18,7 +18,7 @@ from gradchain.core.slots import copy, counter, shared
 from gradchain.core.transform import example, wrapper
 from gradchain.math.numerics import increment
 from gradchain.rules.momentum.sgd import sgd
-from gradchain.wrappers.base import Inner, Several, wrap
+from gradchain.wrappers.base import Inner, Several, mean_over, wrap
 
 PyTree = Any
 
@@ -61,8 +61,7 @@ def diloco(inner: Any, outer: Any = None, every: Period = 500, axis_name: str | 
         def sync(carry, params):
             out, anchor, state = carry
             here = jax.tree.map(tree.wide, out if applied else jax.tree.map(_sum, params, out))
-            if axis_name is not None:
-                here = jax.lax.pmean(here, axis_name)
+            here = mean_over(axis_name, here, "diloco", "axis_name")
             moved, state = two.run(1, jax.tree.map(_difference, anchor, here), state, anchor)
             new = jax.tree.map(_sum, anchor, moved)
             made = new if applied else jax.tree.map(_difference, new, params)

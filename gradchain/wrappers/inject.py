@@ -233,7 +233,7 @@ def _tunable(value: Any) -> Tunable:
 def injected(
     inner_factory: Any,
     arguments: Mapping[str, Any],
-    static_args: Any = (),
+    static_args: str | Iterable[str] = (),
     hyperparam_dtype: DType | None = None,
 ):
     """What `inject_hyperparams(inner_factory)(**arguments)` makes, as one call; see there."""

@@ -18,7 +18,6 @@ from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, absent
 from gradchain.core.transform import Transform, optimizer, wrapper
-from gradchain.math import numerics, rounding
 from gradchain.math.numerics import norm, safe_divide
 from gradchain.matrices import subspace
 from gradchain.matrices.per_matrix import leaf_of, stack_of
@@ -89,19 +88,12 @@ class Random(Rescaled):
 
     def drawn(self, turn: Array, leaf: Leaf, shape: Shape) -> Array:
         """The random projection of a leaf, [*batch, side, rank]."""
-        dtype = jnp.finfo(numerics.wide_dtype(leaf.dtype)).dtype
-        size = self.basis_shape(leaf.shape, shape)
-        return _drawn(turn, rounding.word(leaf.path), self.seed, size, dtype)
+        slot = shape.basis(leaf)
+        return subspace.noise(self.seed, turn, leaf.path, slot.shape, slot.dtype) / shape.rank**0.5
 
     def remembered(self, basis: Array) -> dict[str, Array]:
         """Nothing."""
         return {}
-
-
-@functools.partial(jax.jit, static_argnames=("seed", "size", "dtype"))
-def _drawn(turn: Array, salt: Array, seed: int, size: tuple[int, ...], dtype: Any) -> Array:
-    like: Any = jax.ShapeDtypeStruct(size, dtype)
-    return numerics.normal(seed, turn, salt, like) / size[-1] ** 0.5
 
 
 class ScaleByFiraState(NamedTuple):

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from gradchain.core import tree, words
+from gradchain.core import returned, tree, words
 from gradchain.core.complaints import check_entries
 from gradchain.core.foreign import as_transform
 from gradchain.core.link import leaves_of
@@ -73,6 +74,13 @@ def _weighted(weights: Sequence[float]) -> Merge:
     return merge
 
 
+def _merged(f: Callable[[Any], Any]) -> Merge:
+    def merge(made, leaves):
+        return returned.updates(f(made), next(iter(made.values())), "parallel", "merge", f)
+
+    return merge
+
+
 @wrapper(
     example=lambda: {"branches": {"adam": example("adam"), "sgd": example("sgd")}, "merge": "mean"},
     errors=lambda: [
@@ -82,6 +90,10 @@ def _weighted(weights: Sequence[float]) -> Merge:
         ),
         ErrorInput({"weights": {"adam": 0.5}}, ValueError, ("'sgd' has no weight", "0.0")),
         ErrorInput({"weights": {"adam": 0.5, "sgd": 1, "c": 2}}, ValueError, ("'c'", "no branch")),
+        ErrorInput({"merge": lambda: None}, TypeError, ("merge is", "a function of one argument")),
+        ErrorInput(
+            {"weights": {"adam": "1", "sgd": 1}}, TypeError, ("the weight of 'adam' is '1'", "a number")
+        ),
         ErrorInput({"merge": "median"}, ValueError, ("merge is 'median'", "'sum', 'mean' or a function")),
     ],
     near=("chain", "partition", "grafting"),
@@ -90,7 +102,7 @@ def parallel(
     branches: Mapping[str, Any],
     *,
     weights: Mapping[str, float] | None = None,
-    merge: str | Callable[..., Any] = "sum",
+    merge: str | Callable[[Any], Any] = "sum",
 ):
     """Run transformations beside each other on the same gradients, and merge their updates.
 
@@ -106,8 +118,7 @@ def parallel(
     if callable(merge):
         if weights is not None:
             raise ValueError("parallel: weights and a function for merge are two ways to merge; give one")
-        f = merge
-        return Parallel(made, lambda found, leaves: f(found))
+        return Parallel(made, _merged(merge))
     if merge not in ("sum", "mean"):
         raise ValueError(f"parallel: merge is {words.show(merge)}; expected 'sum', 'mean' or a function")
     given = weights if weights is not None else dict.fromkeys(made, 1.0)
@@ -115,6 +126,10 @@ def parallel(
         if name not in made:
             raise ValueError(f"parallel: weights has {words.show(name)}, and no branch has that name")
     for name in made:
+        if not isinstance(given.get(name, 0), int | float | np.number | jax.Array):
+            raise TypeError(
+                f"parallel: the weight of {name!r} is {words.show(given[name])}; expected a number"
+            )
         if name not in given:
             raise ValueError(
                 f"parallel: {name!r} has no weight; expected a number for each branch, 0.0 for none"

@@ -104,6 +104,7 @@ def gpa_adamw(
 ):
     """GPA-AdamW: AdamW within `primal_averaging`; the rate may follow a schedule as for AdamW.
 
+    The decay is of z, as in the paper's generalised form; the authors' code has that of y.
     x averages about 1 / (1 - mu_x) steps, 300: a run that is not many times longer wants a smaller mu_x.
     """
     base = adamw(learning_rate, b1, b2, eps, weight_decay=weight_decay, mask=mask)

@@ -69,16 +69,7 @@ class Projected(Wrapper):
 
     def kept(self, field: str, leaf: Leaf, shape: Shape) -> Slot:
         """The slot of a field, for a leaf that is projected."""
-        along = shape.axes.rows if shape.along_rows else shape.axes.cols
-        axes = (*shape.axes.batch, along[0] if len(along) == 1 else None, None)
-        return Slot(
-            self.basis_shape(leaf.shape, shape), numerics.wide_dtype(leaf.dtype), axes, leaf=leaf, exact=True
-        )
-
-    @staticmethod
-    def basis_shape(size: Sequence[int], shape: Shape) -> tuple[int, ...]:
-        """Of the bases of a leaf: [*batch, side, rank]."""
-        return (*(size[i] for i in shape.axes.batch), shape.side(size), shape.rank)
+        return shape.basis(leaf)
 
     def bases(
         self, old: dict[str, list[Array]], chosen: list[tuple[Array, Leaf, Shape]], count: Array
@@ -115,10 +106,13 @@ class Projected(Wrapper):
                 given = jax.tree.leaves(
                     made, is_leaf=lambda x: x is None or isinstance(x, GaLoreDimensionNumbers)
                 )
-            if len(given) != len(leaves):
+            wrong = [x for x in given if x is not None and not isinstance(x, GaLoreDimensionNumbers)]
+            if len(given) != len(leaves) or wrong:
+                what = f"has {words.show(wrong[0])}" if wrong else f"has {len(given)} entries"
                 raise ValueError(
-                    f"{self.who}: weight_dimension_numbers has {len(given)} entries for "
-                    f"{len(leaves)} leaves; expected GaLoreDimensionNumbers or None for each"
+                    f"{self.who}: weight_dimension_numbers {what} for {len(leaves)} leaves; expected "
+                    "GaLoreDimensionNumbers for all of two axes and more, a tree with one or None for each, "
+                    "or a function of the parameters that returns such a tree"
                 )
             found = [axes_of(n, leaf, self.who) for n, leaf in zip(given, leaves, strict=True)]
         return [self.shape(leaf.shape, axes) for leaf, axes in zip(leaves, found, strict=True)]

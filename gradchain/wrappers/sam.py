@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
+from gradchain.core.kinds import whole
 from gradchain.core.link import need_params
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, shared
 from gradchain.core.transform import example, wrapper
 from gradchain.math.numerics import compute_dtype, increment
-from gradchain.wrappers.base import Several, wrap
+from gradchain.wrappers.base import Several, mean_over, wrap
 
 PyTree = Any
 
@@ -40,13 +41,16 @@ class SamState(NamedTuple):
     example=lambda: {"optimizer": example("adam"), "adv_optimizer": example("sgd")},
     errors=lambda: [
         ErrorInput({"optimizer": None}, TypeError, ("None is not a gradient transformation",)),
+        ErrorInput(
+            {"batch_axis_name": "data"}, ValueError, ("batch_axis_name is 'data'", "opaque_mode=True")
+        ),
         ErrorInput({"sync_period": 0}, ValueError, ("sync_period is 0", "at least 1")),
     ],
 )
 def sam(
     optimizer: Any,
     adv_optimizer: Any,
-    sync_period: int = 2,
+    sync_period: Annotated[int, whole(1)] = 2,
     reset_state: bool = True,
     opaque_mode: bool = False,
     batch_axis_name: str | None = None,
@@ -60,8 +64,11 @@ def sam(
     over batch_axis_name. reset_state: the climb starts afresh after each step. The paper's adv_optimizer is
     chain(normalize(), sgd(rho)). The parameters between are those climbed to; `eval_params` reads the others.
     """
-    if sync_period < 1:
-        raise ValueError(f"sam: sync_period is {sync_period}; expected at least 1")
+    if batch_axis_name is not None and not opaque_mode:
+        raise ValueError(
+            f"sam: batch_axis_name is {words.show(batch_axis_name)}; expected opaque_mode=True with it: else "
+            "all gradients are yours, and you take their mean"
+        )
     both = chain(as_transform(optimizer, "sam"), as_transform(adv_optimizer, "sam"))
 
     def end(inner, out, params):
@@ -75,8 +82,7 @@ def sam(
             climb, state = two.run(1, here, state, at)
             at = tree.apply_updates(at, jax.tree.map(jnp.negative, climb))
             here = f(at, i) if takes_index else f(at)
-            if batch_axis_name is not None:
-                here = jax.lax.pmean(here, batch_axis_name)
+            here = mean_over(batch_axis_name, here, "sam")
         if reset_state:
             state = two.fresh(1, state, params)
         out, state = two.run(0, here, state, params)

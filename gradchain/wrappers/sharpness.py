@@ -16,19 +16,17 @@ from gradchain.core.slots import counter, shared, zeros
 from gradchain.core.transform import example, wrapper
 from gradchain.math.numerics import increment, real_dtype, safe_divide
 from gradchain.rules.parts.basic import scaled
-from gradchain.wrappers.base import Inner, wrap
+from gradchain.wrappers.base import Inner, mean_over, wrap
 
 PyTree = Any
 ABOUT: Any = {"example": lambda: {"optimizer": example("adam")}}
 GRAD_FN = frozenset({"grad_fn"})
 
 
-def _gradient_at(inner: Inner, params: PyTree, step: PyTree, axis_name: str | None) -> PyTree:
+def _gradient_at(inner: Inner, params: PyTree, step: PyTree, axis_name: str | None, who: str) -> PyTree:
     """The gradient at params + step, in float32 at least; in shards of a mesh the mean over an axis."""
     found = inner.extra["grad_fn"](tree.apply_updates(params, step))
-    if axis_name is not None:
-        found = jax.lax.pmean(found, axis_name)
-    return jax.tree.map(tree.wide, found)
+    return jax.tree.map(tree.wide, mean_over(axis_name, found, who))
 
 
 def _to_length(g: PyTree, length) -> PyTree:
@@ -70,7 +68,7 @@ def asam(optimizer: Any, rho: Hyper = 0.5, eta: Hyper = 0.01, *, batch_axis_name
     def step(inner: Inner, g, s, state, params):
         stretched = jax.tree.map(lambda x, p: _stretched(x, p, eta), g, params)
         e = jax.tree.map(lambda x, p: _stretched(x, p, eta), _to_length(stretched, rho), params)
-        out, state = inner.run(_gradient_at(inner, params, e, batch_axis_name), state, params)
+        out, state = inner.run(_gradient_at(inner, params, e, batch_axis_name, "asam"), state, params)
         return out, s, state
 
     return wrap(None, as_transform(optimizer, "asam"), step, needs=GRAD_FN, params=True, fields={})
@@ -85,7 +83,7 @@ def gsam(optimizer: Any, rho: Hyper = 0.05, alpha: Hyper = 0.4, *, batch_axis_na
     """
 
     def step(inner: Inner, g, s, state, params):
-        climbed = _gradient_at(inner, params, _to_length(g, rho), batch_axis_name)
+        climbed = _gradient_at(inner, params, _to_length(g, rho), batch_axis_name, "gsam")
         less = jnp.asarray(-alpha, jnp.result_type(float))
         used = jax.tree.map(lambda x, h: _plus(x, less, h), climbed, _without(g, climbed))
         out, state = inner.run(used, state, params)
@@ -121,7 +119,7 @@ def looksam(
 
         def climb(carry, g, params):
             _, old = carry
-            found = _gradient_at(inner, params, _to_length(g, rho), batch_axis_name)
+            found = _gradient_at(inner, params, _to_length(g, rho), batch_axis_name, "looksam")
             across, size = _without(found, g), tree.global_norm(found)
             turned = tree.global_norm(across) > 8 * jnp.finfo(size.dtype).eps * size
             v = jax.tree.map(lambda x: jnp.where(turned, x, 0), across)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Decay, Hyper, Period
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, whole
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -100,7 +100,7 @@ def scale_by_sophia(
     hessian_diagonal_fn: Any = hutchinson_estimator_diag_hessian(),  # noqa: B008
     mu_dtype: DType | None = None,
     verbose: bool = False,
-    print_win_rate_every_n_steps: int = 0,
+    print_win_rate_every_n_steps: Annotated[int, whole(0)] = 0,
     *,
     bias_correction: bool = False,
     delayed: bool = False,
@@ -214,7 +214,7 @@ def sophia(
     hessian_diagonal_fn: Any = hutchinson_estimator_diag_hessian(),  # noqa: B008
     mu_dtype: DType | None = None,
     verbose: bool = False,
-    print_win_rate_every_n_steps: int = 0,
+    print_win_rate_every_n_steps: Annotated[int, whole(0)] = 0,
     *,
     bias_correction: bool = False,
     delayed: bool = False,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from gradchain.core import place, select, tree, words
 from gradchain.core.foreign import as_transform
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.transform import Transform, example, wrapper
 from gradchain.wrappers.parted import Parted
 
@@ -81,8 +82,20 @@ def _whole(parts: Sequence[Any], like: Any) -> Any:
     return place.put(jnp.concatenate([place.put(p, whole) for p in parts], -1), home)
 
 
+def _are_blocks(given: Any) -> bool:
+    """Whether something is a number of blocks, or the columns of each."""
+    numbers = given if isinstance(given, list | tuple) and given else (given,)
+    return all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in numbers)
+
+
 @wrapper(
-    example=lambda: {"inner": example("adam"), "blocks": {}}, near=("with_axes", "split_real_and_imaginary")
+    example=lambda: {"inner": example("adam"), "blocks": {}},
+    near=("with_axes", "split_real_and_imaginary"),
+    errors=lambda: [
+        ErrorInput({"blocks": {"**": "3"}}, TypeError, ("blocks['**'] is '3'", "a number of blocks")),
+        ErrorInput({"blocks": {"**": (2, 0)}}, TypeError, ("blocks['**'] is (2, 0)",)),
+        ErrorInput({"blocks": {3: 2}}, TypeError, ("blocks is {3: 2}", "texts for keys")),
+    ],
 )
 def split_columns(inner: Any, blocks: Mapping[str, Any]):
     """Let an optimizer treat blocks of columns of some leaves as leaves: one matrix for each of q, k and v.
@@ -94,4 +107,10 @@ def split_columns(inner: Any, blocks: Mapping[str, Any]):
     A leaf whose columns are split over a mesh is gathered along them, and put back.
     Raises ValueError for a leaf whose columns are not such blocks.
     """
+    for pattern, given in blocks.items():
+        if not _are_blocks(given):
+            raise TypeError(
+                f"split_columns: blocks[{pattern!r}] is {words.show(given)}; expected a number of blocks, "
+                "or the columns of each: 3, or (512, 128, 128)"
+            )
     return Columns(as_transform(inner, "split_columns"), blocks)

@@ -4,6 +4,7 @@ import jax
 import pytest
 
 import gradchain as gc
+from gradchain.catalogue.called import CALLED
 from gradchain.catalogue.search import entry
 
 
@@ -83,3 +84,37 @@ def test_every_registered_one_says_what_it_does():
     silent = [e.name for e in gc.search() if not e.summary.endswith((".", ")", ":"))]
     assert not silent
     assert jax.tree.leaves([e.state for e in gc.search()])
+
+
+@pytest.mark.parametrize("phrase", CALLED)
+def test_what_people_call_things(phrase):
+    """Each name is registered, and the first of them comes first, in capitals or with hyphens as well."""
+    assert set(CALLED[phrase]) <= set(gc.REGISTRY)
+    for asked in (phrase, phrase.title(), phrase.replace(" ", "-")):
+        assert gc.search(asked).names[0] in CALLED[phrase], asked
+
+
+def test_words_in_any_form_and_only_whole_ones():
+    assert gc.search("Gradient Clipping").names[:2] == ["clip_by_global_norm", "clip"]
+    assert {"prune_by_magnitude", "prune_n_of_m"} <= set(gc.search("pruning").names)
+    assert set(gc.search("orthogonalized").names) >= {"orthogonalize", "scale_by_lmo"}
+    assert gc.search("SAM").names[0] == "sam" and "ema" not in gc.search("SAM").names  # of "the same"
+    assert "scale_by_dion" not in gc.search("K-FAC").names  # of "rank factors"
+    assert gc.search("an optimizer for muon").names == gc.search("optimizer muon").names
+    assert gc.search("adam w").names[0] == "adamw"
+
+
+def test_a_phrase_and_other_words():
+    assert gc.search("muon zzzz low memory").names == []
+    assert set(gc.search("lion low memory").names) <= {"lion", *gc.REGISTRY["lion"].near, "scale_by_lion"}
+
+
+def test_wrong_questions():
+    for wrong in (lambda: gc.search(["adam"]), lambda: gc.search(None), lambda: gc.search("adam", needs=3)):
+        with pytest.raises(TypeError, match=r"search: .*expected"):
+            wrong()
+    assert "without them" in repr(gc.search("adam", needs="zzzz"))
+
+
+def test_a_schedule_is_no_transform():
+    assert "gc.cosine_decay_schedule" in repr(gc.search("cosine"))

@@ -34,3 +34,12 @@ def test_no_step_is_much_dearer(stacked, every):
 
 def test_the_dearest_begins():
     assert refresh.offsets([1, 1, 1], [1.0, 5.0, 2.0], 3) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("every", [6, 7, 2**31 - 1])
+def test_each_matrix_has_a_step_of_its_own_where_there_are_as_many(every):
+    counts, costs = [3, 1, 2], [1.0, 2.0, 5.0]
+    found = refresh.offsets(counts, costs, every)
+    assert found == [3, 2, 0]
+    taken = [(o + i) % every for o, k in zip(found, counts, strict=True) for i in range(k)]
+    assert len(set(taken)) == 6

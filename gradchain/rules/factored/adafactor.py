@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from gradchain.core import words
 from gradchain.core.compose import chain
-from gradchain.core.hyper import Decay, Hyper, Limit
+from gradchain.core.hyper import Decay, Hyper, Limit, one_number
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
@@ -47,8 +49,15 @@ def _link(
     eps,
     sizes: Sizes,
     longest_axes: bool,
-    decay_rate_fn: Callable | None = None,
+    decay_rate_fn: Callable[[Any, Any], Any] | None = None,
 ):
+    def rate(t):
+        what = f"scale_by_factored_rms: decay_rate_fn, {words.show(decay_rate_fn)},"
+        return one_number(decay_rate_fn(t, decay_rate), what, "number for that step")  # pyright: ignore[reportOptionalCall]
+
+    if decay_rate_fn is not None:
+        rate(np.int32(0))
+
     def read(p: Leaf) -> Leaf:
         return dataclasses.replace(p, axes=_longest(p)) if longest_axes and len(p.shape) > 1 else p
 
@@ -59,7 +68,7 @@ def _link(
         if decay_rate_fn is None:
             w = jnp.float_power(jnp.maximum(real(s.count) - step_offset, 1), -decay_rate)
         else:
-            w = 1 - decay_rate_fn(s.count - 1 - step_offset, decay_rate)
+            w = 1 - rate(s.count - 1 - step_offset)
         leaf = read(leaf)
         return (over_factors if is_factored(leaf) else over_whole)(g, s, leaf, w, eps, sizes, p)
 
@@ -85,7 +94,7 @@ def scale_by_factored_rms(
     step_offset: Hyper = 0,
     min_dim_size_to_factor: int = 128,
     eps: Hyper = 1e-30,
-    decay_rate_fn: Callable | None = None,
+    decay_rate_fn: Callable[[Any, Any], Any] | None = None,
     *,
     longest_axes: bool = False,
 ):

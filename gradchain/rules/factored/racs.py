@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import whole
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -44,7 +45,7 @@ def _errors():
 
 
 @transform(**PAPER, errors=_errors)
-def scale_by_racs(decay: Decay = 0.9, eps: Hyper = 1e-8, *, iterations: int = 5):
+def scale_by_racs(decay: Decay = 0.9, eps: Hyper = 1e-8, *, iterations: Annotated[int, whole(1, 100)] = 5):
     """Divide by the root of the matrix of rank one that is nearest to the squares of a gradient.
 
     q = 1;  iterations times  s = |g|^2^T q / |q|^2,  q = |g|^2 s / |s|^2
@@ -53,8 +54,6 @@ def scale_by_racs(decay: Decay = 0.9, eps: Hyper = 1e-8, *, iterations: int = 5)
     and s is |g|^2. (Other libraries take means over rows and columns for s and q, without iterations.)
     State: 4 bytes for each row and column.
     """
-    if iterations < 1:
-        raise ValueError(f"scale_by_racs: iterations is {iterations}; expected at least 1")
 
     def step(g, s, *, leaf):
         rows, cols = leaf.axes.rows, leaf.axes.cols
@@ -88,7 +87,7 @@ def racs(
     weight_decay: Hyper = 0.0,
     mask: Selection = None,
     *,
-    iterations: int = 5,
+    iterations: Annotated[int, whole(1, 100)] = 5,
 ):
     """RACS: p = p - lr * (alpha * u + weight_decay * p), the norm of u growing by gamma in a step at most.
 

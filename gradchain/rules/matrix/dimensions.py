@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gradchain.core import select, tree, words
+from gradchain.core import returned, select, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.slots import Axes, Leaf
 from gradchain.core.transform import Body, Context, Transform
@@ -65,7 +65,11 @@ def numbers_of(given: Dimensions, params: PyTree, whole: PyTree = None) -> list[
     A function of the parameters is given `whole`, where `params` is a part of it.
     """
     if callable(given):
-        given = given(params if whole is None else whole)
+        f, given = given, given(params if whole is None else whole)
+        if given is None:
+            raise returned.wrong(
+                None, "muon", "weight_dimension_numbers", f, "a tree of MuonDimensionNumbers"
+            )
 
     def entry(node) -> _Entry:
         if not _is_entry(node):

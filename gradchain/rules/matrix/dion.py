@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gradchain.core import tree, words
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType, Key
+from gradchain.core.kinds import DType, Key, whole
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -36,7 +36,7 @@ ROUNDING = 32  # units of rounding, of the largest column: a column below that i
 def _errors():
     yield ErrorInput({"rank_fraction": 0.0}, ValueError, ("rank_fraction=0.0", "above 0 and at most 1"))
     yield ErrorInput({"rank_fraction": 1.5}, ValueError, ("rank_fraction=1.5", "above 0 and at most 1"))
-    yield ErrorInput({"power_steps": 0}, ValueError, ("power_steps=0", "at least 1"))
+    yield ErrorInput({"power_steps": 0}, ValueError, ("power_steps is 0", "at least 1"))
 
 
 PAPER: Any = {
@@ -59,7 +59,7 @@ def scale_by_dion(
     eps: Hyper = 1e-8,
     mu_dtype: DType | None = None,
     *,
-    power_steps: int = 1,
+    power_steps: Annotated[int, whole(1, 100)] = 1,
     seed: Key = 0,
 ):
     """Of the momentum's best low-rank approximation make all singular values one, nearly; keep the rest.
@@ -75,8 +75,6 @@ def scale_by_dion(
         raise ValueError(
             f"scale_by_dion: rank_fraction={words.show(rank_fraction)}; expected above 0 and at most 1"
         )
-    if power_steps < 1:
-        raise ValueError(f"scale_by_dion: power_steps={words.show(power_steps)}; expected at least 1")
 
     def basis(leaf: Leaf) -> Slot:
         _, rows, cols = sides(leaf.shape, leaf.axes)
@@ -137,7 +135,7 @@ def dion(
     mask: Selection = None,
     mu_dtype: DType | None = None,
     *,
-    power_steps: int = 1,
+    power_steps: Annotated[int, whole(1, 100)] = 1,
     seed: Key = 0,
     adam_b1: Decay = 0.9,
     adam_b2: Decay = 0.999,

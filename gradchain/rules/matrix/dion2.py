@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from gradchain.core import tree, words
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType, Key
+from gradchain.core.kinds import DType, Key, Precision
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -65,7 +65,7 @@ def scale_by_dion2(
     ns_steps: int = 5,
     selection: Selected = "largest",
     seed: Key = 0,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """Orthogonalise the largest rows or columns of the momentum; these decay, the others wait.
@@ -140,7 +140,7 @@ def dion2(
     ns_steps: int = 5,
     selection: Selected = "largest",
     seed: Key = 0,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
     adam_b1: Decay = 0.9,
     adam_b2: Decay = 0.999,

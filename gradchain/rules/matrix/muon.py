@@ -12,7 +12,7 @@ from jax import Array
 
 from gradchain.core import tree
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, Precision
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
@@ -50,7 +50,7 @@ def polar(
     ns_coeffs: Coefficients,
     ns_steps: int,
     eps,
-    precision: str | None = None,
+    precision: Precision | None = None,
     preconditioning: Preconditioning = "frobenius",
     floor: bool = False,
     who: str = "scale_by_muon",
@@ -70,7 +70,7 @@ def orthogonalize(
     *,
     preconditioning: Preconditioning = "frobenius",
     eps_floor: bool = False,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """Leave U V^T of the singular value decomposition U S V^T of each matrix, nearly: Muon without momentum.
@@ -108,7 +108,7 @@ def scale_by_muon(
     weight_dimension_numbers: Dimensions = None,
     eps_floor: bool = False,
     bias_correction: bool = False,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
     equilibrate: Sides | None = None,
 ):
@@ -204,7 +204,7 @@ def muon(
     adam_nesterov: bool = False,
     eps_floor: bool = False,
     bias_correction: bool = False,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
     equilibrate: Sides | None = None,
     renormalize: Sides | None = None,

@@ -13,7 +13,7 @@ from jax import Array
 
 from gradchain.core import tree
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, Precision
 from gradchain.core.link import treewise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, drop, typed, zeros
@@ -72,7 +72,7 @@ def step_by_outputs(
     ns_steps: int = 5,
     nesterov: bool = True,
     consistent_rms: Hyper = 0.2,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """Descend in p = r v / |v| of each output's weights: in their lengths r by Adam, in v by Muon.
@@ -142,7 +142,7 @@ def muown(
     adam_weight_decay: Hyper = 0.0,
     mask: Selection = None,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """Muown: Muon on the directions of each output's weights, Adam on their lengths, see `step_by_outputs`.

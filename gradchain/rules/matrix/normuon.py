@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, Precision
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, drop
@@ -89,7 +89,7 @@ def normuon(
     adam_weight_decay: Hyper = 0.0,
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """NorMuon: `muon` with `scale_by_normuon`, a second moment for each output, after orthogonalisation.
@@ -146,7 +146,7 @@ def adamuon(
     adam_weight_decay: Hyper = 0.0,
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """AdaMuon: the signs of the momentum made orthogonal, divided by a second moment of each number.

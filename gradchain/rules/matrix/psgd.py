@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -102,8 +103,10 @@ def scale_by_psgd(
     """
     if max_size < 0:
         raise ValueError(f"scale_by_psgd: max_size={max_size}; expected at least 0")
-    if not init_scale > 0:
-        raise ValueError(f"scale_by_psgd: init_scale={words.show(init_scale)}; expected above 0")
+    if not 0 < init_scale < math.inf:
+        raise ValueError(
+            f"scale_by_psgd: init_scale={words.show(init_scale)}; expected a finite number above 0"
+        )
 
     def slots(leaf: Leaf) -> tuple[Slot | None, Slot]:
         return factors_of(leaf, max_size, diagonal, init_scale)

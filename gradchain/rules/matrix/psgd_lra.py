@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from gradchain.core import tree, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.hyper import Decay, Fraction, Hyper
-from gradchain.core.kinds import DType, Key
+from gradchain.core.kinds import DType, Key, whole
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -47,12 +47,12 @@ class ScaleByPsgdLraState(NamedTuple):
 
 def _errors():
     yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
-    yield ErrorInput({"rank": 0}, ValueError, ("scale_by_psgd_lra: rank=0", "at least 1"))
+    yield ErrorInput({"rank": 0}, ValueError, ("rank is 0", "at least 1"))
 
 
 @transform(**PAPER, errors=_errors, example=lambda: {"rank": 3})
 def scale_by_psgd_lra(
-    rank: int = 10,
+    rank: Annotated[int, whole(1, 65536)] = 10,
     b1: Decay = 0.9,
     precond_learning_rate: Hyper = 0.1,
     update_probability: Fraction = 1.0,
@@ -69,10 +69,10 @@ def scale_by_psgd_lra(
     is the largest of late. u is of the factors before this step. It is fitted when update_probability times
     the steps since then is 1. U and V start as noise of (seed, path), of norm 1 in each leaf.
     """
-    if rank < 1:
-        raise ValueError(f"scale_by_psgd_lra: rank={rank}; expected at least 1")
-    if not init_scale > 0:
-        raise ValueError(f"scale_by_psgd_lra: init_scale={words.show(init_scale)}; expected above 0")
+    if not 0 < init_scale < math.inf:
+        raise ValueError(
+            f"scale_by_psgd_lra: init_scale={words.show(init_scale)}; expected a finite number above 0"
+        )
 
     def vectors(side: int):
         def slot(leaf: Leaf) -> Slot:
@@ -139,7 +139,7 @@ def scale_by_psgd_lra(
 @optimizer(**PAPER, errors=_errors, example=lambda: {"learning_rate": 0.01, "rank": 3})
 def psgd_lra(
     learning_rate: Hyper,
-    rank: int = 10,
+    rank: Annotated[int, whole(1, 65536)] = 10,
     b1: Decay = 0.9,
     precond_learning_rate: Hyper = 0.1,
     update_probability: Fraction = 1.0,

@@ -11,7 +11,7 @@ from jax import Array
 from gradchain.core import select, tree
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Fraction, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, Precision
 from gradchain.core.link import treewise
 from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf
@@ -160,7 +160,7 @@ def muonclip(
     adam_weight_decay: Hyper = 0.0,
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.

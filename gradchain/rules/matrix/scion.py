@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from gradchain.core import select, tree
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, Precision
 from gradchain.core.leafwise import leafwise
 from gradchain.core.masks import partition
 from gradchain.core.select import Selection
@@ -102,7 +102,7 @@ def scion(
     ns_coeffs: Coefficients = QUINTIC,
     ns_steps: int = 5,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.

@@ -11,7 +11,7 @@ from jax import Array
 
 from gradchain.core import tree
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, Precision
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.select import Selection
@@ -89,7 +89,7 @@ def muonh(
     adam_learning_rate: Hyper | None = None,
     mask: Selection = None,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """MuonH: `muon` whose matrices keep their norms, by `step_on_sphere`; AdamW for all other leaves.
@@ -150,7 +150,7 @@ def step_on_stiefel(
     ns_steps: int = 5,
     eps: Hyper = 1e-8,
     *,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """Descend, then make the matrix orthogonal again: the last link of a chain.
@@ -191,7 +191,7 @@ def spel(
     adam_weight_decay: Hyper = 0.0,
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
-    precision: str | None = None,
+    precision: Precision | None = None,
     ns_dtype: DType | None = None,
 ):
     """SPEL: Muon on orthogonal matrices, p = newton_schulz(p - lr * (u + weight_decay * p)).

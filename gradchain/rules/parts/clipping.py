@@ -126,6 +126,12 @@ def adaptive_grad_clip(clipping: Limit, eps: Hyper = 1e-3, axis: int | tuple[int
 
     def step(g, p, *, leaf):
         axes = leaf.axes.rows or leaf.axes.cols if axis is None else _axes(axis)
+        inside = all(-g.ndim <= a < g.ndim for a in axes)
+        if not inside or len({a % g.ndim for a in axes}) < len(axes):
+            raise ValueError(
+                f"adaptive_grad_clip: axis is {axis}, and a leaf has shape {list(g.shape)}; expected axes of "
+                "it, each once: leave axis out, or choose the leaves that have these, masked(tx, ...)"
+            )
         limit = clipping * jnp.maximum(norm(p, axes, keepdims=True), eps)
         return g * shrink(norm(g, axes, keepdims=True), limit)
 

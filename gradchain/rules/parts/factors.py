@@ -128,8 +128,12 @@ def scale_by_depth(
     def of(leaves: Sequence[Leaf]) -> list[Factor]:
         found = [number(leaf.path) for leaf in leaves]
         if leaves and all(x is None for x in found):
-            paths = [leaf.path for leaf in leaves]
-            raise _unmatched("scale_by_depth", str(layers), paths)
+            if callable(layers):
+                raise ValueError(
+                    f"scale_by_depth: layers, {words.show(layers)}, gives None for all {len(leaves)} leaves, "
+                    f"such as {leaves[0].path!r}; expected the number of a layer for some of them"
+                )
+            raise _unmatched("scale_by_depth", layers, [leaf.path for leaf in leaves])
         stacked = {leaf.path: _stack(leaf) for leaf, x in zip(leaves, found, strict=True) if x == STACK}
         seen = {x for x in found if x is not None and x != STACK} | set(range(max([0, *stacked.values()])))
         order = {x: i for i, x in enumerate(sorted(seen))}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import foreign, tree, values, words
+from gradchain.core import foreign, kinds, returned, tree, values, words
 from gradchain.core.leafwise import leafwise
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
@@ -34,7 +34,9 @@ def snapshot(measure_name: str, measure: Callable[[Any], Any] | None = None):
     measure_name. Under a mask the updates are a dict of the chosen leaves by path. A function has no place
     in a JSON config.
     """
-    take = tree.global_norm if measure is None else measure
+
+    def take(updates):
+        return returned.arrays((measure or tree.global_norm)(updates), "snapshot", "measure", measure)
 
     def before(updates, s):
         return s._replace(measurement={measure_name: jax.tree.map(jnp.asarray, take(updates))})
@@ -97,31 +99,36 @@ class MonitoredState(NamedTuple):
 class _Plain:
     """A function as a measure."""
 
+    name: str
     measure: Callable[[Any], Any]
 
     def init(self, params: PyTree) -> tuple[()]:
         return ()
 
     def update(self, updates: PyTree, state: tuple[()], params: PyTree = None, **extra: Any):
-        return self.measure(updates), state
+        found = self.measure(updates)
+        return returned.arrays(found, "monitor", f"the measure {self.name!r}", self.measure), state
 
 
 def _measures(measures: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, measure in measures.items():
-        if not foreign.is_pair(measure) and not callable(measure):
+        if not foreign.is_pair(measure) and not (callable(measure) and kinds.takes(measure, 1)):
             raise TypeError(
                 f"monitor: the measure {name!r} is {words.show(measure)}; expected a function of the "
-                "updates, or measure_with_ema(function, decay)"
+                "updates alone, or measure_with_ema(function, decay)"
             )
-        found[name] = measure if foreign.is_pair(measure) else _Plain(measure)
+        found[name] = measure if foreign.is_pair(measure) else _Plain(name, measure)
     return found
 
 
 @transform(
     traits=frozenset({"any_leaf"}),
     example=lambda: {"measures": {"norm": tree.global_norm, "mean": measure_with_ema(tree.global_norm, 0.9)}},
-    errors=lambda: [ErrorInput({"measures": {"norm": 3}}, TypeError, ("the measure 'norm' is 3",))],
+    errors=lambda: [
+        ErrorInput({"measures": {"norm": 3}}, TypeError, ("the measure 'norm' is 3",)),
+        ErrorInput({"measures": {"norm": lambda: 1}}, TypeError, ("a function of the updates alone",)),
+    ],
 )
 def monitor(measures: Mapping[str, Any]):
     """Pass updates through and keep several measurements of them in the state by name: u = g.

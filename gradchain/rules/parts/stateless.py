@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from gradchain.core import returned
 from gradchain.core.link import treewise
 from gradchain.core.transform import transform
 
@@ -19,7 +20,11 @@ def unchanged(updates, params):
 @transform(example=lambda: {"f": unchanged}, traits=frozenset({"any_leaf"}))
 def stateless(f: Callable[[Any, Any], Any]):
     """A function as a link without state: u = f(updates, params), on whole trees; params may be None."""
-    return treewise(None, lambda updates, params: f(updates, params))
+
+    def update(updates, params):
+        return returned.updates(f(updates, params), updates, "stateless", "f", f)
+
+    return treewise(None, update)
 
 
 @transform(example=lambda: {"f": unchanged}, traits=frozenset({"any_leaf"}))
@@ -27,8 +32,9 @@ def stateless_with_tree_map(f: Callable[[Any, Any], Any]):
     """A function as a link without state: u = f(g, p) for each leaf; p is None where no params are given."""
 
     def update(updates, params):
-        return jax.tree.map(
+        made = jax.tree.map(
             lambda g, *p: f(g, p[0] if p else None), updates, *(() if params is None else (params,))
         )
+        return returned.updates(made, updates, "stateless_with_tree_map", "f", f)
 
     return treewise(None, update)

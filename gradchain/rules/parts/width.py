@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import jax
 
-from gradchain.core import kinds, select, tree
+from gradchain.core import kinds, returned, select, tree
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import Leaf
 from gradchain.core.transform import transform
@@ -26,12 +26,12 @@ def _is_shape(x: Any) -> bool:
 def _shapes(given: Any) -> Any:
     """The shape of each leaf by path, of parameters, abstract ones or shapes; a function as it is."""
     if callable(given) and jax.tree.structure(given) == jax.tree.structure(0):
-        return given
+        return given if kinds.takes(given, 2) else kinds.NO
     try:
         found = jax.tree.leaves(given, is_leaf=_is_shape)
         marked = jax.tree.map(lambda x: 0, given, is_leaf=_is_shape)
         shapes = [tuple(map(int, x)) if _is_shape(x) else tuple(map(int, x.shape)) for x in found]
-        return dict(zip(tree.paths(marked), shapes, strict=True))
+        return dict(zip(tree.paths(marked), shapes, strict=True)) or kinds.NO
     except (AttributeError, TypeError, ValueError):
         return kinds.NO
 
@@ -50,6 +50,8 @@ def half_as_wide(path: str, shape: Shape) -> Shape:
 
 def _errors():
     yield ErrorInput({"base": 3}, TypeError, ("base is 3", "parameters, their shapes"))
+    yield ErrorInput({"base": lambda shape: shape}, TypeError, ("base is", "a function (path, shape)"))
+    yield ErrorInput({"base": {}}, TypeError, ("base is {}", "parameters, their shapes"))
     yield ErrorInput({"rule": "sdg"}, TypeError, ("rule is 'sdg'", "did you mean 'sgd'"))
     yield ErrorInput({"depth": -1.0}, ValueError, ("depth is -1.0", "0 to 1"))
 
@@ -98,7 +100,12 @@ def _base_shape(base: Mapping[str, Shape] | Callable[[str, Shape], Shape], leaf:
             )
         shape = tuple(base[leaf.path])
     else:
-        shape = tuple(base(leaf.path, leaf.shape))
+        found: Any = base(leaf.path, leaf.shape)
+        if not _is_shape(found):
+            raise returned.wrong(
+                found, "scale_by_mup", "base", base, f"a shape like {list(leaf.shape)}, of {leaf.path!r}"
+            )
+        shape = tuple(found)
     if len(shape) != len(leaf.shape):
         raise ValueError(
             f"scale_by_mup: {leaf.path!r} has shape {list(leaf.shape)}, and in base {list(shape)}; expected "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
@@ -11,6 +11,7 @@ from jax import Array, lax
 from gradchain.core import place, words
 from gradchain.core.control import when
 from gradchain.core.hyper import Fraction, Period
+from gradchain.core.kinds import whole
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -151,7 +152,14 @@ def _largest_of(size: Array, n: int, m: int, axis: int) -> Array:
         ErrorInput({"begin": -1}, ValueError, ("begin is -1", "0 to 2147483647")),
     ],
 )
-def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, begin: int = 0, mask: Selection = None):
+def prune_n_of_m(
+    n: int = 2,
+    m: Annotated[int, whole(2, 1024)] = 4,
+    *,
+    along: int | None = None,
+    begin: int = 0,
+    mask: Selection = None,
+):
     """Keep the n largest of every m parameters along an axis, the others at zero. The last link.
 
     p + u becomes p + u where it is among the n largest of its group in magnitude, else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -11,6 +11,7 @@ from jax import Array
 from gradchain.core.compose import chain
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Fraction
+from gradchain.core.kinds import whole
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
@@ -28,7 +29,7 @@ class QuantizeParamsState(NamedTuple):
     latent: PyTree  # like params, at least float32: what the parameters are rounded from
 
 
-def grid_step(x: Array, levels: int, size: Size, axes: tuple[int, ...]) -> Array:
+def grid_step(x: Array, levels: Annotated[int, whole(2, 2**24)], size: Size, axes: tuple[int, ...]) -> Array:
     """The distance of two neighbours of the grid."""
     largest = jnp.max(jnp.abs(x), axis=axes, keepdims=True, initial=0)
     if size == "mean":
@@ -37,7 +38,7 @@ def grid_step(x: Array, levels: int, size: Size, axes: tuple[int, ...]) -> Array
     return largest * (2 / (levels - 1))
 
 
-def to_grid(x: Array, step: Array, levels: int, inverse_slope) -> Array:
+def to_grid(x: Array, step: Array, levels: Annotated[int, whole(2, 2**24)], inverse_slope) -> Array:
     """PARQ's map of x on the levels that are `step` apart around 0: affine between them, flat at them."""
     t = safe_divide(x, step + jnp.zeros_like(x)) + (levels - 1) / 2  # levels are at 0, 1, ...
     top = levels - 1
@@ -61,10 +62,10 @@ NO_ROW = ErrorInput({"per": "row"}, TypeError, ("per is 'row'", "'matrix' or 'ou
     paper=PAPER,
     traits=frozenset({"last", "sets", "matrices", "real"}),
     example=lambda: {"levels": 4},
-    errors=lambda: [ErrorInput({"levels": 1}, ValueError, ("levels is 1", "2 or more")), NO_ROW],
+    errors=lambda: [ErrorInput({"levels": 1}, ValueError, ("levels is 1", "at least 2")), NO_ROW],
 )
 def quantize_params(
-    levels: int,
+    levels: Annotated[int, whole(2, 2**24)],
     inverse_slope: Fraction = 0.0,
     *,
     per: Per = "output",
@@ -80,8 +81,6 @@ def quantize_params(
     over the inputs of each output, or over the matrix (per="matrix"). Odd numbers of levels have exact zeros.
     The last link of a chain. z is float32 at least: parameters of 16 bits lose nothing. Vectors stay.
     """
-    if levels < 2:
-        raise ValueError(f"quantize_params: levels is {levels}; expected 2 or more")
 
     def step(g, s, p, *, leaf):
         if not leaf.axes.rows:
@@ -98,7 +97,7 @@ def quantize_params(
 )
 def parq(
     tx: Any,
-    levels: int,
+    levels: Annotated[int, whole(2, 2**24)],
     steps: int,
     begin: int = 0,
     steepness: float = 10.0,

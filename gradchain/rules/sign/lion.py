@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -46,8 +47,10 @@ def scale_by_lion(
     mode: "smooth" has tanh(smooth_beta * x) for the sign, "refined" x itself where |x| < 1.
     """
 
-    if not smooth_beta > 0:
-        raise ValueError(f"scale_by_lion: smooth_beta={words.show(smooth_beta)}; expected above 0")
+    if not 0 < smooth_beta < math.inf:
+        raise ValueError(
+            f"scale_by_lion: smooth_beta={words.show(smooth_beta)}; expected a finite number above 0"
+        )
 
     def sign(x):
         match mode:

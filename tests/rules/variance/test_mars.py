@@ -94,3 +94,20 @@ def test_exact_says_what_it_was_given():
         ValueError, match=r"reduce_variance: previous_grads is .*expected a tree like the grad"
     ):
         exactly(tx, params, grads, [{"kernel": g["kernel"]} for g in grads])
+
+
+def test_exact_changes_are_taken_of_each_microbatch():
+    """Within accumulate the last microbatch's previous_grads would count for all; outside it is exact."""
+    with pytest.raises(ValueError, match=r"accumulate: reduce_variance needs previous_grads, .* it outside"):
+        gc.accumulate(gc.mars(0.1, exact=True), 2)
+    params, grads = problem(None, 5)
+    rest, change = gc.adamw(0.1, eps=1e-3), gc.reduce_variance(0.9, 0.5, exact=True)
+    tx, whole = gc.chain(change, gc.accumulate(rest, 2)), gc.chain(change, rest)
+    found, state = params, tx.init(params)
+    for i in range(4):
+        found, state = tx.step(grads[i], state, found, previous_grads=grads[i + 1])
+    mean = lambda i: jax.tree.map(lambda a, b: (a + b) / 2, grads[i], grads[i + 1])  # noqa: E731
+    expected, state = params, whole.init(params)
+    for i in (0, 2):
+        expected, state = whole.step(mean(i), state, expected, previous_grads=mean(i + 1))
+    close(found, expected, 1e-5)
