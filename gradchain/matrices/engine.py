@@ -18,7 +18,6 @@ from gradchain.matrices import refresh
 from gradchain.matrices.factors import Cut, Factors
 from gradchain.matrices.per_matrix import Due, per_matrix, sides
 from gradchain.matrices.rounds import Picked, Rounds, given_back, taken
-from gradchain.matrices.spread import cost
 
 
 class _Probe(NamedTuple):
@@ -105,8 +104,9 @@ class Engine:
                 self._on(lambda _, s: (None, f(s)), at, None)
             return
         own = [i for i, cut in enumerate(self.cuts) if cut is not None]
-        sizes = [(sides(self.leaves[i].shape, self.leaves[i].axes)) for i in own]
-        found = refresh.offsets([k for k, *_ in sizes], [cost((m, n)) for _, m, n in sizes], every)
+        stacks = [sides(self.leaves[i].shape, self.leaves[i].axes)[0] for i in own]
+        costs = [cut.cost for cut in self.cuts if cut is not None]
+        found = refresh.offsets(stacks, costs, every)
         offsets = dict(zip(own, found, strict=True))
         turning = [i for i in own if not (is_known(self.counts[i]) or self._split(i))]
         for at in self._alike(turning, self._kind):

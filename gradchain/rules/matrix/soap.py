@@ -62,8 +62,8 @@ def out_of(s: Any, x: Array) -> Array:
 
 def in_bases(s: Any, left: Array | None, right: Array | None) -> Any:
     """The state with other bases, and the mean gradient in these."""
-    mu = times(known(adjoint, left), s.left_basis, s.mu, known(adjoint, s.right_basis), right)
-    return s._replace(mu=mu, left_basis=left, right_basis=right)
+    new = s._replace(left_basis=left, right_basis=right)
+    return new._replace(mu=into(new, out_of(s, s.mu)))
 
 
 def first_bases(s: Any) -> Any:
