@@ -53,7 +53,7 @@ PRECONDITIONED: dict[str, Make] = {
     "psgd_kron": lambda: gc.psgd_kron(1e-3),
     "psgd_lra": lambda: gc.psgd_lra(1e-3),
 }
-# Each matrix's roots or bases are made anew in one of ten steps, those of a shape by one loop: with two matrices
+# Roots or bases of a matrix are made anew in one of ten steps, those of a shape by one loop: with two matrices
 # of a shape, as in `sides`, it turns in one step of five.
 RENEWED = 5
 RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}

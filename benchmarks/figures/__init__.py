@@ -113,7 +113,7 @@ def gpu(rows: Rows, path: Path) -> Path:
 def matrix(rows: Rows, path: Path) -> Path:
     """Flops of methods with factors, on paper."""
     for row in rows:
-        row["note"] = f"dearest {row['dearest']:.2f} of it; {row['state']:.3g} bytes of state"
+        row["note"] = f"dearest step {row['dearest']:.2f} times that; {row['state']:.3g} bytes of state"
         row["flops"], row["mean"] = row["flops"] / 1e3, row["mean"] / 1e3
     return bars(
         rows,
