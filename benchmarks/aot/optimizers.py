@@ -53,8 +53,8 @@ PRECONDITIONED: dict[str, Make] = {
     "psgd_kron": lambda: gc.psgd_kron(1e-3),
     "psgd_lra": lambda: gc.psgd_lra(1e-3),
 }
-# Roots or bases of a matrix are made anew in one of ten steps, those of a shape by one loop: with two matrices
-# of a shape, as in `sides`, it turns in one step of five.
+# Roots or bases of a matrix are made anew in one of ten steps, those of a shape by one loop: with two
+# matrices of a shape, as in `sides`, it turns in one step of five.
 RENEWED = 5
 RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}
 

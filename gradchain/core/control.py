@@ -77,7 +77,8 @@ def _closed(f: Callable, *args: Any) -> tuple[Callable, tuple]:
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _turns(f: Callable, bounds: Any, carry: Any, keep: Any, operands: tuple) -> Any:
-    return lax.fori_loop(*bounds, lambda i, carry: f(i, carry, *operands), carry)
+    first, last = bounds
+    return lax.fori_loop(first, last, lambda i, carry: f(i, carry, *operands), carry)
 
 
 @_turns.defjvp

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import AxisType
 
 from gradchain.core import place, tree
 from gradchain.core.control import is_known, turns, when
@@ -17,15 +17,17 @@ from gradchain.core.slots import Axes, Leaf, Slot
 from gradchain.matrices import refresh
 from gradchain.matrices.factors import Cut, Factors
 from gradchain.matrices.per_matrix import Due, per_matrix, sides
-from gradchain.matrices.rounds import Picked, Rounds, given_back, taken
-
-
-class _Probe(NamedTuple):
-    """What a function of a rule does: the fields that it reads, those that it changes, whether it has a u."""
-
-    reads: list[str]
-    wrote: list[str]
-    updated: bool
+from gradchain.matrices.probe import Probe, probe
+from gradchain.matrices.rounds import (
+    Picked,
+    Rounds,
+    devices_of,
+    due_in,
+    given_back,
+    is_split,
+    spread_out,
+    taken,
+)
 
 
 class Engine:
@@ -108,46 +110,37 @@ class Engine:
         costs = [cut.cost for cut in self.cuts if cut is not None]
         found = refresh.offsets(stacks, costs, every)
         offsets = dict(zip(own, found, strict=True))
-        turning = [i for i in own if not (is_known(self.counts[i]) or self._split(i))]
+        turning = [i for i in own if not (is_known(self.counts[i]) or is_split(self.leaves[i]))]
         for at in self._alike(turning, self._kind):
             self._in_turns(begin if start else f, f, at, [offsets[i] for i in at], every)
         self._at_once(begin, f, {i: o for i, o in offsets.items() if i not in turning}, every)
 
     def _in_turns(self, begin: Callable, f: Callable, at: Sequence[int], offsets: Sequence[int], every: int):
         """The matrices of alike leaves that are due, a few after others: the work is once in the program."""
-        count, devices = self.counts[at[0]], self._devices(at[0])
+        count, devices = self.counts[at[0]], devices_of(self.leaves[at[0]])
         stacks = [sides(self.leaves[i].shape, self.leaves[i].axes)[0] for i in at]
         numbers = [(np.arange(k) + o) % every for k, o in zip(stacks, offsets, strict=True)]
-        phases = [
-            [(a, int(i)) for a, on in enumerate(numbers) for i in np.flatnonzero(on == p)]
-            for p in range(every)
-        ]
-        each = [member for due in phases for member in due]
         first, phase = count == 1, (count - 1) % every
-        later = [first | (on != phase) for on in numbers]
+        phases, later = due_in(numbers, every), [on != phase for on in numbers]
         if begin is f and devices == 1:
             plan = Rounds.of(phases, 1)
-            low, high = jnp.asarray(plan.bounds)[phase + jnp.arange(2)]
-            low, high = jnp.where(first, 0, low), jnp.where(first, len(each), high)
-            self._turned(f, at, plan, (low, high), [x & ~first for x in later])
+            low, high = (jnp.asarray(plan.bounds)[phase + i] for i in (0, 1))
+            bounds = jnp.where(first, 0, low), jnp.where(first, len(plan.leaf), high)
+            self._turned(f, at, plan, bounds, [~first & x for x in later])
             return
-        plan = Rounds.of([each], min(devices, len(each)))
-        none, last = jnp.zeros((), jnp.int32), jnp.int32(plan.bounds[-1])
-        self._turned(
-            begin, at, plan, (none, jnp.where(first, last, none)), [jnp.repeat(~first, k) for k in stacks]
-        )
+        plan = Rounds.of([list(itertools.chain(*phases))], min(devices, sum(stacks)))
+        none = jnp.zeros((), jnp.int32)
+        bounds = none, jnp.where(first, jnp.int32(len(plan.leaf)), none)
+        self._turned(begin, at, plan, bounds, [jnp.repeat(~first, k) for k in stacks])
         plan = Rounds.of(phases, min(devices, max(map(len, phases))))
-        low, high = (jnp.where(first, 0, jnp.asarray(plan.bounds)[phase + i]) for i in (0, 1))
-        self._turned(f, at, plan, (low, high), later)
+        low, high = (jnp.where(first, none, jnp.asarray(plan.bounds)[phase + i]) for i in (0, 1))
+        self._turned(f, at, plan, (low, high), [first | x for x in later])
 
-    def _turned(
-        self, f: Callable, at: Sequence[int], plan: Rounds, bounds: Any, keep: Sequence[Array]
-    ) -> None:
+    def _turned(self, f: Callable, at: Sequence[int], plan: Rounds, bounds: Any, keep: Sequence[Array]):
         """f(s) -> s on the matrices of some rounds; keep: those of each leaf that none of these works on."""
-        i = at[0]
+        i, rows = at[0], range(len(at))
         names, wrote, _ = self._named(lambda _, s: (None, f(s)), at, None)
         work = self._work(lambda _, s: (None, f(s)), i, names, wrote, False)
-        rows = range(len(at))
         picked = [tuple(Picked(self.places[n][j]) for n in names) for j in at]
         places = plan.leaf.shape[1]
 
@@ -161,14 +154,10 @@ class Engine:
             new = given_back(plan, r, ys, old, [tuple(ps[k] for k in results) for ps in picked])
             return {n: [new[a][k] for a in rows] for k, n in enumerate(wrote)}
 
-        def left(n: str, a: int) -> Array:
-            axes, shape = self.places[n][at[a]].axes, self.places[n][at[a]].shape
-            return keep[a].reshape([size if d in axes.batch else 1 for d, size in enumerate(shape)])
-
         carry, only = (
             {n: [self.now[n][j] for j in at] for n in names if (n in wrote) is on} for on in (True, False)
         )
-        keeps = {n: [left(n, a) for a in rows] for n in carry}
+        keeps = {n: [spread_out(k, self.places[n][j]) for k, j in zip(keep, at, strict=True)] for n in carry}
         for n, xs in turns(*bounds, turn, carry, only, keep=keeps).items():
             for j, x in zip(at, xs, strict=True):
                 self.now[n][j] = x
@@ -189,23 +178,6 @@ class Engine:
     def _kind(self, i: int) -> Any:
         """What leaves share whose matrices can be worked on in turns."""
         return tuple(Picked(self.places[n][i]).alike for n in self.now if self.has(n, i))
-
-    def _home(self, i: int) -> Any:
-        """The mesh that a leaf is known to be on, and how it is split; None where it has one device."""
-        home = self.leaves[i].sharding
-        if home is None or home.mesh.size == 1 or AxisType.Manual in home.mesh.axis_types:
-            return None
-        return home
-
-    def _devices(self, i: int) -> int:
-        home = self._home(i)
-        return 1 if home is None else home.mesh.size
-
-    def _split(self, i: int) -> bool:
-        """Whether a mesh splits the stack of a leaf, so that its devices have whole matrices."""
-        home, leaf = self._home(i), self.leaves[i]
-        split = () if home is None else place.split_of(home.spec, len(leaf.shape))
-        return bool(split) and any(split[b] for b in leaf.axes.batch)
 
     def _groups(self, keys: Any, among: Iterable[int]) -> list[list[int]]:
         """The leaves with factors that share a key and a count."""
@@ -260,7 +232,7 @@ class Engine:
     def _whole(self, name: str, x: Array, cut: Cut) -> Array:
         return self.kinds[name].whole(x, cut) if name in self.kinds else cut.whole(x)
 
-    def _probe(self, f: Callable, at: Sequence[int], g: Array | None) -> _Probe:
+    def _probe(self, f: Callable, at: Sequence[int], g: Array | None) -> Probe:
         """What f does."""
         i = at[0]
         cut: Any = self.cuts[i]
@@ -281,12 +253,7 @@ class Engine:
             return [getattr(s, n) for n in names], u
 
         like = None if g is None else jax.ShapeDtypeStruct((1, m, n), g.dtype)
-        jaxpr = jax.make_jaxpr(flat)(like, *map(shape, names)).jaxpr
-        own, last = jaxpr.invars[len(jaxpr.invars) - len(names) :], jaxpr.outvars[len(names) :]
-        wrote = [n for n, a, b in zip(names, own, jaxpr.outvars, strict=False) if a is not b]
-        made = [v for n, v in zip(names, jaxpr.outvars, strict=False) if n in wrote]
-        used = {id(v) for v in (*made, *last, *(v for eqn in jaxpr.eqns for v in eqn.invars))}
-        return _Probe([n for n, v in zip(names, own, strict=True) if id(v) in used], wrote, bool(last))
+        return probe(flat, like, {name: shape(name) for name in names})
 
     def _named(self, f: Callable, at: Sequence[int], g: Array | None) -> tuple[list[str], list[str], bool]:
         """The fields that f needs to have, those that it changes, and whether it has a u."""
@@ -314,7 +281,7 @@ class Engine:
         arrays = [tuple(self.now[n][j] for n in names) for j in at]
         places = [tuple(self.places[n][j] for n in names) for j in at]
         results = [0] * updated + [names.index(n) + known for n in wrote]
-        if known:
+        if grads is not None:
             arrays = [(g, *xs) for g, xs in zip(grads, arrays, strict=True)]
             places = [(self.leaves[j], *ps) for j, ps in zip(at, places, strict=True)]
         found = per_matrix(

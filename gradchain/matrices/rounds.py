@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.sharding import AxisType, NamedSharding
 
 from gradchain.core import place
 from gradchain.core.control import when
@@ -16,6 +17,19 @@ from gradchain.core.slots import Axes, Leaf
 from gradchain.matrices.stacks import Stacks
 
 Member = tuple[int, int]  # which of the alike leaves, and which of its matrices
+
+
+def due_in(phase_of: Sequence[np.ndarray], every: int) -> list[list[Member]]:
+    """The matrices due in each phase, from the phase of each matrix of each leaf."""
+    return [
+        [(leaf, int(i)) for leaf, phases in enumerate(phase_of) for i in np.flatnonzero(phases == phase)]
+        for phase in range(every)
+    ]
+
+
+def spread_out(x: Array, leaf: Leaf) -> Array:
+    """Numbers of the matrices of a leaf, [k], in a shape that broadcasts to it."""
+    return x.reshape([n if i in leaf.axes.batch else 1 for i, n in enumerate(leaf.shape)])
 
 
 class Rounds(NamedTuple):
@@ -84,6 +98,27 @@ class Picked(NamedTuple):
         """The array with that matrix in its place."""
         new = lax.expand_dims(new, self.leaf.axes.batch)
         return new if new.size == x.size else lax.dynamic_update_slice(x, new, self._starts(number))
+
+
+def _home(leaf: Leaf) -> NamedSharding | None:
+    """The mesh that a leaf is known to be on, and how it is split; None where it has one device."""
+    home = leaf.sharding
+    if home is None or home.mesh.size == 1 or AxisType.Manual in home.mesh.axis_types:
+        return None
+    return home
+
+
+def devices_of(leaf: Leaf) -> int:
+    """How many devices may work on matrices of a leaf."""
+    home = _home(leaf)
+    return 1 if home is None else home.mesh.size
+
+
+def is_split(leaf: Leaf) -> bool:
+    """Whether a mesh splits the stack of a leaf, so that its devices have whole matrices."""
+    home = _home(leaf)
+    split = () if home is None else place.split_of(home.spec, len(leaf.shape))
+    return bool(split) and any(split[i] for i in leaf.axes.batch)
 
 
 def taken(rounds: Rounds, r: Array, arrays: Sequence[Stacks], picked: Sequence[Sequence[Picked]]) -> Stacks:

@@ -1,4 +1,4 @@
-"""Methods with factors of sides, compiled for TPU slices: nothing but all-to-all, and none within an iteration."""
+"""Methods with factors of sides, compiled for TPU slices: nothing but all-to-all, none in an iteration."""
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ def depths(program, name="", depth=0):
 @pytest.mark.slow
 @pytest.mark.parametrize(("machine", "name"), CASES)
 def test_only_all_to_all(machine, name):
-    """The first steps' and the renewals' loops carry matrices there and back; a loop within them carries none."""
+    """Loops of renewals carry matrices there and back; a loop within them carries none."""
     machine = there(topology(machine))
     grid = np.array(machine.devices).reshape(-1, 4)
     mesh = Mesh(grid, ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
