@@ -57,7 +57,9 @@ PRECONDITIONED: dict[str, Make] = {
     "psgd_kron": lambda: gc.psgd_kron(1e-3),
     "psgd_lra": lambda: gc.psgd_lra(1e-3),
 }
-RENEWED = 10  # steps in which each matrix's roots or bases are made anew once
+# Roots or bases of a matrix are made anew in one of ten steps, those of a shape by one loop: with two
+# matrices of a shape, as in `sides`, it turns in one step of five.
+RENEWED = 5
 RENEWALS = {name: RENEWED for name in PRECONDITIONED if not name.startswith("psgd")}
 RENEWALS |= {name: gc.codecs.log4().every for name in STORED if name.endswith("+log4")}
 

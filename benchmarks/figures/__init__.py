@@ -110,6 +110,21 @@ def gpu(rows: Rows, path: Path) -> Path:
     )
 
 
+def matrix(rows: Rows, path: Path) -> Path:
+    """Flops of methods with factors, on paper."""
+    for row in rows:
+        row["note"] = f"dearest step {row['dearest']:.2f} times that; {row['state']:.3g} bytes of state"
+        row["flops"], row["mean"] = row["flops"] / 1e3, row["mean"] / 1e3
+    return bars(
+        rows,
+        "mean",
+        path,
+        label="thousand flops for each parameter in the mean step",
+        title="GPT-2's matrices, on paper",
+        note="note",
+    )
+
+
 def quality(rows: Rows, path: Path) -> Path:
     """Final losses, and the curves of the runs that they come from."""
     return losses.draw(rows, results.runs(rows[0]["steps"], results.RUNS.with_name(path.stem)), path)
@@ -122,6 +137,7 @@ DRAWN: dict[str, Callable[[Rows, Path], Path]] = {  # by the first word of the t
     "floors": floors,
     "quality": quality,
     "gpu": gpu,
+    "matrix": matrix,
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 COLOURS = {"gradchain": "#2a6f97", "optax": "#c8773a", "torch": "#7a8450"}
+COLOURS |= {"heavyball": "#c8773a", "facebookresearch": "#7a8450"}
 GREY = "#8a8a8a"
 
 

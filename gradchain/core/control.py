@@ -29,16 +29,8 @@ def when(due: Array, f: Callable[..., Any], carry: Any, *operands: Any) -> Any:
     """
     if is_known(due):
         return f(carry, *operands) if due else carry
-    # What f closes over becomes an operand, integers and keys too, which jax.closure_convert leaves inside:
-    # a derivative of a jitted or scanned step would find them there as another trace's.
-    closed, shape = jax.make_jaxpr(f, return_shape=True)(carry, *operands)
-    treedef, n = jax.tree.structure(shape), len(operands)
-
-    def converted(carry, *args):
-        results = versions.evaluate(closed.jaxpr, args[n:], *jax.tree.leaves((carry, args[:n])))
-        return treedef.unflatten(results)
-
-    return _when(converted, due, carry, (*operands, *closed.consts))
+    converted, consts = _closed(f, carry, *operands)
+    return _when(converted, due, carry, (*operands, *consts))
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -55,3 +47,42 @@ def _(f, primals, tangents):
         return lax.cond(due, lambda c: f(c, *operands), lambda c: c, carry)
 
     return jax.jvp(choose, primals, tangents)
+
+
+def turns(first: Array, last: Array, f: Callable[..., Any], carry: Any, *operands: Any, keep: Any) -> Any:
+    """carry = f(i, carry, *operands) for i from `first` to before `last`: a loop of many turns, one or none.
+
+    As a derivative has none of it, f's is said to be 0, but for the elements of the carry that `keep` (arrays
+    that broadcast to the carry's) says are left as they are.
+    """
+    converted, consts = _closed(f, jnp.zeros((), jnp.int32), carry, *operands)
+    return _turns(converted, (first, last), carry, keep, (*operands, *consts))
+
+
+def _closed(f: Callable, *args: Any) -> tuple[Callable, tuple]:
+    """f with what it closes over as further arguments, and these.
+
+    Integers and keys, too, which jax.closure_convert leaves inside: a derivative of a jitted or scanned step
+    would find them there as another trace's.
+    """
+    closed, shape = jax.make_jaxpr(f, return_shape=True)(*args)
+    treedef, n = jax.tree.structure(shape), len(jax.tree.leaves(args))
+
+    def converted(*rest):
+        flat = jax.tree.leaves(rest)
+        return treedef.unflatten(versions.evaluate(closed.jaxpr, flat[n:], *flat[:n]))
+
+    return converted, tuple(closed.consts)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _turns(f: Callable, bounds: Any, carry: Any, keep: Any, operands: tuple) -> Any:
+    first, last = bounds
+    return lax.fori_loop(first, last, lambda i, carry: f(i, carry, *operands), carry)
+
+
+@_turns.defjvp
+def _(f, primals, tangents):
+    keep = primals[2]
+    left = jax.tree.map(lambda k, t: jnp.where(k, t, jnp.zeros((), t.dtype)), keep, tangents[1])
+    return _turns(f, *primals), left

@@ -33,6 +33,11 @@ class Cut:
         """Rows and columns of a block; the last ones are filled up with zeros."""
         return -(-self.rows // self.over[0]), -(-self.cols // self.over[1])
 
+    @property
+    def cost(self) -> float:
+        """What it costs to renew the factors of a matrix: for each block the cubes of its sides."""
+        return math.prod(self.over) * sum(n**3 for n, on in zip(self.block, self.has, strict=True) if on)
+
     def blocks(self, x: Array) -> Array:
         """[k, rows, cols] -> [k * blocks, m, n]"""
         (a, b), (m, n) = self.over, self.block
@@ -95,7 +100,8 @@ class Factors:
 class Factor:
     """A field of the state with an array for each block: of the left side (0) or the right (1).
 
-    "symmetric" [k, m, m], kept at half the bytes; "square" [k, m, m]; "values" [k, m], real.
+    "symmetric" [k, m, m], kept at half the bytes; "square" [k, m, m]; "values" [k, m], real, kept in rows
+    so that both axes of a mesh can split them.
     It starts at eye times the unit matrix, values at eye.
     """
 
@@ -106,7 +112,7 @@ class Factor:
     def size(self, cut: Cut) -> tuple[int, int]:
         """The two dimensions of what is kept of a block."""
         m = cut.block[self.side]
-        return {"symmetric": packed.shape(m), "square": (m, m), "values": (1, m)}[self.kind]
+        return {"symmetric": packed.shape(m), "square": (m, m), "values": _folded(m)}[self.kind]
 
     def slot(self, leaf: Leaf, cut: Cut | None) -> Slot:
         """[*batch, blocks * height, width]; of a leaf without this factor a scalar."""
@@ -138,7 +144,7 @@ class Factor:
         """[k, blocks * height, width] -> [k * blocks, m, m] or [k * blocks, m]"""
         x = x.reshape(-1, *self.size(cut))
         if self.kind == "values":
-            return x[:, 0]
+            return x.reshape(len(x), -1)
         return packed.unpack(x, cut.block[self.side]) if self.kind == "symmetric" else x
 
     def whole(self, x: Array, cut: Cut) -> Array:
@@ -146,6 +152,12 @@ class Factor:
         height, width = self.size(cut)
         x = packed.pack(x) if self.kind == "symmetric" else x
         return x.reshape(-1, math.prod(cut.over) * height, width)
+
+
+def _folded(m: int) -> tuple[int, int]:
+    """m numbers as rows and columns: of the powers of two that divide m the largest up to its root."""
+    rows = math.gcd(m, 2 ** (m.bit_length() // 2))
+    return (rows, m // rows) if rows * rows <= m else (rows // 2, 2 * m // rows)
 
 
 def _along(leaf: Leaf, ends: tuple[int, int]) -> list[int | None]:

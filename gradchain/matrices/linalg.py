@@ -211,9 +211,9 @@ def eigenbasis(x: Array) -> Array:
 
 def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
     """`iterated` from vectors in the order of v^H x v, the largest first, and that order [..., m]."""
-    values = jnp.sum((basis.conj() * jnp.matmul(x, basis, precision="highest")).real, -2)
-    order = jnp.argsort(values, axis=-1, descending=True, stable=True)
-    return iterated(x, jnp.take_along_axis(basis, order[..., None, :], -1)), order
+    product = jnp.matmul(x, basis, precision="highest")
+    order = jnp.argsort(jnp.sum((basis.conj() * product).real, -2), axis=-1, descending=True, stable=True)
+    return orthogonal(jnp.take_along_axis(product, order[..., None, :], -1)), order
 
 
 def iterated(x: Array, basis: Array) -> Array:

@@ -16,7 +16,7 @@ from gradchain.math.numerics import abs2, debias, ema, over_root, safe_divide
 from gradchain.matrices.factors import Factor, Factors, Otherwise, Sides
 from gradchain.matrices.linalg import adjoint, iterated
 from gradchain.matrices.preconditioners import known, preconditioned, times
-from gradchain.rules.matrix.soap import errors, first_bases, into, out_of
+from gradchain.rules.matrix.soap import errors, first_bases, in_bases, into, out_of
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -32,7 +32,7 @@ START = 0.1  # what eigenvalues start with
 
 class ScaleByKlShampooState(NamedTuple):
     count: Array  # [] int32, steps taken
-    mu: PyTree  # like params, E[g]
+    mu: PyTree  # like params, E[g] in the bases
     nu: PyTree  # like params, E[|g|^2] in the bases, or only of leaves without factors
     left: PyTree  # for each block [m, m], packed
     right: PyTree  # [n, n], packed
@@ -57,7 +57,7 @@ def scale_by_kl_shampoo(
 ):
     """Multiply the mean gradient by L^(-1/2) and R^(-1/2), in whose estimates each has the other's inverse.
 
-    u = P (P^H m Q / (sqrt(a b^T) + eps)) Q^H,  L = P diag(a) P^H, R = Q diag(b) Q^H nearly, m = E[g]; then
+    u = P (m / (sqrt(a b^T) + eps)) Q^H,  L = P diag(a) P^H, R = Q diag(b) Q^H nearly, m = E[P^H g Q]; then
     L = b2 L + (1 - b2) (g Q / b) (g Q)^H / n;  a = b2 a + (1 - b2) mean_j(|P^H g Q|^2 / b_j);  R and b alike
     Each precondition_frequency steps P is that of the QR decomposition of L P. The first step makes L, R, P
     and Q of the gradient, with a = b = 0.1, and its update is 0. inner_adam: KL-SOAP, v = E[|P^H g Q|^2] for
@@ -68,8 +68,8 @@ def scale_by_kl_shampoo(
     def update(g, s):
         on = True if s.left is None and s.right is None else s.count > 1
         t = s.count if on is True else jnp.maximum(s.count - 1, 1)
-        mu = jnp.where(on, ema(s.mu, g, b1), s.mu)
         h = into(s, g)
+        mu = jnp.where(on, ema(s.mu, h, b1), s.mu)
         nu = known(lambda v: ema(v, abs2(h), b2), s.nu)
         corrected = bias_correction or on is True
         m, a, b = (debias(mu, b1, t) if corrected else mu), s.left_values, s.right_values
@@ -77,7 +77,7 @@ def scale_by_kl_shampoo(
         a = one if a is None else a[..., :, None]
         b = one if b is None else b[..., None, :]
         v = a * b if nu is None else debias(nu, b2, t) if corrected else nu
-        u = out_of(s, over_root(into(s, m), v, eps))
+        u = out_of(s, over_root(m, v, eps))
         if on is not True:
             s = _accumulated(g, h, s, a, b, on)
         return u, s._replace(mu=mu, nu=nu)
@@ -97,7 +97,7 @@ def scale_by_kl_shampoo(
 
     def renew(s):
         bases = known(iterated, s.left, s.left_basis), known(iterated, s.right, s.right_basis)
-        return s._replace(left_basis=bases[0], right_basis=bases[1])
+        return in_bases(s, *bases)
 
     return preconditioned(
         ScaleByKlShampooState,

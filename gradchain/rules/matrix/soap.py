@@ -42,7 +42,7 @@ PAPER: Any = {
 
 class ScaleBySoapState(NamedTuple):
     count: Array  # [] int32, steps taken
-    mu: PyTree  # like params, E[g]
+    mu: PyTree  # like params, E[g] in the bases
     nu: PyTree  # like params, E[|g|^2] in the bases
     left: PyTree  # for each block [m, m], packed: E[g g^H]
     right: PyTree  # [n, n], packed: E[g^H g]
@@ -58,6 +58,12 @@ def into(s: Any, x: Array) -> Array:
 def out_of(s: Any, x: Array) -> Array:
     """The way back."""
     return times(s.left_basis, x, known(adjoint, s.right_basis))
+
+
+def in_bases(s: Any, left: Array | None, right: Array | None) -> Any:
+    """The state with other bases, and the mean gradient in these."""
+    new = s._replace(left_basis=left, right_basis=right)
+    return new._replace(mu=into(new, out_of(s, s.mu)))
 
 
 def first_bases(s: Any) -> Any:
@@ -80,8 +86,9 @@ def scale_by_soap(
 ):
     """Adam in the eigenbases P, Q of L = E[g g^H] and R = E[g^H g].
 
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) |P^H g Q|^2;  u = P (P^H m' Q / (sqrt(v') + eps)) Q^H
-    then L, R with shampoo_beta, and each precondition_frequency steps P from the QR decomposition of L P.
+    h = P^H g Q;  m = b1 m + (1 - b1) h;  v = b2 v + (1 - b2) |h|^2;  u = P (m' / (sqrt(v') + eps)) Q^H
+    then L, R with shampoo_beta, and each precondition_frequency steps P from the QR decomposition of L P,
+    and m in the new bases.
     The first step of a matrix makes its L, R, P, Q by eigenvectors, and its update is 0, as in the authors'
     code; their eps is divided by sqrt(1 - b2^t). A vector has Adam's update, from the first step on.
     of_momentum: v, L and R are of m' instead of g. State of a square matrix in float32: 20 bytes a parameter,
@@ -91,24 +98,25 @@ def scale_by_soap(
     def update(g, s):
         matrix = not (s.left is None and s.right is None)
         on, t = (s.count > 1, jnp.maximum(s.count - 1, 1)) if matrix else (True, s.count)
-        mu = jnp.where(on, ema(s.mu, g, b1), s.mu)
+        h = into(s, g)
+        mu = jnp.where(on, ema(s.mu, h, b1), s.mu)
         m = debias(mu, b1, t)
-        x = jnp.where(on, m, g) if of_momentum else g
-        nu = ema(s.nu, abs2(into(s, x)), b2)
-        u = out_of(s, over_root(into(s, m), debias(nu, b2, t), eps))
+        nu = ema(s.nu, abs2(jnp.where(on, m, h) if of_momentum else h), b2)
+        u = out_of(s, over_root(m, debias(nu, b2, t), eps))
+        x = jnp.where(on, out_of(s, m), g) if of_momentum and matrix else g
         left = known(lambda a: ema(a, times(x, adjoint(x)), shampoo_beta), s.left)
         right = known(lambda a: ema(a, times(adjoint(x), x), shampoo_beta), s.right)
         return u, s._replace(mu=mu, nu=nu, left=left, right=right)
 
     def renew(s):
-        nu = s.nu
+        nu, left, right = s.nu, None, None
         if s.left is not None:
-            basis, order = rotated(s.left, s.left_basis)
-            s, nu = s._replace(left_basis=basis), jnp.take_along_axis(nu, order[:, :, None], 1)
+            left, order = rotated(s.left, s.left_basis)
+            nu = jnp.take_along_axis(nu, order[:, :, None], 1)
         if s.right is not None:
-            basis, order = rotated(s.right, s.right_basis)
-            s, nu = s._replace(right_basis=basis), jnp.take_along_axis(nu, order[:, None, :], 2)
-        return s._replace(nu=nu)
+            right, order = rotated(s.right, s.right_basis)
+            nu = jnp.take_along_axis(nu, order[:, None, :], 2)
+        return in_bases(s, left, right)._replace(nu=nu)
 
     return preconditioned(
         ScaleBySoapState,
