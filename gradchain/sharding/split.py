@@ -127,7 +127,7 @@ def choose(
     here, why = [list(s) for s in split], ""
     used = {n for s in split for n in s}
     free = [d for d, s in enumerate(split) if set(s) <= set(names)]  # not split over other axes
-    for name in (n for n in names if n not in used and sizes[n] > 1):
+    for name in sorted((n for n in names if n not in used and sizes[n] > 1), key=lambda n: -sizes[n]):
         left = [size // math.prod(sizes[n] for n in s) for size, s in zip(shape, here, strict=True)]
         fits = [d for d in free if left[d] % sizes[name] == 0]
         if not fits:
