@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from gradchain.aot.collectives import Collective, HostTraffic, collectives, host
 from gradchain.aot.hlo import COLLECTIVES, Program
+from gradchain.aot.memory import memory_traffic
 from gradchain.aot.program import Update, whole_of
 from gradchain.aot.targets import Target
 from gradchain.core import place, tree
@@ -70,7 +71,8 @@ class Report:
     gradients: int
     state: int
     state_total: int
-    traffic: float  # between the chip and its memory
+    traffic: float  # operands and results of all that runs, those in VMEM too
+    memory_traffic: float  # between the chip and its memory
     least_traffic: float  # gradients read, parameters and state read and written, once
     kernels: int
     copies: int
@@ -135,6 +137,7 @@ def measure(update: Update, batch: tuple[str, ...], target: Target) -> Report:
         state=state,
         state_total=update.layout.total_bytes,
         traffic=program.cost.bytes,
+        memory_traffic=memory_traffic(program),
         least_traffic=grads + 2 * params + 2 * state,
         kernels=program.cost.kernels,
         copies=program.cost.copies,
