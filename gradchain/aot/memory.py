@@ -1,4 +1,4 @@
-"""What a compiled program moves between a chip and its memory: parts as parts, and nothing that stays in VMEM.
+"""What a compiled program moves between a chip and its memory: parts as parts, nothing of what is in VMEM.
 
 `Program.cost` counts whole operands. Here a slice counts what it takes, an update in place what it writes, an
 array in a TPU's VMEM nothing, and its prefetch and its way back once. Only ENTRY is read: loops do not count.
@@ -45,7 +45,7 @@ def memory_traffic(program: Program) -> float:
 
 
 def _fused(body: list[Instruction], fusion: Instruction) -> tuple[float, dict[int, float]]:
-    """What a fusion writes, and what it reads of the operands that it takes slices of, or updates in place."""
+    """What a fusion writes, and what it reads of the operands that it slices or updates in place."""
     by = {i.name: i for i in body}
     origin = {i.name: int(i.operands[0]) for i in body if i.op == "parameter"}
     read: dict[int, float] = {}

@@ -98,6 +98,8 @@ class Rule:
         names = data_axes(mesh, self.axis, "zero")
         if math.prod(shape) < self.min_size:
             return split, ""
+        if isinstance(self.axis, str):  # the longest first: what must be padded or turned is smallest then
+            names = tuple(sorted(names, key=lambda n: -mesh.shape[n]))
         return choose(shape, split, mesh.shape, names)
 
     def notes(self, params: Any) -> list[str]:
@@ -127,7 +129,7 @@ def choose(
     here, why = [list(s) for s in split], ""
     used = {n for s in split for n in s}
     free = [d for d, s in enumerate(split) if set(s) <= set(names)]  # not split over other axes
-    for name in sorted((n for n in names if n not in used and sizes[n] > 1), key=lambda n: -sizes[n]):
+    for name in (n for n in names if n not in used and sizes[n] > 1):
         left = [size // math.prod(sizes[n] for n in s) for size, s in zip(shape, here, strict=True)]
         fits = [d for d in free if left[d] % sizes[name] == 0]
         if not fits:
