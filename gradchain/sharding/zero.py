@@ -80,7 +80,8 @@ class Zero(Body):
         inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan, params))
         parts = tree.map_paths(self._move, updates, params)
         out, new = self.inner.body.run(parts, state, self.split(params), inside)
-        home = self._written if ctx.apply and self.stage < 3 else self._home
+        write = ctx.apply and self.stage < 3 and not _of_matrices(self.inner)
+        home = self._written if write else self._home
         out = tree.map_paths(home, out, params)
         return out, jax.tree.map(_kept, new, ages.like(self.slots(params, ctx.plan), new))
 
@@ -96,6 +97,11 @@ def zeros_of(tx: Transform) -> list[Zero]:
     """Every `zero` in an optimizer."""
     here = [tx.body] if isinstance(tx.body, Zero) else []
     return here + [found for inside in tx.body.inside() for found in zeros_of(inside.tx)]
+
+
+def _of_matrices(tx: Transform) -> bool:
+    """Whether an optimizer moves whole matrices: XLA then gathers the old parameters once more."""
+    return "matrices" in tx.recipe.factory.traits or any(_of_matrices(part.tx) for part in tx.body.inside())
 
 
 @transform(
