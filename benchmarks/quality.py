@@ -101,6 +101,7 @@ VARIANTS = {
     # The same again from weights 0.1 % away: how far two runs end apart by chance alone.
     "fp32, start rounded": Variant("fp32", lambda tx, seed: tx, start=jnp.bfloat16),
     "log8": stored("log8"),
+    "log4": stored("log4"),
     "int8": stored("int8"),
     "int8_linear nu": stored({"nu": "int8_linear"}),
     "fp8": stored("fp8"),
@@ -119,7 +120,7 @@ VARIANTS = {
 
 def nbytes(tree: Any) -> int:
     """Bytes of all arrays."""
-    return sum(x.nbytes for x in jax.tree.leaves(tree))
+    return sum(gc.numerics.nbytes(x.shape, x.dtype) for x in jax.tree.leaves(tree))
 
 
 def train(
@@ -265,13 +266,16 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=range(5))
     parser.add_argument("--steps", type=int, default=2000, help=f"a multiple of {POINTS}")
+    parser.add_argument("--batch", type=int, default=Setup.batch, help="windows in a step")
     parser.add_argument("--text", help="a file or folder to learn instead of Python's standard library")
     parser.add_argument("--no-save", action="store_true", help="begin anew, and only print")
     args = parser.parse_args(argv)
     if args.steps < POINTS or args.steps % POINTS:
         parser.error(f"--steps {args.steps} is not a multiple of {POINTS}")
-    setup, folder = Setup(steps=args.steps), None if args.no_save else results.RUNS
+    setup, other = Setup(steps=args.steps, batch=args.batch), args.batch != Setup.batch
+    name = f"quality_batch{args.batch}" if other else "quality"
+    folder = None if args.no_save else results.RUNS.with_name(name)
     names = dict.fromkeys(["fp32", *args.only])  # what the others are compared with
     rows = summary(make_runs([*names], args.seeds, setup, data.load(args.text), folder))
     print(results.table(rows))
-    return results.write("quality", rows) if folder else None
+    return results.write(name, rows) if folder else None

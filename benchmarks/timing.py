@@ -32,6 +32,13 @@ def timed(f: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def worked(f: Callable[[], object]) -> float:
+    """Seconds of processor time that one call takes, of all threads: the same beside other processes."""
+    start = time.process_time()
+    f()
+    return time.process_time() - start
+
+
 def rounds(
     contestants: Mapping[str, Callable[[], float]], repeats: int, warm: int = 0, pause: float = 0.0
 ) -> dict[str, list[float]]:

@@ -1,10 +1,10 @@
 """What an optimizer costs before its first step: `python -m benchmarks trace`.
 
 trace and lower are measured cold (no cache of JAX or of gradchain holds anything) and trace warm (another
-function with the same optimizer, as in a second training loop). Equations of the traced step: `distinct`
-counts those at the top and those of each inner jaxpr once, which is what tracing costs; `inlined` counts
-inner ones as often as they are called, which is what XLA sees. Sizes of text are those of the lowered and of
-the compiled program.
+function with the same optimizer, as in a second training loop). Seconds are processor time of all threads.
+Equations of the traced step: `distinct` counts those at the top and those of each inner jaxpr once, which is
+what tracing costs; `inlined` counts inner ones as often as they are called, which is what XLA sees. Sizes of
+text are those of the lowered and of the compiled program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks import results
 from benchmarks.aot.measure import step_of
 from benchmarks.aot.optimizers import GRADCHAIN, optax_rows
 from benchmarks.aot.shapes import SHAPES
-from benchmarks.timing import Spread, ratio, rounds, timed
+from benchmarks.timing import Spread, ratio, rounds, worked
 from gradchain.core import engine
 
 NAMES = ("adamw", "clip+adamw")
@@ -78,34 +78,36 @@ class Subject:
         return lambda params, state, grads: step(params, state, grads)
 
     def trace_cold(self) -> float:
-        """Seconds to trace with every cache empty."""
+        """Processor seconds to trace with every cache empty."""
         jax.clear_caches()
         engine.clear_caches()
         return self.trace_warm()
 
     def trace_warm(self) -> float:
-        """Seconds to trace a new function that takes the same step."""
+        """Processor seconds to trace a new function that takes the same step."""
 
         def trace():
             self.traced = jax.jit(self._fresh(), donate_argnums=(0, 1)).trace(*self.args)
 
-        return timed(trace)
+        return worked(trace)
 
     def lower(self) -> float:
-        """Seconds to lower what was traced."""
+        """Processor seconds to lower what was traced."""
 
         def lower():
             self.lowered = self.traced.lower()
 
-        return timed(lower)
+        return worked(lower)
 
     def compile(self) -> float:
-        """Seconds to compile what was lowered."""
+        """Processor seconds to compile the program, lowered anew: JAX keeps what it has compiled."""
+        self.trace_cold()
+        self.lower()
 
         def compile():
             self.compiled = self.lowered.compile()
 
-        return timed(compile)
+        return worked(compile)
 
 
 def collect(names: Sequence[str], trees: Sequence[str], repeats: int, compiles: int) -> Iterator[dict]:

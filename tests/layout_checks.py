@@ -32,7 +32,7 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 CORE = (
     ("versions", "words"),
     ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
-    ("slots",),
+    ("slots", "scales"),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints", "extras"),
     ("transform",),

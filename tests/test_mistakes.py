@@ -109,6 +109,28 @@ MISTAKES = {
     "number as a mask": (lambda: gc.masked(TX, 3), "mask is 3", "expected a glob on the path"),
     "mixed mask": (lambda: gc.masked(TX, ["*", 3]), "mask is ['*', 3]", "expected a glob on the path"),
     "mask misspelt": (lambda: gc.masked(TX, "**/kernal").init(P), "matches none of 3", "'head/kernel'"),
+    "mask of no decay": (lambda: gc.apollo(0.1, mask="x").init(P), "the mask 'x' matches none of 3"),
+    "mask of Adan": (lambda: gc.adan(0.1, mask="x").init(P), "the mask 'x' matches none of 3"),
+    "mask within a rule": (lambda: gc.adamp(0.1, mask="x").init(P), "the mask 'x' matches none of 3"),
+    "before the layers": (
+        lambda: gc.scale_by_depth(0.5, lambda path: 0, before="x").init(P),
+        "scale_by_depth: before: the mask 'x' matches none",
+    ),
+    "before says nothing": (
+        lambda: gc.layerwise_decay(TX, 0.5, lambda path: 0, before=lambda path, x: None).init(P),
+        "says None for 'encoder/bias'",
+    ),
+    "layer of text": (
+        lambda: gc.scale_by_depth(0.5, lambda path: path).init(P),
+        "layers('encoder/bias') is 'encoder/bias'",
+        "the number of a layer",
+    ),
+    "layer below 0": (lambda: gc.scale_by_depth(0.5, lambda path: -1).init(P), "is -1; expected the number"),
+    "steps of a table": (lambda: gc.dion2(0.1, ns_steps=-7), "ns_steps=-7", "1 to 100"),
+    "axis of heads": (
+        lambda: gc.qk_clip(1.0, "**", "**", heads=5).update(P, {}, P, max_logits=jnp.ones(2)),
+        "qk_clip: heads is 5, no axis of 'encoder/kernel'",
+    ),
     "predicate exchanged": (
         lambda: gc.adamw(0.1, mask=lambda leaf, path: leaf.ndim > 1).init(P),
         "for the leaf 'encoder/bias'",

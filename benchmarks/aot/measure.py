@@ -38,6 +38,8 @@ class Figures(NamedTuple):
     copies: int
     unfused: int
     temp: float
+    operations: float  # numbers computed for each parameter
+    cycles: int  # of all fusions, as XLA for TPU estimates them; 0 for other targets
     lower_seconds: float
     compile_seconds: float
 
@@ -87,6 +89,8 @@ def _measure(
         copies=cost.copies,
         unfused=cost.unfused,
         temp=made.temp / n,
+        operations=program.operations / n,
+        cycles=program.cycles,
         lower_seconds=made.lower_seconds,
         compile_seconds=made.compile_seconds,
     )

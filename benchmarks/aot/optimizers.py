@@ -25,7 +25,7 @@ GRADCHAIN: dict[str, Make] = {
 # The same AdamW with its state in fewer bits, and with last links for parameters in bfloat16.
 STORED: dict[str, Make] = {
     f"adamw+{codec}": functools.partial(lambda codec: gc.stored(gc.adamw(1e-3), codec), codec)
-    for codec in ("log8", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
+    for codec in ("log8", "log4", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
 }
 ROUNDED: dict[str, Make] = {
     f"adamw+{last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)
@@ -36,14 +36,20 @@ ROUNDED |= {
     for name, make in ROUNDED.items()
 }
 
-FACTORED = ("soap", "shampoo", "kl_shampoo", "kl_soap")
+# By name; Shampoo alone, without the other method that it is grafted on.
+FACTORED: dict[str, Callable[..., gc.Transform]] = {
+    "soap": gc.soap,
+    "shampoo": functools.partial(gc.shampoo, grafting=None),
+    "kl_shampoo": gc.kl_shampoo,
+    "kl_soap": gc.kl_soap,
+}
 
 # With factors of the sides of matrices, at the defaults but for what the name says.
 PRECONDITIONED: dict[str, Make] = {
-    **{name: functools.partial(getattr(gc, name), 1e-3) for name in FACTORED},
-    **{f"{n}+blocks": functools.partial(getattr(gc, n), 1e-3, block_size=256) for n in FACTORED},
-    **{f"{n}+short": functools.partial(getattr(gc, n), 1e-3, sides="short") for n in FACTORED},
-    "shampoo+newton": lambda: gc.shampoo(1e-3, block_size=256, method="newton"),
+    **{name: functools.partial(make, 1e-3) for name, make in FACTORED.items()},
+    **{f"{n}+blocks": functools.partial(make, 1e-3, block_size=256) for n, make in FACTORED.items()},
+    **{f"{n}+short": functools.partial(make, 1e-3, sides="short") for n, make in FACTORED.items()},
+    "shampoo+newton": functools.partial(FACTORED["shampoo"], 1e-3, block_size=256, method="newton"),
     "psgd_kron": lambda: gc.psgd_kron(1e-3),
     "psgd_lra": lambda: gc.psgd_lra(1e-3),
 }

@@ -53,7 +53,8 @@ def kept(name: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     if not (results.RESULTS / f"{name}.csv").exists():
         return []
     fresh = {(row["name"], row["library"]) for row in rows}
-    return [row for row in results.read(name) if (row["name"], row["library"]) not in fresh]
+    old = [row for row in results.read(name) if (row["name"], row["library"]) not in fresh]
+    return [{**dict.fromkeys(rows[0], ""), **row} for row in old]  # of a table that had fewer columns
 
 
 def main(argv: Sequence[str] | None = None) -> Path | None:

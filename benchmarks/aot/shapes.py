@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gradchain import numerics
+
 PyTree = Any
 
 
@@ -24,7 +26,7 @@ def size(tree: PyTree) -> int:
 
 def nbytes(tree: PyTree) -> int:
     """Bytes of all leaves."""
-    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree))
+    return sum(numerics.nbytes(x.shape, x.dtype) for x in jax.tree.leaves(tree))
 
 
 def gpt2(d: int = 768, layers: int = 12, vocabulary: int = 50257, context: int = 1024) -> PyTree:

@@ -112,7 +112,7 @@ def gpu(rows: Rows, path: Path) -> Path:
 
 def quality(rows: Rows, path: Path) -> Path:
     """Final losses, and the curves of the runs that they come from."""
-    return losses.draw(rows, results.runs(rows[0]["steps"]), path)
+    return losses.draw(rows, results.runs(rows[0]["steps"], results.RUNS.with_name(path.stem)), path)
 
 
 DRAWN: dict[str, Callable[[Rows, Path], Path]] = {  # by the first word of the table's name

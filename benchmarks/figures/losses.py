@@ -18,7 +18,7 @@ KINDS = {
     "parameters": (COLOURS["torch"], "bfloat16 parameters"),
     "control": ("#b23a48", "controls, which must be worse"),
 }
-LINES = ("#2a6f97", "#c8773a", "#7a8450", "#7a5ca8", "#3fa7a0", "#c46a9b", "#e0b030")
+LINES = ("#2a6f97", "#c8773a", "#7a8450", "#7a5ca8", "#3fa7a0", "#c46a9b", "#e0b030", "#5b5b9e")
 DIVERGED = 10.0  # nats per byte; knowing nothing costs 5.5
 BASE, CONTROL = "fp32", KINDS["control"][0]
 
@@ -119,14 +119,18 @@ def draw(rows: Rows, runs: Rows, path: Path) -> Path:
     height = 1.0 + 0.27 * len(rows)
     figure = plt.figure(figsize=(9, 4.2 + height), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(4.2, height))
-    state, parameters = above.subplots(1, 2, sharey=True)
-    final = below.subplots()
-    curves(state, [*chance, *(r for r in others if r["name"] not in narrow)], runs, "stored state")
-    curves(parameters, [*chance, *(r for r in others if r["name"] in narrow)], runs, "bfloat16 parameters")
-    state.set_ylabel("loss - fp32's, nats per byte", fontsize=9)
-    limits(state, runs)
+    sides = {
+        "stored state": [row for row in others if row["name"] not in narrow],
+        "bfloat16 parameters": [row for row in others if row["name"] in narrow],
+    }
+    sides = {title: mine for title, mine in sides.items() if mine} or {"stored state": []}
+    panels, final = above.subplots(1, len(sides), sharey=True, squeeze=False)[0], below.subplots()
+    for axes, (title, mine) in zip(panels, sides.items(), strict=True):
+        curves(axes, [*chance, *mine], runs, title)
+    panels[0].set_ylabel("loss - fp32's, nats per byte", fontsize=9)
+    limits(panels[0], runs)
     dots(final, rows, runs)
-    for axes in (state, parameters, final):
+    for axes in (*panels, final):
         for side in ("top", "right", *(["left"] if axes is final else [])):
             axes.spines[side].set_visible(False)
         axes.grid(axis="x" if axes is final else "y", color="#e4e4e4", linewidth=0.8)

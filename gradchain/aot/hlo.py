@@ -8,6 +8,7 @@ traffic without them. Arrays count by their elements: the padding of a layout, t
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ FREE = frozenset(
     | {"partition-id", "replica-id"}
 )
 PREFETCHED = "ConcatBitcast"  # the custom call that names slices in VMEM as one array
+# What computes nothing: numbers are named anew, repeated or counted.
+MOVED = FREE | {"bitcast-convert", "broadcast", "copy", "iota", "reshape", "slice", "transpose", "fusion"}
 COLLECTIVES = ("all-reduce", "reduce-scatter", "all-gather", "all-to-all", "collective-permute")
 
 _ARRAY = re.compile(r"\b([a-z]+)(\d*)\w*\[([\d,]*)\]")
@@ -34,6 +37,7 @@ _LOOP = re.compile(r"\b(?:body|condition)=%?([\w.\-]+)")
 _BODY = re.compile(r"\bbody=%?([\w.\-]+)")
 _LAYOUT = re.compile(r"\bentry_computation_layout=\{\((.*?)\)->(.*?)\}(?:, \w+=|$)")
 _PARTITIONS = re.compile(r"\bnum_partitions=(\d+)")
+_CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TURNS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
@@ -61,6 +65,12 @@ class Instruction(NamedTuple):
     def bytes(self) -> float:
         """Of the result."""
         return type_bytes(self.result)
+
+    @property
+    def size(self) -> int:
+        """Numbers in the result, of several arrays in the largest."""
+        dims = (d for _, _, d in _ARRAY.findall(self.result))
+        return max((math.prod(int(n or 1) for n in d.split(",")) for d in dims), default=0)
 
     @property
     def scalar(self) -> bool:
@@ -190,6 +200,19 @@ class Program:
                 else:
                     total.ops[i.op] += 1
         return total
+
+    @cached_property
+    def operations(self) -> int:
+        """Numbers that the program computes: of each instruction but those of MOVED, the size of its result.
+
+        A reduction counts as its result, and what several fusions compute as often as they do.
+        """
+        return sum(i.size for _, i, _ in self.running() if i.op not in MOVED)
+
+    @cached_property
+    def cycles(self) -> int:
+        """What XLA for TPU estimates that the fusions take, memory and arithmetic together; 0 elsewhere."""
+        return sum(int(n) for _, i, _ in self.running() for n in _CYCLES.findall(i.attributes))
 
     def passes(self) -> dict[str, int]:
         """How many instructions of ENTRY read each array parameter, out of a prefetch or a bitcast too."""

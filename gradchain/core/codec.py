@@ -29,12 +29,14 @@ class Codec:
     `slots(slot)` describes the arrays that are kept, one for each of `parts`: the first under the field's own
     name, another under `{field}_{part}`. `encode(x, bits)` makes them of float32 values, with the noise
     `bits()` where rounding is stochastic; `decode(*arrays)` gives the values back. All parts of zeros must be
-    zeros.
+    zeros. Of a `delayed` codec all parts but the first are scales, which kernels measure in some steps only,
+    by `measure(x)`: in the others they are given to encode(x, bits, *scales).
     """
 
     name: ClassVar[str] = "codec"
     parts: ClassVar[tuple[str, ...]] = ("",)
     plain: ClassVar[bool] = False  # the array is the value in another dtype: parameters may be kept so
+    delayed: ClassVar[bool] = False  # scales are measured in steps 1, 2, 4, ... and each `every`
     through: ClassVar[bool] = False  # the update is computed from what is kept, not from what is lost
 
     def __post_init__(self) -> None:
@@ -49,7 +51,11 @@ class Codec:
         """What is kept of a slot."""
         raise NotImplementedError
 
-    def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
+    def measure(self, x: Array) -> tuple[Array, ...]:
+        """The scales of a delayed codec."""
+        raise NotImplementedError
+
+    def encode(self, x: Array, bits: Bits, *scales: Array) -> tuple[Array, ...]:
         """The arrays that are kept of x."""
         raise NotImplementedError
 
@@ -95,14 +101,16 @@ def field_of(field: str, part: str) -> str:
     return f"{field}_{part}" if part else field
 
 
-def encode(codec: Codec, x: Array, key: Array | None, salt, name: str) -> tuple[Array, ...]:
+def encode(
+    codec: Codec, x: Array, key: Array | None, salt, name: str, scales: tuple[Array, ...] = ()
+) -> tuple[Array, ...]:
     """What is kept of x, with the noise of this step, leaf (`salt`) and slot (`name`)."""
 
     def bits() -> Array:
         start = rounding.fold(0) if key is None else key
-        return rounding.random_bits(start, x.shape, rounding.word(name) ^ salt)
+        return rounding.bits_of_slot(start, x.shape, salt, rounding.word(name))
 
-    return codec.encode(x.astype(jnp.float32), bits)
+    return codec.encode(x.astype(jnp.float32), bits, *scales)
 
 
 encode_alone = jax.jit(encode, static_argnums=(0, 4))  # outside a kernel
@@ -120,6 +128,7 @@ class Plan:
     placed: Callable[[str, Any], NamedSharding | None] | None = None  # where a wrapper puts a leaf, by path
     codec: Choice | None = None
     key: Array | None = None  # the noise of this step
+    count: Array | None = None  # its number, for codecs that measure in some steps
     whole: Any = None  # the parameters with the leaves that nothing acts on, where some are left out
     lift: Callable[[Any], Any] | None = (
         None  # a part of the leaves as another library's transformation sees it

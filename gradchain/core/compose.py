@@ -51,9 +51,30 @@ def sets(tx: Transform) -> str:
     return _named(tx, lambda x: "sets" in x.recipe.factory.traits)
 
 
+def averages(tx: Transform) -> str:
+    """The name of a link in it that keeps, for evaluation, what its updates lead the parameters to; or ""."""
+    return _named(tx, lambda x: hasattr(getattr(x.body, "State", None), "eval_field"))
+
+
 def solves(tx: Transform) -> str:
-    """The name of a link in it that computes what to evaluate from the trained parameters; or ""."""
+    """The name of one that computes what to evaluate from the trained parameters; or ""."""
     return _named(tx, lambda x: hasattr(getattr(x.body, "State", None), "eval_leaf"))
+
+
+def _check_order(before: Transform, link: Transform, name: str) -> None:
+    """Raise where `name`, in `link`, sets parameters of which a link before it keeps what is evaluated."""
+    if average := solves(before):
+        first = "" if rounds(link) else f"put {name} into the optimizer that it averages if that takes it, "
+        raise ValueError(
+            f"chain: {name} sets parameters from which {average} would compute its average, so that "
+            f"eval_params were neither; {first}take an optimizer without one, or prune or round what "
+            "eval_params gives when training is over"
+        )
+    if not rounds(link) and (average := averages(before)):
+        raise ValueError(
+            f"chain: {name} sets parameters after {average}, which keeps others, those that its own updates "
+            f"lead to, and eval_params gives them; put {name} before {average}"
+        )
 
 
 class Chain(Body):
@@ -77,14 +98,10 @@ class Chain(Body):
                     f"chain: {name} rounds the parameters and must be the last link; {self.links[-1].name} "
                     "stands after it"
                 )
-        if self.links and (name := sets(self.links[-1])):
-            for link in self.links[:-1]:
-                if average := solves(link):
-                    raise ValueError(
-                        f"chain: {name} sets parameters from which {average} would compute its average, so "
-                        "that eval_params were neither; take an optimizer without one, or prune or round "
-                        "what eval_params gives when training is over"
-                    )
+        for i, link in enumerate(self.links):
+            if name := sets(link):
+                for before in self.links[:i]:
+                    _check_order(before, link, name)
 
     def _entries(self) -> Iterator[tuple[Body, dict[str, str], tuple]]:
         """Every body of the chain with nested chains opened: (body, its key -> ours, masks)."""

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gradchain.core import select, tree
+from gradchain.core import scales, select, tree
 from gradchain.core.codec import Codec, field_of, kept
 from gradchain.core.coded import same_codec, same_fields
 from gradchain.core.kernel import KEPT, Program, kernel_of
@@ -151,14 +151,14 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
     late = frozenset().union(*(v.late for v in live))
     alone = [path if path in late else None for path in paths]
     keys = _keys(leaves, weights, described, live, alone)
-    for block in tree.blocks(keys, lambda k: k):
+
+    def call(block: list[int], measures: bool = False) -> list[tuple[Any, Any]]:
         first = block[0]
-        picks = keys[first][0]
-        active = [v for v, pick in zip(live, picks, strict=True) if pick]
+        active = [v for v, pick in zip(live, keys[first][0], strict=True) if pick]
         if not active and not ctx.apply:
-            continue
+            return []
         use_p = ctx.apply or any(v.part.link.uses_params for v in active)
-        kernel = kernel_of(_program(active, first, described[first], ctx.apply))
+        kernel = kernel_of(_program(active, first, described[first], ctx.apply, measures))
         scalars = tuple([v.scalars_of(paths[first]) for v in active])
         operands = tuple([v.operands for v in active])
         rows = [
@@ -167,16 +167,23 @@ def run(parts: Sequence[Part], updates, state: dict, params, ctx: Context) -> tu
         ]
         try:
             if len(rows) == 1:
-                made = [kernel(*rows[0], scalars, operands, extra, ctx.plan.key)]
-            else:
-                made = _block(kernel)(rows, scalars, operands, extra, ctx.plan.key)
+                return [kernel(*rows[0], scalars, operands, extra, ctx.plan.key)]
+            return _block(kernel)(rows, scalars, operands, extra, ctx.plan.key)
         except (TypeError, ValueError) as error:
             raise _explained(
                 error, active, updates if params is None else params, first, ctx
             ) from error.__cause__
+
+    blocks = list(tree.blocks(keys, lambda k: k))
+    if ctx.plan.codec is not None:
+        scales.refresh(live, blocks, call, ctx.plan.count)
+    for block in blocks:
+        made = call(block)
+        if not made:  # nothing acts on these
+            continue
         for i, (u, found) in zip(block, made, strict=True):
             out[i], columns = u, iter(found)
-            for result, pick in zip(results, picks, strict=True):
+            for result, pick in zip(results, keys[i][0], strict=True):
                 result[i] = next(columns) if pick else None
     new = {v.part.key: _pack(v, results[k], updates) for k, v in enumerate(live) if v.part.key is not None}
     return treedef.unflatten(out), new
@@ -221,10 +228,10 @@ def _block(kernel: Callable) -> Callable:
     return jax.jit(block)
 
 
-def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool) -> Program:
+def _program(active: Sequence[_Live], i: int, leaf: Leaf | None, apply: bool, measures: bool) -> Program:
     recipes = tuple(v.part.link.recipe.static for v in active)
     codecs = tuple(tuple(v.codecs[i].items()) for v in active)
-    return Program(tuple(v.part.link.program_key for v in active), recipes, leaf, apply, codecs)
+    return Program(tuple(v.part.link.program_key for v in active), recipes, leaf, apply, codecs, measures)
 
 
 def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: Context) -> Exception:
@@ -235,9 +242,8 @@ def _explained(error: Exception, active: Sequence[_Live], params, i: int, ctx: C
         for field, slot in reversed(v.part.link.fields.items()):
             found = v.columns[i][field]
             wanted = kept(v.codecs[i].get(field), slot(leaf))
-            for x, (end, w) in zip(
-                found if isinstance(found, tuple) else [found], wanted.items(), strict=True
-            ):
+            found = found[: len(wanted)] if isinstance(found, tuple) else [found]
+            for x, (end, w) in zip(found, wanted.items(), strict=True):
                 if x.shape != w.shape:
                     other_state, error = (
                         True,

@@ -13,7 +13,7 @@ from gradchain.core import tree
 PyTree = Any
 VALUES = ("value_fn", "obj_fn")  # functions of the parameters that give a number
 GRADIENTS = ("grad_fn",)  # those that give a tree like them
-TREES = ("grad",)  # trees like them
+TREES = ("grad", "previous_grads")  # trees like them
 
 
 def extra_of(extra: Mapping[str, Any], whole: PyTree, picked: Sequence[bool]) -> dict[str, Any]:

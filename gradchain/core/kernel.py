@@ -26,6 +26,7 @@ class Program:
     leaf: Leaf | None
     apply: bool
     codecs: tuple[tuple[tuple[str, Codec], ...], ...]  # for each recipe, those of its fields
+    measures: bool = False  # makes the scales of delayed codecs instead
 
     @functools.cached_property
     def name(self) -> str:
@@ -45,7 +46,10 @@ KEPT = 512  # programs; each holds 0.4 MB and more, and making one again costs t
 
 @functools.lru_cache(maxsize=KEPT)
 def kernel_of(program: Program) -> Callable:
-    """kernel(g, p, columns, salt, scalars, operands, extra, key) -> (update or parameter, new columns)."""
+    """kernel(g, p, columns, salt, scalars, operands, extra, key) -> (update or parameter, new columns).
+
+    The column of a delayed codec has the scales to encode with behind the arrays that are kept.
+    """
 
     def kernel(g, p, columns, salt, scalars, operands, extra, key):
         dtype = numerics.compute_dtype(g, *(() if p is None else (p,)))
@@ -62,18 +66,22 @@ def kernel_of(program: Program) -> Callable:
                 u = update_of(link.step(u, *args, **asked), name, g)
                 kept.append(())
             else:
-                opened = {f: found[f].decode(*x) if f in found else x for f, x in column.items()}
+                opened = {f: _decode(found[f], x) if f in found else x for f, x in column.items()}
                 local = link.State(**shared, **{f: _like(x, dtype) for f, x in opened.items()})
                 step = functools.partial(link.step, **asked)
                 if through := {f: c for f, c in found.items() if c.through}:
                     step = _through(step, through, key, salt, name)
                 u, s = pair_of(step(u, local, *args), link.State, name)
                 u = update_of(u, name, g, "(u, s) with u")
+                store = _measure if program.measures else _store
                 kept.append({
-                    f: _store(getattr(s, f), x, found.get(f), key, salt, name, f) for f, x in column.items()
+                    f: store(getattr(s, f), x, found.get(f), key, salt, name, f) for f, x in column.items()
                 })  # fmt: skip
             u = u.astype(dtype)
-        return (u if p is None or not program.apply else (wide_p + u).astype(p.dtype)), tuple(kept)
+        if program.measures:
+            return None, tuple(kept)
+        made = u if p is None or not program.apply else numerics.plus(wide_p, u).astype(p.dtype)
+        return made, tuple(kept)
 
     kernel.__name__ = kernel.__qualname__ = program.name
     return jax.jit(kernel)
@@ -83,8 +91,18 @@ def _store(new, old, codec: Codec | None, key, salt, name: str, field: str):
     """A field as it is kept, of the shapes and dtypes that the state has."""
     if codec is None:
         return field_of_state(new, old, name, field)
-    parts = encode(codec, new, key, salt, f"{name}/{field}")
-    return tuple(field_of_state(x, y, name, field) for x, y in zip(parts, old, strict=True))
+    kept = len(codec.parts)
+    parts = encode(codec, new, key, salt, f"{name}/{field}", old[kept:])
+    return tuple(field_of_state(x, y, name, field) for x, y in zip(parts, old[:kept], strict=True))
+
+
+def _measure(new, old, codec: Codec | None, *_):
+    """The scales of a field, where its codec has any."""
+    return codec.measure(new.astype(jnp.float32)) if codec is not None and codec.delayed else ()
+
+
+def _decode(codec: Codec, arrays: tuple):
+    return codec.decode(*arrays[: len(codec.parts)])
 
 
 def _through(step: Callable, found: Mapping[str, Codec], key, salt, name: str) -> Callable:

@@ -20,7 +20,7 @@ REGISTRY: dict[str, Factory] = {}
 
 
 # By a decorator's arguments.
-DECLARED = ("paper", "near", "record", "renamed", "example", "traits", "errors", "form")
+DECLARED = ("paper", "family", "near", "record", "renamed", "example", "traits", "errors", "form")
 
 
 class ErrorInput(NamedTuple):
@@ -29,6 +29,12 @@ class ErrorInput(NamedTuple):
     changes: Mapping[str, Any]
     error: type[Exception]
     words: tuple[str, ...]
+
+
+def _folder(fn: Callable[..., Any]) -> str:
+    """The folder of rules, or of the library, that a function is defined in."""
+    parts = fn.__module__.split(".")
+    return parts[2 if parts[1:2] == ["rules"] else 1] if parts[0] == "gradchain" else parts[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +47,7 @@ class Factory:
     ranges: Mapping[str, Range]
     kind: str  # "transform", "optimizer" or "wrapper"
     paper: str = ""
+    family: str = ""  # "adaptive", "matrix", ...: its folder, unless it declares another
     near: tuple[str, ...] = ()  # names of others that a reader may compare it with
     record: tuple[str, ...] = ()  # hyperparameters kept in the state even when constant
     renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Optax's spelling -> ours
@@ -50,12 +57,6 @@ class Factory:
     form: type | None = None  # the class of what it makes, a Transform with methods of its own
     kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
     loose: frozenset[str] = frozenset()  # arguments without an annotation
-
-    @property
-    def family(self) -> str:
-        """The folder that it is defined in: "adaptive", "matrix", "wrappers", ..."""
-        parts = self.fn.__module__.split(".")
-        return parts[2 if parts[1:2] == ["rules"] else 1] if parts[0] == "gradchain" else parts[0]
 
     @classmethod
     def of(cls, fn: Callable[..., Any], kind: str, about: Mapping[str, Any]) -> Factory:
@@ -78,7 +79,16 @@ class Factory:
         kinds = {k: found for k, h in hints.items() if k not in ranges and (found := find(h))}
         named = {k for k, p in signature.parameters.items() if p.kind is not p.VAR_POSITIONAL}
         loose = frozenset(named - hints.keys())
-        return cls(fn.__name__, fn, signature, ranges, kind, kinds=kinds, loose=loose, **about)
+        return cls(
+            fn.__name__,
+            fn,
+            signature,
+            ranges,
+            kind,
+            kinds=kinds,
+            loose=loose,
+            **{"family": _folder(fn), **about},
+        )
 
     def uncalled(self, method: str, *args, **kwargs) -> NoReturn:
         """A method of a transform asked of the function that makes it."""

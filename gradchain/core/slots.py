@@ -6,7 +6,6 @@ From slots come `init`, the abstract state, the table of `describe`, the shardin
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -117,7 +116,7 @@ class Slot:
     @property
     def nbytes(self) -> int:
         """Bytes of the array this slot describes."""
-        return math.prod(self.shape) * jnp.dtype(self.dtype).itemsize
+        return numerics.nbytes(self.shape, self.dtype)
 
     def abstract(self) -> jax.ShapeDtypeStruct:
         """The slot as a shape and dtype."""
@@ -248,21 +247,25 @@ class DtypeError(TypeError):
 
 
 def typed(slot: SlotMaker, dtype) -> SlotMaker:
-    """The same slot kept in `dtype`, a floating one; None leaves it. The kernel still computes in float32."""
+    """The same slot kept in `dtype`; None leaves it. The kernel still computes in float32.
+
+    The dtype of a complex leaf's moment is complex, that of another leaf's floating.
+    """
     if dtype is None:
         return slot
     try:
-        known = jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+        known = jnp.issubdtype(jnp.dtype(dtype), jnp.inexact)
     except TypeError:  # no dtype at all
         known = False
     if not known:
         raise DtypeError(dtype, "expected a floating-point dtype, such as 'bfloat16'")
+    wanted = jnp.dtype(dtype)
 
     def make(p: Leaf) -> Slot:
         made = slot(p)
-        if jnp.issubdtype(made.dtype, jnp.complexfloating):
-            raise DtypeError(dtype, f"the leaf {p.path!r} is {p.dtype}, which no real dtype holds")
-        return dataclasses.replace(made, dtype=jnp.dtype(dtype))
+        if jnp.issubdtype(made.dtype, jnp.complexfloating) != jnp.issubdtype(wanted, jnp.complexfloating):
+            raise DtypeError(dtype, f"the leaf {p.path!r} is {p.dtype}: either both are complex or neither")
+        return dataclasses.replace(made, dtype=wanted)
 
     return make
 

@@ -32,7 +32,8 @@ def extended(base: type | None, extra: tuple[str, ...]) -> type:
 
 def _subclass(base: type, extra: tuple[str, ...]) -> type:
     fields = (*getattr(base, "_fields", ()), *extra)
-    named = vars(namedtuple(base.__name__, fields))
+    like = namedtuple(base.__name__, fields)  # kept while it is read: a collected class is emptied
+    named = vars(like)
 
     def reduce(self):
         return (_extend, (None if base is HyperState else base, extra, tuple(self)))

@@ -143,7 +143,7 @@ Sums = tuple[Array, Array]
 
 
 def _plus(x: Sums, y: Sums) -> Sums:
-    return x[0] + y[0], x[1] + y[1]
+    return numerics.plus(x[0], y[0]), numerics.plus(x[1], y[1])
 
 
 def _scaled(x: Array) -> tuple[Array, Array]:
@@ -151,14 +151,15 @@ def _scaled(x: Array) -> tuple[Array, Array]:
 
     Of a single number it would multiply the constants with each other, and one of their squares is 0.
     """
-    size = jnp.abs(wide(x))
-    return jnp.square(jnp.maximum(size * DOWN, 0)), jnp.square(jnp.maximum(size * UP, 0))
+    size = jax.lax.abs(wide(x))
+    down, up = (jax.lax.max(numerics.times(size, scale), size.dtype.type(0)) for scale in (DOWN, UP))
+    return jax.lax.square(down), jax.lax.square(up)
 
 
 def _sums(x: Array) -> Sums:
     """Sums of |x|^2 at both scales: one is finite, the other has lost nothing to underflow."""
     down, up = _scaled(x)
-    return jnp.sum(down), jnp.sum(up)
+    return jax.lax.reduce_sum(down, range(x.ndim)), jax.lax.reduce_sum(up, range(x.ndim))
 
 
 @jax.jit

@@ -1,6 +1,8 @@
 """Arithmetic shared by kernels: safe at zero, exact for small steps, for real and complex arrays."""
 
+import functools
 import math
+import operator
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,27 @@ from jax import Array, lax
 
 def abs2(x: Array) -> Array:
     """|x|^2, real, without the square root that `abs` of a complex number would take."""
-    return jnp.square(x.real) + jnp.square(x.imag) if jnp.iscomplexobj(x) else jnp.square(x)
+    return plus(lax.square(x.real), lax.square(x.imag)) if jnp.iscomplexobj(x) else lax.square(x)
+
+
+def _bare(operation, promoting, x, y) -> Array:
+    """One equation where nothing is to be promoted, by `promoting` where something is.
+
+    jnp traces a function of its own for each operation and shape, more than half of what a kernel costs.
+    """
+    if isinstance(x, jax.Array) and isinstance(y, jax.Array):
+        if x.dtype == y.dtype and (x.shape == y.shape or x.shape == () or y.shape == ()):
+            return operation(x, y)
+    elif isinstance(x, jax.Array) and isinstance(y, int | float) and x.dtype.kind == "f":
+        return operation(x, x.dtype.type(y))
+    elif isinstance(y, jax.Array) and isinstance(x, int | float) and y.dtype.kind == "f":
+        return operation(y.dtype.type(x), y)
+    return promoting(x, y)
+
+
+plus = functools.partial(_bare, lax.add, operator.add)  # x + y
+times = functools.partial(_bare, lax.mul, operator.mul)  # x * y
+over = functools.partial(_bare, lax.div, operator.truediv)  # x / y
 
 
 BOUND = 2.0**50  # of a size, so that sums of its square over 2^27 numbers are finite in float32
@@ -21,13 +43,15 @@ def bounded(x: Array) -> Array:
     """x, no larger than `BOUND` where it is finite: for rules in which infinite squares would meet."""
     if float(jnp.finfo(x.dtype).max) < BOUND:
         return x
+    if not jnp.iscomplexobj(x):  # no division: XLA for GPU would compute it once and write it
+        return jnp.where(jnp.abs(x) < jnp.inf, jnp.clip(x, -BOUND, BOUND), x)
     size = lax.stop_gradient(jnp.abs(x))
     return jnp.where((size > BOUND) & (size < jnp.inf), x * safe_divide(BOUND, size), x)
 
 
 def ema(average: Array, x: Array, decay) -> Array:
     """Exponential moving average: decay * average + (1 - decay) * x."""
-    return decay * average + (1 - decay) * x
+    return plus(times(decay, average), times(1 - decay, x))
 
 
 def real(t: Array) -> Array:
@@ -43,7 +67,7 @@ def bias(decay, t: Array) -> Array:
 def _minus_bias(decay, t: Array) -> Array:
     t = real(t)
     if isinstance(decay, int | float):  # rounded to float32, 0.9999 itself would be off by as much
-        return lax.expm1(t * (math.log(decay) if decay > 0 else -math.inf))
+        return lax.expm1(times(t, math.log(decay) if decay > 0 else -math.inf))
     decay = jnp.asarray(decay, t.dtype)
     positive = jnp.where(decay > 0, decay, 1)  # log of a decay of 0 would spoil its derivative
     return jnp.where(decay > 0, jnp.expm1(t * jnp.log(positive)), -1)
@@ -54,7 +78,7 @@ def debias(average: Array, decay, t: Array) -> Array:
 
     One reciprocal of a scalar and a multiplication: a division per element costs more on CPUs.
     """
-    return average * (-1 / _minus_bias(decay, t)).astype(real_dtype(average))
+    return times(average, over(-1, _minus_bias(decay, t)).astype(real_dtype(average)))
 
 
 def debias_ahead(average: Array, x: Array, decay, t: Array) -> Array:
@@ -67,12 +91,15 @@ def _choose(condition: Array, x, y: Array) -> Array:
     return lax.select(condition, lax.full_like(y, x), y)
 
 
+_equal = functools.partial(_bare, lax.eq, operator.eq)
+
+
 def safe_sqrt(x: Array) -> Array:
     """sqrt(x) with derivatives of 0, not infinity, at x = 0; NaN stays NaN.
 
     Two selections and no rule of its own: second derivatives through a scan take a custom_jvp's inside.
     """
-    zero = x == 0
+    zero = _equal(x, 0)
     return _choose(zero, 0, lax.sqrt(_choose(zero, 1, x)))
 
 
@@ -85,8 +112,8 @@ def safe_power(x: Array, exponent) -> Array:
 def safe_divide(x, y: Array, otherwise=0) -> Array:
     """x / y, and `otherwise` where y is 0; the derivative there is 0 as well."""
     y = jnp.asarray(y)
-    zero = y == 0
-    quotient = x / _choose(zero, 1, y)
+    zero = _equal(y, 0)
+    quotient = over(x, _choose(zero, 1, y))
     if quotient.shape != zero.shape:
         return jnp.where(zero, otherwise, quotient)
     return _choose(zero, otherwise, quotient)
@@ -97,11 +124,11 @@ def over_root(m: Array | float, v: Array, eps, eps_root=0.0) -> Array:
 
     Constants that keep the root or the sum from 0 spare the checks, constants of 0 the additions.
     """
-    inside = v if _constant(eps_root) == 0 else v + eps_root
+    inside = v if _constant(eps_root) == 0 else plus(v, eps_root)
     root = lax.sqrt(inside) if _constant(eps_root) > TINY else safe_sqrt(inside)
-    below = root if _constant(eps) == 0 else root + eps
+    below = root if _constant(eps) == 0 else plus(root, eps)
     safe = _constant(eps) > TINY or _constant(eps_root) > TINY
-    return m / below if safe else safe_divide(m, below)
+    return over(m, below) if safe else safe_divide(m, below)
 
 
 TINY = 1e-37  # float32 can add it
@@ -168,6 +195,13 @@ def normal(seed: int, t: Array, salt: Array, like: Array) -> Array:
 def real_dtype(x: Array):
     """The dtype of a real array that goes with `x`: complex64 -> float32."""
     return jnp.finfo(x.dtype).dtype
+
+
+def nbytes(shape: tuple[int, ...], dtype) -> int:
+    """Bytes of an array on a device; two numbers of 4 bits are a byte."""
+    dtype = jnp.dtype(dtype)
+    bits = jnp.iinfo(dtype).bits if jnp.issubdtype(dtype, jnp.integer) else 8 * dtype.itemsize
+    return -(-math.prod(shape) * bits // 8)
 
 
 def compute_dtype(*arrays: Array):

@@ -42,8 +42,8 @@ def fold(*words) -> Array:
 def _index(shape: tuple[int, ...]) -> Array:
     """A number for each element, no two alike below 2^32; rows are padded to an odd length.
 
-    j + stride * i is written (j - i) a + (j + i) b: arithmetic on the index of one axis alone would become
-    an array, and a kernel, of its own.
+    Checksums of files are made of these numbers: they must not change. j + stride * i is written
+    (j - i) a + (j + i) b: arithmetic on the index of one axis alone would become an array, and a kernel.
     """
     if not shape:
         return jnp.zeros(shape, jnp.uint32)
@@ -55,6 +55,23 @@ def _index(shape: tuple[int, ...]) -> Array:
     return index
 
 
+def _short_index(shape: tuple[int, ...]) -> Array:
+    """A number for each element, no two alike below 2^31 of a matrix, 2^30 of three axes, ...
+
+    Of i < m and j < n with m <= n the number is (j - i) m + i, with m made odd. Each operation has both:
+    arithmetic on the index of one axis alone would become an array, and a kernel, of its own.
+    """
+    if not shape:
+        return jnp.zeros(shape, jnp.uint32)
+    *others, index = (lax.broadcasted_iota(jnp.uint32, shape, i) for i in range(len(shape)))
+    size = shape[-1]
+    for along, n in zip(reversed(others), reversed(shape[:-1]), strict=True):
+        more, less = (index, along) if n <= size else (along, index)
+        stride = min(n, size) | 1
+        index, size = (more - less) * np.uint32(stride % 2**32) + less, (n + size) * stride
+    return index
+
+
 def random_bits(key: Array, shape: tuple[int, ...], *salts) -> Array:
     """Uniform uint32 noise from the key, each element's index and what says which array it is for.
 
@@ -63,6 +80,16 @@ def random_bits(key: Array, shape: tuple[int, ...], *salts) -> Array:
     scalars for each leaf becomes a kernel for each leaf.
     """
     return _mix(functools.reduce(operator.xor, salts, _index(shape)), key)
+
+
+def bits_of_slot(key: Array, shape: tuple[int, ...], salt, slot: np.uint32) -> Array:
+    """The same for a slot of a leaf, uniform in its upper bits.
+
+    Only the last product differs from slot to slot: what comes before it a kernel computes once.
+    """
+    x = _short_index(shape) ^ salt
+    x = (x ^ (x >> 16)) * np.uint32(0x7FEB352D) + key
+    return (x ^ (x >> 15)) * (slot | np.uint32(1))
 
 
 def bits_of(x: Array) -> Array:

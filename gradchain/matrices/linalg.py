@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.math.numerics import norm, safe_divide, safe_sqrt
+from gradchain.matrices.decomposed import eigen, orthogonal
 
 Triple = tuple[float, float, float]
 Preconditioning = Literal["frobenius", "spectral", "schatten", "aol"]
@@ -34,14 +35,14 @@ def _eye(x: Array) -> Array:
     return lax.expand_dims(jnp.eye(x.shape[-2], dtype=x.dtype), range(x.ndim - 2))
 
 
-def _shrink(x: Array) -> Array:
-    """A power of two for each matrix, 1 for most, that keeps squares and their products from overflowing."""
-    largest = jnp.max(jnp.abs(x), (-2, -1), keepdims=True, initial=0)
-    factor = jnp.ones_like(largest)
-    for exponent in (24, 56, 88, 112):  # 2^-8 to 2^24 are left: far above any eps, fourth powers are finite
-        power = 2.0 ** -min(exponent + 8, 120)
-        factor = jnp.where(largest > 2.0**exponent, power, factor)
-    return lax.stop_gradient(factor)
+def _scaled_norm(x: Array) -> tuple[Array, Array]:
+    """A power of two for each matrix, 1 for most, and the norm of the matrix times it, both in one pass.
+
+    Below 2^48 the power is 1; above it keeps the norm finite, and far above any eps.
+    """
+    plain, low = (norm(y, (-2, -1), keepdims=True) for y in (x, x * 2.0**-80))
+    large = lax.stop_gradient(~(plain < 2.0**48))  # true for NaN, too
+    return jnp.where(large, 2.0**-80, jnp.ones_like(plain)), jnp.where(large, low, plain)
 
 
 def blocks(coefficients: Sequence[Triple], m: int, n: int) -> list[list[Triple]]:
@@ -75,7 +76,9 @@ def _size(gram: Array, kind: Preconditioning) -> Array:
     raise ValueError(f"preconditioning={kind!r}; expected 'frobenius', 'spectral', 'schatten' or 'aol'")
 
 
-@functools.partial(jax.jit, static_argnames=("coefficients", "precision", "preconditioning", "floor"))
+@functools.partial(
+    jax.jit, static_argnames=("coefficients", "precision", "preconditioning", "floor", "ns_dtype")
+)
 def newton_schulz(
     x: Array,
     coefficients: tuple[Triple, ...] = (QUINTIC,) * 5,
@@ -83,42 +86,54 @@ def newton_schulz(
     precision: Any = None,
     preconditioning: Preconditioning = "frobenius",
     floor: bool = False,
+    ns_dtype: Any = None,
 ) -> Array:
     """U V^T of x = U S V^T, nearly.
 
     y = x / (|x| + eps);  y = (a + b y y^T + c (y y^T)^2) y for each (a, b, c)
     A block of steps (`blocks`) works on r = y y^T of the short side, and ends with y = q y of its product q.
     `precision` is that of the products, as in jax.lax.dot; None is the platform's (bfloat16 factors on TPU,
-    TF32 on H100, float32 on CPU), with sums in float32. Rows and columns of zeros change nothing.
+    TF32 on H100, float32 on CPU), with sums in float32. `ns_dtype`, bfloat16 or float16, is what factors are
+    rounded to and kept in, sums in float32; complex ones are not. Rows and columns of zeros change nothing.
     floor: y = x / max(|x|, sqrt(eps)).
     Source: Jordan 2024, Muon; "aol": arXiv:2512.04632; "schatten": arXiv:2506.10935.
     """
     if x.shape[-2] > x.shape[-1]:
-        return transposed(newton_schulz(transposed(x), coefficients, eps, precision, preconditioning, floor))
-    times = functools.partial(jnp.matmul, precision=precision)
-    x = x * _shrink(x)
-    eye, scale = _eye(x), None
-    if preconditioning == "frobenius":
-        # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
-        x, size = lax.optimization_barrier((x, norm(x, (-2, -1), keepdims=True)))
-    else:
-        size = None
-    for steps in blocks(coefficients, *x.shape[-2:]):
-        r = jnp.einsum("...ik,...jk->...ij", x, x.conj(), precision=precision)
-        first = scale is None
-        if scale is None:  # x itself is never divided: the Gram matrix and q are smaller
-            size = _size(r, preconditioning) if size is None else size
-            small = jnp.asarray(eps, size.dtype)
-            scale = safe_divide(1, jnp.maximum(size, jnp.sqrt(small)) if floor else size + small)
+        turned = newton_schulz(transposed(x), coefficients, eps, precision, preconditioning, floor, ns_dtype)
+        return transposed(turned)
+    kept = x.dtype
+    short = None if jnp.iscomplexobj(x) else ns_dtype
+    wide, short = (kept, kept) if short is None else (jnp.float32, short)
+
+    def times(x, y, out=wide, axes="...ik,...kj->...ij"):
+        x, y = x.astype(short), y.astype(short)
+        return jnp.einsum(axes, x, y, precision=precision, preferred_element_type=out)
+
+    power, size = _scaled_norm(x)
+
+    def over(size):
+        small = jnp.asarray(eps, size.dtype)
+        return safe_divide(1, jnp.maximum(size, jnp.sqrt(small) * power) if floor else size + small * power)
+
+    plain = preconditioning == "frobenius"
+    x = (x * power * (over(size) if plain else safe_divide(1, size))).astype(short)
+    # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
+    x, eye, scale = lax.optimization_barrier(x), _eye(x).astype(wide), None
+    chain = blocks(coefficients, *x.shape[-2:])
+    for k, steps in enumerate(chain):
+        r = times(x, x.conj(), axes="...ik,...jk->...ij")
+        if not plain and not k:  # of the Gram matrix: x itself is not divided, r and q are smaller
+            scale = (size * over(size * _size(r, preconditioning))).astype(wide)
             r = r * scale * transposed(scale)
-        q = None
+        q: Any = None
         for i, (a, b, c) in enumerate(steps):
             p = a * eye + (b * r + c * times(r, r))
             q = p if q is None else times(p, q)
             if i + 1 < len(steps):
-                r = times(p, times(p, r))
-        x = times(q * transposed(scale) if first else q, x)
-    return x
+                r = times(p, times(p, r, short))
+        q = q if scale is None or k else q * transposed(scale)
+        x = times(q, x, wide if k + 1 == len(chain) else short)
+    return x.astype(kept)
 
 
 def largest_eigenvalue(x: Array, steps: int = 30) -> Array:
@@ -141,7 +156,7 @@ def inverse_root(x: Array, p: int, eps: Any = 1e-6, method: Literal["eigh", "new
     Source: arXiv:2002.09018; Guo & Higham 2006.
     """
     if method == "eigh":
-        values, vectors = jnp.linalg.eigh(x, symmetrize_input=True)
+        values, vectors = eigen((x + adjoint(x)) / 2)
         ridge = eps * values[..., -1:]
         roots = safe_divide(1, jnp.maximum(values + ridge, ridge)) ** (1 / p)
         return jnp.matmul(vectors * roots[..., None, :], transposed(vectors), precision=lax.Precision.HIGHEST)
@@ -191,7 +206,7 @@ def eigenbasis(x: Array) -> Array:
     """
     empty = jnp.diagonal(x, axis1=-2, axis2=-1).real == 0
     apart = jnp.where(empty[..., None, :], -_eye(x), 0)
-    return jnp.linalg.eigh(x + apart, symmetrize_input=False)[1][..., ::-1]
+    return eigen(x + apart)[1][..., ::-1]
 
 
 def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
@@ -203,4 +218,4 @@ def rotated(x: Array, basis: Array) -> tuple[Array, Array]:
 
 def iterated(x: Array, basis: Array) -> Array:
     """One step of orthogonal iteration to the eigenvectors of x: Q of x basis = Q R. arXiv:2409.11321."""
-    return jnp.linalg.qr(jnp.matmul(x, basis, precision="highest"))[0]
+    return orthogonal(jnp.matmul(x, basis, precision="highest"))

@@ -14,6 +14,7 @@ from gradchain.core.inside import opens
 from gradchain.core.leaves import is_array
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform, need_transform
+from gradchain.math import numerics
 from gradchain.report import text
 from gradchain.report.links import Place, links
 
@@ -191,7 +192,7 @@ def _dtype(slot: Slot) -> str:
 def _share(slot: Slot) -> int | None:
     if slot.sharding is None:
         return None
-    return math.prod(place.shard_shape(slot.shape, slot.sharding)) * jax.numpy.dtype(slot.dtype).itemsize
+    return numerics.nbytes(place.shard_shape(slot.shape, slot.sharding), slot.dtype)
 
 
 def _specs(slots: list[Slot]) -> str:

@@ -14,6 +14,7 @@ from gradchain.core import ages, leaves, place, select, tree
 from gradchain.core.inside import opens
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Transform, need_transform
+from gradchain.math import numerics
 from gradchain.report import text
 from gradchain.sharding.zero import Zero, zeros_of
 
@@ -146,7 +147,6 @@ def _home(path: str, x: Any, zeros: list[Zero]) -> NamedSharding | None:
 
 
 def _row(path: str, slot: Slot) -> Placed:
-    width = jnp.dtype(slot.dtype).itemsize
     part = place.shard_shape(slot.shape, slot.sharding)
     spec = None if slot.sharding is None else slot.sharding.spec
     memory, param = slot.memory or "device", "" if slot.leaf is None else slot.leaf.path
@@ -158,7 +158,7 @@ def _row(path: str, slot: Slot) -> Placed:
         spec,
         memory,
         slot.nbytes,
-        math.prod(part) * width,
+        numerics.nbytes(part, slot.dtype),
     )
 
 

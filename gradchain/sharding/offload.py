@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.core import Tracer
 
 from gradchain.core import ages, place, select, tree, words
@@ -20,6 +19,7 @@ from gradchain.core.foreign import as_transform
 from gradchain.core.select import Selection
 from gradchain.core.slots import Slot
 from gradchain.core.transform import Body, Context, Transform, example, transform
+from gradchain.math import numerics
 from gradchain.sharding.split import ShardingWarning
 from gradchain.sharding.stream import DEVICE, Group, streamed
 
@@ -120,7 +120,7 @@ def _moved(slot: Slot) -> int:
     """Bytes of it that come from the host to a device."""
     if slot.memory is None:
         return 0
-    return math.prod(place.shard_shape(slot.shape, slot.sharding)) * jnp.dtype(slot.dtype).itemsize
+    return numerics.nbytes(place.shard_shape(slot.shape, slot.sharding), slot.dtype)
 
 
 def _join(group: Group, indices: Sequence[int], arrays: Sequence[Slot], first: int) -> None:

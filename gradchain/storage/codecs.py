@@ -9,9 +9,10 @@ from gradchain.core.codec import Codec, CodecError
 from gradchain.storage.block import fp8, int8, int8_linear
 from gradchain.storage.cast import bfloat16, float16, float32
 from gradchain.storage.log import log8
+from gradchain.storage.log4 import log4
 from gradchain.storage.rank_one import rank_one
 
-KINDS = (float32, bfloat16, float16, log8, int8, int8_linear, fp8, rank_one)
+KINDS = (float32, bfloat16, float16, log8, log4, int8, int8_linear, fp8, rank_one)
 CODECS: dict[str, Callable[..., Codec]] = {c.name: c for c in KINDS}
 SHORT: dict[str, Codec] = {"bfloat16_stochastic": bfloat16(stochastic=True)}
 
@@ -26,6 +27,7 @@ __all__ = [
     "fp8",
     "int8",
     "int8_linear",
+    "log4",
     "log8",
     "rank_one",
 ]

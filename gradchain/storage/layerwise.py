@@ -92,6 +92,9 @@ class LayerOp(NamedTuple):
             if axis in (mixed if isinstance(mixed, tuple) else (mixed,)):
                 self._refuse()
             return self._at(axis, self._bind(self._aligned(args, axis)))
+        if name in ("qr", "top_k"):
+            last = len(self.eqn.invars[0].aval.shape) - (2 if name == "qr" else 1)  # pyright: ignore
+            return self._at(axis, self._bind(self._aligned(args, axis))) if axis < last else self._refuse()
         if name in ("reshape", "transpose", "slice", "pad", "gather", "dot_general"):
             return getattr(self, f"_{name}")(args, axis)
         return self._refuse()

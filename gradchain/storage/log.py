@@ -28,7 +28,7 @@ class log8(Codec):
     The neighbour above is taken with the probability (x - below) / (above - below), so that the mean over
     the noise is x and a slow average does not stall. Beyond the range the last code stands, and for a square
     below it the first, never zero: an Adam whose gradients are too large takes steps up to 3 times as long.
-    NaN and infinity have codes of their own, a negative square is NaN.
+    NaN and infinity have codes of their own; a negative square is NaN, or zero if it is above -2^(2 low - 2).
 
     By default means lie between 7e-9 and 40, their squares between 6e-17 and 1200, in steps of 12 to 25
     percent; two levels double the octaves. Integer arithmetic: every bit is the same on every device.
@@ -75,30 +75,37 @@ class log8(Codec):
     def encode(self, x: Array, bits: Bits) -> tuple[Array, ...]:
         """The code of each value, the neighbour above it where the noise says so."""
         positive, low, rest, start = self._numbers()
-        found = bits_of(x)
-        size = found & 0x7FFFFFFF
-        # Below 2^low the steps are even: 2^low is added, and its exponent taken away again.
-        even = bits_of(jnp.abs(x) + jnp.float32(2.0**low)) - (1 << MANTISSA)
-        noise = lax.shift_right_logical(bits(), jnp.uint32(32 - rest)).astype(jnp.int32)
-        code = (jnp.where(size < low + BIAS << MANTISSA, even, size) + noise >> rest) - start
+        found, top = bits_of(x), self._top(positive)
+        size = x.astype(jnp.float32) if positive else jnp.abs(x.astype(jnp.float32))
+        # Below 2^low the steps are even: those of the octave below, twice as long.
+        size = jnp.maximum(size, (size + jnp.float32(2.0**low)) * jnp.float32(0.5))
+        # As unsigned numbers, and where there is a sign half of both: with a NaN the sum would overflow.
+        half, size_bits = int(positive), lax.bitcast_convert_type(size, jnp.uint32)
+        code = (size_bits >> half) + (bits() >> (32 - rest + half)) >> rest - half
+        code = small_float(lax.bitcast_convert_type(code, jnp.int32) - start)
         # Each comparison has one use: of one that is shared XLA for GPU makes an array in memory.
-        beyond = (size >= INF).astype(jnp.float32) + (size > INF).astype(jnp.float32)
-        code = jnp.minimum(small_float(code), self._top(positive) + beyond)
-        if positive:
-            code = jnp.where(size > 0, jnp.maximum(code, 1), 0)
-            return (jnp.where(x < 0, 255, code).astype(jnp.uint8),)
-        return (from_bits(bits_of(code) | (found & SIGN)).astype(jnp.int8),)
+        beyond = jnp.where(size == jnp.inf, jnp.float32(top + 1), jnp.float32(top + 2))
+        if positive:  # as an unsigned number what is negative lies above infinity
+            last = jnp.where(lax.bitcast_convert_type(found, jnp.uint32) < INF, jnp.float32(top), beyond)
+            least = jnp.where(found > 0, jnp.float32(1), jnp.float32(0))
+            return (jnp.maximum(jnp.minimum(code, last), least).astype(jnp.int32).astype(jnp.uint8),)
+        last = jnp.where(size < jnp.inf, jnp.float32(top), beyond)
+        code = from_bits(bits_of(jnp.minimum(code, last)) | (found & SIGN))
+        return (code.astype(jnp.int32).astype(jnp.int8),)
 
     def decode(self, code: Array) -> Array:
         """The value of each code."""
         positive, low, rest, start = self._numbers()
-        found = code.astype(jnp.int32)
-        size = jnp.abs(found)
-        even = size.astype(jnp.float32) * jnp.float32(2.0**low / self.levels)
-        value = jnp.where(size < self.levels, even, from_bits(size + start << rest))
-        top = self._top(positive)
-        value = jnp.where(size > top, jnp.where(size > top + 1, jnp.nan, jnp.inf), value)
-        return value if positive else jnp.where(found < 0, -value, value)
+        found, top = code.astype(jnp.int32).astype(jnp.float32), self._top(positive)
+        size = found if positive else jnp.abs(found)
+        if self.levels == 2:
+            size = jnp.minimum(size, top + 2)  # -128
+        # 2^23 + n has the bits of n in its last places; above the last code are those of infinity and NaN.
+        beyond = (INF >> rest) - top - 1
+        first = jnp.where(size > top, jnp.float32(2**MANTISSA + beyond), jnp.float32(2**MANTISSA + start))
+        even = size * jnp.float32(2.0**low / self.levels)
+        value = jnp.where(size < self.levels, even, from_bits(bits_of(size + first) << rest))
+        return value if positive else from_bits(bits_of(value) | (bits_of(found) & SIGN))
 
     def _numbers(self) -> tuple[bool, int, int, int]:
         """(squares, the exponent of the first even code, bits that are rounded off, start of the codes)."""

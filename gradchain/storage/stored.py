@@ -113,7 +113,8 @@ class Stored(Wrapper):
 
     def _step(self, inner: Inner, updates, s: StoredState, state, params):
         count = increment(s.count)
-        plan = dataclasses.replace(inner.ctx.plan, codec=self.rule(), key=rounding.step_key(self.seed, count))
+        key = rounding.step_key(self.seed, count)
+        plan = dataclasses.replace(inner.ctx.plan, codec=self.rule(), key=key, count=count)
         inner = dataclasses.replace(inner, ctx=dataclasses.replace(inner.ctx, plan=plan))
         out, state = inner.run(updates, state, params)
         return out, StoredState(count), state
@@ -130,14 +131,15 @@ class Stored(Wrapper):
     ],
 )
 def stored(tx: Any, codec: Any, *, min_size: int = 4096, seed: int = 0):
-    """Keep the state of a transform, or of a whole chain, in 8 or 16 bits: stored(adamw(1e-3), "log8").
+    """Keep the state of a transform, or of a whole chain, in 4 to 16 bits: stored(adamw(1e-3), "log8").
 
-    `codec` is a name ("log8", "int8", "fp8", "bfloat16", "bfloat16_stochastic", "float16", "rank_one"), a
-    value of `codecs`, or for some slots only {pattern: codec}, with patterns such as "nu", "mu/**/kernel",
-    "scale_by_adam/nu"; the first that matches counts. Values are decoded before and encoded after each
-    kernel, in the same compiled kernel, and updates are computed from the exact values. Counters, leaves with
-    less than `min_size` numbers, copies of parameters and sums of gradients stay as they are, the last two
-    unless a pattern names them. Noise comes from (seed, step, path, slot, element) alone.
+    `codec` is a name ("log8", "log4", "int8", "fp8", "bfloat16", "bfloat16_stochastic", "float16",
+    "rank_one"), a value of `codecs`, or for some slots only {pattern: codec}, with patterns such as "nu",
+    "mu/**/kernel", "scale_by_adam/nu"; the first that matches counts. Values are decoded before and
+    encoded after each kernel, in the same compiled kernel, and updates are computed from the exact
+    values. Counters, leaves with less than `min_size` numbers, copies of parameters and sums of gradients
+    stay as they are, the last two unless a pattern names them. Noise comes from (seed, step, path, slot,
+    element) alone.
     """
     rounding.check_seed("stored", seed)
     if not isinstance(min_size, int) or min_size < 0:

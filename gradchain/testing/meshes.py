@@ -92,8 +92,7 @@ def check_on(subject: Subject, kind: AxisType) -> None:
                 )
             params = after
         once(do)
-    if not subject.declares("eigenvectors"):
-        near(jax.tree.map(np.asarray, params), expected, ULPS)
+    near(jax.tree.map(np.asarray, params), expected, ULPS)
 
 
 @law(advice=PLACED, when=several, dear=True)

@@ -24,6 +24,7 @@ def array(*shape: int) -> jax.ShapeDtypeStruct:
 
 
 SHAPES = {"dense": {"kernel": array(8, 6), "bias": array(6)}}  # two kernels to compile, not more
+SQUARE = {"dense": {"kernel": array(8, 8), "bias": array(8)}}  # of which no side's factor is singular
 
 
 def random(shapes, dtype: Any = "float32", seed: int = 0, size: float = 1.0):
@@ -36,6 +37,12 @@ def problem(shapes=None, dtype: Any = "float32", steps: int = STEPS, size: float
     """Parameters, and a gradient for each step."""
     shapes = SHAPES if shapes is None else shapes
     return random(shapes, dtype), [random(shapes, dtype, 1 + i, size) for i in range(steps)]
+
+
+def firm(grads, size: float = 1.0):
+    """Gradients with 6 more on the diagonal of their matrices: no singular value of 8 x 8 is small."""
+    more = lambda g: g + 6 * size * jnp.eye(*g.shape, dtype=g.dtype) if g.ndim == 2 else g  # noqa: E731
+    return jax.tree.map(more, grads)
 
 
 def mixed(shapes, dtypes, seed: int = 0, size: float = 1.0) -> dict[str, Any]:
@@ -79,6 +86,7 @@ def objective(params, grads) -> Callable[[Any], jax.Array]:
 EXTRAS: dict[str, Callable[[Any, Any], Any]] = {
     "value": lambda params, grads: jnp.float32(VALUE),
     "grad": lambda params, grads: grads,
+    "previous_grads": lambda params, grads: jax.tree.map(lambda g: g / 2, grads),
     "value_fn": objective,
     "obj_fn": objective,
     "grad_fn": lambda params, grads: jax.grad(objective(params, grads)),

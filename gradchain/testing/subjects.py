@@ -22,7 +22,7 @@ from gradchain.testing import problems
 # What an algorithm says of itself, in its decorator: traits=frozenset({...}).
 TRAITS = {
     "matrices": "takes norms or products over a leaf, so that the order of additions shows",
-    "eigenvectors": "takes eigenvectors or roots of matrices that may be singular: rounding decides",
+    "eigenvectors": "takes eigenvectors or roots, which of singular matrices rounding decides",
     "random": "draws numbers, others for complex parameters",
     "real": "takes real parameters only",
     "no_derivative": "has no derivative through a step",
@@ -108,8 +108,9 @@ class Subject:
         return 4 if self.per_leaf and not self.declares("matrices") else 64
 
     def problem(self, dtype: Any = "float32", steps: int = problems.STEPS, size: float = 1.0):
-        """Parameters, and a gradient for each step."""
-        return problems.problem(self.shapes, dtype, steps, size)
+        """Parameters, and a gradient for each step; well conditioned where eigenvectors are taken of it."""
+        params, grads = problems.problem(self.shapes, dtype, steps, size)
+        return params, problems.firm(grads, size) if self.declares("eigenvectors") else grads
 
     @property
     def shape_pair(self) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
@@ -234,5 +235,7 @@ def subject(tx: Any, *, traits=(), params: Any = None, extras: Mapping[str, Any]
         raise ValueError(
             f"{tx.name} declares {unknown}, which no law knows; a trait is one of {sorted(TRAITS)}"
         )
-    shapes = None if params is None else jax.tree.map(lambda x: problems.array(*x.shape), params)
+    shapes = problems.SQUARE if "eigenvectors" in declared else None
+    if params is not None:
+        shapes = jax.tree.map(lambda x: problems.array(*x.shape), params)
     return Subject(tx, declared, shapes, dict(extras or {}))

@@ -10,12 +10,14 @@ from gradchain.wrappers.accumulate import (
     skip_not_finite,
 )
 from gradchain.wrappers.adahessian import ScaleByAdahessianState, adahessian, scale_by_adahessian
+from gradchain.wrappers.alice import ScaleByAliceState, alice, scale_by_alice
 from gradchain.wrappers.average import AverageParamsState, asgd, average, average_params
 from gradchain.wrappers.cautious import cautious, grams
 from gradchain.wrappers.conditional import ConditionalState, conditionally_mask, conditionally_transform
 from gradchain.wrappers.diloco import DiLoCoState, diloco
 from gradchain.wrappers.flat import flatten
 from gradchain.wrappers.galore import ScaleByGaLoreState, galore, scale_by_galore
+from gradchain.wrappers.grafted import caspr, shampoo
 from gradchain.wrappers.groups import multi_transform, selective_transform
 from gradchain.wrappers.hypergradient import (
     HypergradientState,
@@ -103,6 +105,7 @@ __all__ = [
     "SamState",
     "SamSyncState",
     "ScaleByAdahessianState",
+    "ScaleByAliceState",
     "ScaleByApolloState",
     "ScaleByFiraState",
     "ScaleByGaLoreState",
@@ -113,6 +116,7 @@ __all__ = [
     "UnfreezeState",
     "accumulate",
     "adahessian",
+    "alice",
     "apollo",
     "apollo_mini",
     "apply_every",
@@ -121,6 +125,7 @@ __all__ = [
     "asgd",
     "average",
     "average_params",
+    "caspr",
     "cautious",
     "conditionally_mask",
     "conditionally_transform",
@@ -154,6 +159,7 @@ __all__ = [
     "roll_back",
     "sam",
     "scale_by_adahessian",
+    "scale_by_alice",
     "scale_by_apollo",
     "scale_by_fira",
     "scale_by_galore",
@@ -163,6 +169,7 @@ __all__ = [
     "schedule_free_radam",
     "schedule_free_sgd",
     "selective_transform",
+    "shampoo",
     "skip",
     "skip_large_updates",
     "skip_not_finite",

@@ -27,7 +27,7 @@ from gradchain.wrappers.base import wrap
 from gradchain.wrappers.sophia import hutchinson_estimator_diag_hessian
 
 PyTree = Any
-PAPER: Any = {"paper": "arXiv:2006.00719", "near": ("sophia", "adam", "ivon")}
+PAPER: Any = {"family": "curvature", "paper": "arXiv:2006.00719", "near": ("sophia", "adam", "ivon")}
 
 
 class ScaleByAdahessianState(NamedTuple):

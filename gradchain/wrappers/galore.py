@@ -31,7 +31,12 @@ def _errors():
     yield ErrorInput({"side": "left"}, ValueError, ("side is 'left'", "'short' or 'long'"))
 
 
-PAPER: Any = {"paper": "arXiv:2403.03507", "traits": frozenset({"matrices"}), "errors": _errors}
+PAPER: Any = {
+    "family": "factored",
+    "paper": "arXiv:2403.03507",
+    "traits": frozenset({"matrices"}),
+    "errors": _errors,
+}
 
 
 @wrapper(**PAPER, example=lambda: {"rank": 3, "update_proj_gap": 2})

@@ -19,7 +19,7 @@ from gradchain.rules.rate_free.arrays import closed, each, inner, opened
 from gradchain.wrappers.base import wrap
 
 PyTree = Any
-PAPER: Any = {"paper": "arXiv:1703.04782"}
+PAPER: Any = {"family": "rate_free", "paper": "arXiv:1703.04782"}
 
 
 class HypergradientState(NamedTuple):

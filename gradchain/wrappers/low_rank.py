@@ -115,6 +115,7 @@ def _errors():
 
 
 FIRA: Any = {
+    "family": "factored",
     "paper": "arXiv:2410.01623",
     "traits": frozenset({"matrices"}),
     "errors": _errors,
@@ -176,6 +177,7 @@ class ScaleByApolloState(NamedTuple):
 
 
 APOLLO: Any = {
+    "family": "factored",
     "paper": "arXiv:2412.05270",
     "traits": frozenset({"matrices", "random"}),
     "errors": _errors,

@@ -102,6 +102,9 @@ def gpa_adamw(
     mu_y: Fraction = 0.7,
     state_dtype: DType | None = None,
 ):
-    """GPA-AdamW: AdamW within `primal_averaging`; the rate may follow a schedule as for AdamW."""
+    """GPA-AdamW: AdamW within `primal_averaging`; the rate may follow a schedule as for AdamW.
+
+    x averages about 1 / (1 - mu_x) steps, 300: a run that is not many times longer wants a smaller mu_x.
+    """
     base = adamw(learning_rate, b1, b2, eps, weight_decay=weight_decay, mask=mask)
     return chain(primal_averaging(base, mu_x, mu_y, state_dtype))

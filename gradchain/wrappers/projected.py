@@ -80,8 +80,10 @@ class Projected(Wrapper):
         """Of the bases of a leaf: [*batch, side, rank]."""
         return (*(size[i] for i in shape.axes.batch), shape.side(size), shape.rank)
 
-    def bases(self, old: list[Array], chosen: list[tuple[Array, Leaf, Shape]], count: Array) -> list[Array]:
-        """The bases of this step, one for each leaf that is projected."""
+    def bases(
+        self, old: dict[str, list[Array]], chosen: list[tuple[Array, Leaf, Shape]], count: Array
+    ) -> list[Array]:
+        """The bases of this step, one for each leaf that is projected, from the fields kept of each."""
 
         def renew(bases, *grads):
             del bases
@@ -89,7 +91,8 @@ class Projected(Wrapper):
                 [(g, leaf, shape) for g, (_, leaf, shape) in zip(grads, chosen, strict=True)]
             )
 
-        return when((count - 1) % self.period(count) == 0, renew, old, *[g for g, _, _ in chosen])
+        due = (count - 1) % self.period(count) == 0
+        return when(due, renew, old["projector"], *[g for g, _, _ in chosen])
 
     def period(self, count: Array) -> Array:
         """Of how many steps one finds new bases, as a number of the counter's dtype."""
@@ -192,7 +195,7 @@ class Projected(Wrapper):
         at = [i for i, shape in enumerate(shapes) if shape is not None]
         chosen: list[Any] = [(grads[i], leaves[i], shapes[i]) for i in at]
         count = numerics.increment(s.count)
-        bases = self.bases([kept["projector"][i] for i in at], chosen, count)
+        bases = self.bases({f: [xs[i] for i in at] for f, xs in kept.items()}, chosen, count)
         small = list(grads)
         for i, (g, _, shape), basis in zip(at, chosen, bases, strict=True):
             small[i] = subspace.down(g, basis, shape)

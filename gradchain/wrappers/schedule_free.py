@@ -26,7 +26,7 @@ from gradchain.schedules.joined import warmup_constant_schedule
 from gradchain.wrappers.base import wrap
 
 PyTree = Any
-PAPER: Any = {"paper": "arXiv:2405.15682"}
+PAPER: Any = {"family": "rate_free", "paper": "arXiv:2405.15682"}
 
 
 class FlatScheduleFreeState(NamedTuple):
@@ -88,8 +88,8 @@ def schedule_free(
     base = as_transform(base_optimizer, "schedule_free")
     if name := sets(base):
         raise ValueError(
-            f"schedule_free: {name} would set the parameters y where the steps of z are wanted; prune or "
-            "round what eval_params gives when training is over"
+            f"schedule_free: {name} would set the parameters y where the steps of z are wanted; prune, round "
+            "or project what eval_params gives when training is over"
         )
     if first_count not in (0, 1):
         raise ValueError(f"schedule_free: first_count is {words.show(first_count)}; expected 0 or 1")
@@ -191,7 +191,9 @@ def schedule_free_adamw(
     return chain(schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest))
 
 
-@optimizer(paper="arXiv:2405.15682; arXiv:1908.03265", near=("schedule_free_adamw", "radam"))
+@optimizer(
+    family="rate_free", paper="arXiv:2405.15682; arXiv:1908.03265", near=("schedule_free_adamw", "radam")
+)
 def schedule_free_radam(
     learning_rate: Hyper = 0.0025,
     b1: Decay = 0.9,

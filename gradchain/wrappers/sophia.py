@@ -39,7 +39,7 @@ def _errors():
     yield ErrorInput({"random_seed": -1}, ValueError, ("random_seed is -1",))
 
 
-@transform(traits=frozenset({"random", "real"}), paper="arXiv:2305.14342", errors=_errors)
+@transform(family="curvature", traits=frozenset({"random", "real"}), paper="arXiv:2305.14342", errors=_errors)
 def hutchinson_estimator_diag_hessian(random_seed: int | None = None):
     """Give an estimate of the Hessian's diagonal in the place of the gradient: u = z * (H z), z = +1 or -1.
 
@@ -75,7 +75,7 @@ class ScaleBySophiaState(NamedTuple):
     nu: PyTree  # like params, E[h], h an estimate of the Hessian's diagonal
 
 
-PAPER: Any = {"paper": "arXiv:2305.14342", "renamed": {"weight_decay_mask": "mask"}}
+PAPER: Any = {"family": "curvature", "paper": "arXiv:2305.14342", "renamed": {"weight_decay_mask": "mask"}}
 
 
 @wrapper(

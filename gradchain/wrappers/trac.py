@@ -57,9 +57,10 @@ def trac(base_optimizer: Any, s_init: Hyper = 1e-8, eps: Hyper = 1e-8, num_betas
 
     h = <D, g>;  v = b^2 v + h^2;  sigma = b sigma - h;  then D = D + u(g)
     s = s_init / erfi(1 / sqrt(2)) * sum of erfi(sigma / (sqrt(2 v) + eps));  p = p0 + max(s, 0) D
-    b = 0.9, 0.99, ..., num_betas of them; all start at 0, so that the first step is none. The base has the
-    learning rate that it has alone. The bound of s at 0 is the authors' code's, which computes D as
-    (p - p0) / (s + eps): that rounds to nothing while s is small.
+    b = 0.9, 0.99, ..., num_betas of them; all start at 0, so that the first step is none. s grows from about
+    s_init, so that next to nothing moves in the first 20 steps or more; a larger s_init begins earlier. The
+    base has the learning rate that it has alone. The bound of s at 0 is the authors' code's, which computes D
+    as (p - p0) / (s + eps): that rounds to nothing while s is small.
     """
     if not 1 <= num_betas <= MOST:
         raise ValueError(f"trac: num_betas is {words.show(num_betas)}; expected {MANY}")

@@ -87,6 +87,19 @@ def test_passes_count_the_readers_of_each_parameter():
     assert program("h100_cond").passes() == {"p.1": 1, "a.1": 2, "g.1": 1}
 
 
+def test_operations_are_numbers_computed():
+    """x * 2 + y is two for each element, and an index, a constant or other bits for the same are none."""
+    x = jnp.ones((64, 128))
+
+    def f(x, y):
+        bits = jax.lax.bitcast_convert_type(x * 2 + y, jnp.int32)
+        return jax.lax.bitcast_convert_type(bits, jnp.float32)
+
+    found = Program(jax.jit(f).lower(x, x).compile().as_text())
+    assert found.operations == 2 * x.size
+    assert found.cycles == 0
+
+
 def test_other_text_is_refused():
     with pytest.raises(ValueError, match="as_text"):
         Program(jax.jit(jnp.sin).lower(1.0).as_text())

@@ -51,7 +51,11 @@ def test_tables_survive_being_written(tmp_path):
 
 def test_the_average_has_one_dear_step_in_so_many():
     figures = Figures(
-        0, bytes=40.0, least=12.0, kernels=0, copies=0, unfused=0, temp=0, lower_seconds=0, compile_seconds=0
+        *(0, 40.0, 12.0, 0, 0, 0, 0),
+        lower_seconds=0,
+        compile_seconds=0,
+        operations=0,
+        cycles=0,
     )
     assert figures.average(8) == 15.5
     assert figures.average(1) == 40.0

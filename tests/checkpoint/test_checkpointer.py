@@ -20,6 +20,7 @@ from checkpoint_cases import (
     trained,
 )
 from jax.sharding import AxisType, PartitionSpec
+from noise import noisy
 
 import gradchain as gc
 from gradchain.checkpoint.sums import checksums
@@ -119,9 +120,7 @@ def test_it_saves_what_the_arrays_were(tmp_path):
 # Torn and altered ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # Orbax leaves other reads behind
+@noisy
 def test_no_altered_byte_gives_wrong_numbers(saved):
     folder, states = saved
     checkpointer, chance, refused = gc.Checkpointer(folder), random.Random(0), 0

@@ -13,6 +13,7 @@ import pytest
 from checkpoint_cases import random_like, same_bits, says
 from faulty import How, contents, each_call
 from jax.sharding import AbstractMesh, AxisType, NamedSharding, PartitionSpec
+from noise import noisy
 
 import gradchain as gc
 
@@ -20,7 +21,6 @@ pytest.importorskip("orbax.checkpoint")
 TX = gc.trace(0.9)
 PARAMS = {"kernel": jnp.linspace(-1, 1, 128 * 64).reshape(128, 64), "bias": jnp.linspace(0, 1, 64)}
 STATES = {n: random_like(TX.init(PARAMS), n) for n in (1, 2)}
-NOISE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_another_optimizer(runs):
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.EACCES], ids=errno.errorcode.get)
-@NOISE
+@noisy
 def test_a_passing_error_of_the_system(code, runs):
     """Whichever call fails: never damage, never an older checkpoint."""
     before, injected = contents(runs), 0
@@ -114,7 +114,7 @@ def test_a_passing_error_of_the_system(code, runs):
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="changes the user, which needs root"
 )
-@NOISE
+@noisy
 def test_a_file_that_may_not_be_read_by_tensorstore(runs):
     """The error comes from C++, as text."""
     for folder in [runs, *runs.parents][:5]:  # pytest's own may not be read by others
@@ -131,7 +131,7 @@ def test_a_file_that_may_not_be_read_by_tensorstore(runs):
     assert not isinstance(error.value, gc.DamagedError)
 
 
-@NOISE
+@noisy
 def test_an_error_that_nobody_knows_is_raised_as_it_is(runs, monkeypatch):
     import orbax.checkpoint as ocp
 

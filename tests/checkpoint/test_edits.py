@@ -17,6 +17,7 @@ from checkpoint_cases import on_mesh
 from edit_cases import LINKS, STORAGES, WRAPPERS, Recipe, Run
 from faulty import HOWS, Crash, failing
 from jax.sharding import PartitionSpec
+from noise import noisy
 
 import gradchain as gc
 
@@ -26,9 +27,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 QUIET = {"derandomize": True, "deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-NOISE = pytest.mark.filterwarnings(  # of Orbax's other writes, when one fails
-    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine:RuntimeWarning"
-)
 
 
 class Edits(stateful.RuleBasedStateMachine):
@@ -282,14 +280,14 @@ def run(machine, runs, steps, **more):
     stateful.run_state_machine_as_test(machine, settings=given)
 
 
-@NOISE
+@noisy
 @pytest.mark.parametrize("machine, runs", [(Edits, 20), (Folders, 4)])
 def test_edits(machine, runs):
     run(machine, runs, 20)
 
 
 @pytest.mark.slow
-@NOISE
+@noisy
 @pytest.mark.parametrize("machine, runs", [(Edits, 170), (Folders, 30)])
 def test_many_edits(machine, runs):
     run(machine, runs, 30, derandomize=False)

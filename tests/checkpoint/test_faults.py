@@ -1,7 +1,6 @@
 """Every system call of a save fails once in each way: the checkpoint before it or the new one is whole."""
 
 import errno
-import gc as garbage
 import os
 import resource
 import shutil
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 from checkpoint_cases import random_like, same_bits, says
 from faulty import FULL, HOWS, Crash, How, contents, each_call, failing
+from noise import noisy
 
 import gradchain as gc
 
@@ -119,20 +119,6 @@ def test_a_file_that_may_not_be_so_large(small_files, tmp_path):
 
 
 # Folders ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def noise():
-    """Orbax leaves other writes behind when one fails: they end with the test."""
-    yield
-    garbage.collect()
-
-
-def noisy(test):
-    """A test whose failed writes Python tells of when it finds them."""
-    for text in ("ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine:RuntimeWarning"):
-        test = pytest.mark.filterwarnings(text)(test)
-    return pytest.mark.usefixtures("noise")(test)
 
 
 def folder_of(folder, n=1, state=OLD):

@@ -3,6 +3,7 @@
 import json
 import math
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -107,7 +108,7 @@ DTYPES = [
 @pytest.mark.parametrize("name, argument", DTYPES)
 def test_a_moment_is_kept_in_a_floating_dtype(name, argument):
     more = {"momentum": 0.9} if "momentum" in gc.REGISTRY[name].signature.parameters else {}
-    for dtype in ("int32", "bool", jnp.int8, "complex64", "flaot32", 3):
+    for dtype in ("int32", "bool", jnp.int8, "flaot32", 3):
         with pytest.raises(
             TypeError, match=rf"dtype.* is .*{getattr(dtype, '__name__', dtype)}.*expected a (floating|dtype)"
         ):
@@ -116,6 +117,11 @@ def test_a_moment_is_kept_in_a_floating_dtype(name, argument):
     made(name, **more, **{argument: None})
 
 
-def test_a_complex_leaf_has_no_real_moment():
-    with pytest.raises(TypeError, match="'a/w' is complex64"):
-        gc.adam(0.1, mu_dtype="bfloat16").init({"a": {"w": jnp.ones(2, jnp.complex64)}})
+def test_a_moment_is_complex_where_its_leaf_is():
+    for dtype, moment in (("complex64", "bfloat16"), ("float32", "complex64")):
+        params = {"a": {"w": jnp.ones(2, dtype)}}
+        with pytest.raises(TypeError, match=f"'a/w' is {dtype}: either both are complex or neither"):
+            gc.adam(0.1, mu_dtype=moment).init(params)
+    params = {"w": jnp.ones(2, jnp.complex64)}
+    kept, plain = (gc.adam(0.1, mu_dtype=dtype) for dtype in ("complex64", None))
+    chex.assert_trees_all_equal(*(tx.step(params, tx.init(params), params) for tx in (kept, plain)))

@@ -1,6 +1,7 @@
 """The class of a link's state: that of its algorithm, also where hyperparameters make fields of their own."""
 
 import copy
+import gc as garbage
 import pickle
 
 import jax
@@ -37,6 +38,17 @@ def test_a_link_without_a_state_of_its_own():
     entry = gc.scale(gc.tunable(0.5)).init(PARAMS)["scale"]
     assert isinstance(entry, HyperState)
     assert entry._fields == ("hyperparams",)
+
+
+def test_it_is_made_while_garbage_is_collected():
+    """The class that its methods are taken from must outlive that."""
+    before = garbage.get_threshold()
+    garbage.set_threshold(1)
+    try:
+        for i in range(50):
+            assert extended(LossScaleState, (f"more_{i}",))._fields[-1] == f"more_{i}"
+    finally:
+        garbage.set_threshold(*before)
 
 
 def test_it_is_a_named_tuple():

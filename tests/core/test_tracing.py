@@ -230,3 +230,43 @@ def test_programs_that_are_kept_are_bounded():
     """A sweep over learning rates as Python numbers: each is a program of its own, and the old ones go."""
     found = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, check=True)
     assert float(found.stdout) < 0.25, found.stdout  # 200 more, against 200 that were kept
+
+
+def traced_anew(tx, n: int, module: str) -> int:
+    """How many functions of a module of JAX are traced for n leaves of n shapes."""
+    params = {f"{i}": jnp.ones((5, 30 + n + i)) for i in range(n)}
+    state, found = tx.init(params), []
+    jax.clear_caches()
+    engine.clear_caches()
+    sys.setprofile(
+        lambda frame, event, _: (
+            event == "call" and frame.f_globals.get("__name__") == module and found.append(1)
+        )
+    )
+    try:
+        jax.make_jaxpr(lambda g, s, p: tx.update(g, s, p))(params, state, params)
+    finally:
+        sys.setprofile(None)
+    return len(found)
+
+
+UFUNCS = "jax._src.numpy.ufuncs"
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [
+        gc.adamw(0.1),
+        gc.adamw(optax.constant_schedule(0.1)),
+        gc.chain(gc.clip_by_global_norm(1.0), gc.adamw(0.1)),
+    ],
+    ids=["adamw", "schedule", "clip"],
+)
+def test_another_shape_traces_no_operation_of_jnp(tx):
+    """Each would be a function of its own, and more than half of what the kernel of a shape costs."""
+    assert traced_anew(tx, 4, UFUNCS) == traced_anew(tx, 8, UFUNCS)
+
+
+def test_operations_of_jnp_are_counted():
+    tx = gc.add_l1(0.1)
+    assert traced_anew(tx, 8, UFUNCS) > traced_anew(tx, 4, UFUNCS) > 0

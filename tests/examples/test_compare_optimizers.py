@@ -3,6 +3,7 @@
 import csv
 
 import compare_optimizers
+import jax
 import numpy as np
 import pytest
 from compare import report, tuning
@@ -92,3 +93,15 @@ def test_all_that_need_only_a_rate_are_candidates():
     known = compare_optimizers.candidates()
     assert {"adamw", "muon", "lbfgs", "schedule_free_sgd"} <= known.keys()
     assert known["schedule_free_sgd"](gc.linear_schedule(0.5, 0.0, 10)) == gc.schedule_free_sgd(0.5)
+
+
+@pytest.mark.slow
+def test_the_published_order_on_digits():
+    """Muon < Lion < AdamW < SGD after 30 steps at tuned rates, Shampoo beside Muon; three seeds."""
+    problem, found = PROBLEMS["digits"](), {}
+    for name, rate in (("muon", 0.32), ("shampoo", 0.04), ("lion", 0.02), ("adamw", 0.02), ("sgd", 1.28)):
+        make = compare_optimizers.candidates()[name]
+        ends = jax.jit(jax.vmap(lambda seed, make=make, rate=rate: tuning.run(problem, make, rate, seed)[-1]))
+        found[name] = float(np.mean(ends(np.arange(3))))
+    assert found["muon"] < found["lion"] < found["adamw"] < found["sgd"], found
+    assert found["shampoo"] < 0.5 * found["adamw"], found

@@ -52,9 +52,32 @@ def test_one_element_over_the_steps():
 
 @pytest.mark.parametrize("shape", [(7,), (3, 4), (2, 3, 4), (5, 8, 6, 3), (1, 1), (4, 1, 5), (1000, 33), ()])
 def test_every_element_has_a_number_of_its_own(shape):
-    assert len(np.unique(rounding._index(shape))) == np.prod(shape, dtype=int)
+    for index in (rounding._index, rounding._short_index):
+        assert len(np.unique(index(shape))) == np.prod(shape, dtype=int)
 
 
 def test_integers_as_floats():
     n = jnp.asarray([*range(-300, 300), -(2**22), 2**22 - 1, 32767, -32768])
     np.testing.assert_array_equal(rounding.small_float(n), np.asarray(n, np.float32))
+
+
+@pytest.mark.parametrize(
+    "slots", [("scale_by_adam/mu", "scale_by_adam/nu"), ("scale_by_adam/nu", "x/nu_max")]
+)
+def test_slots_share_a_hash_and_not_their_noise(slots):
+    """A million elements, four steps: means, neighbours along both axes, steps and slots, within 5 sigma."""
+    n = 2**20
+    bound = 5 / np.sqrt(n)
+
+    def of(step, slot, shape=(1024, 1024)):
+        key = rounding.fold(0, step)
+        bits = rounding.bits_of_slot(key, shape, rounding.word("layer/kernel"), rounding.word(slot))
+        return (np.asarray(bits, np.float64) / 2**32 - 0.5) * np.sqrt(12)
+
+    for step in range(4):
+        x, y, later = of(step, slots[0]), of(step, slots[1]), of(step + 1, slots[0])
+        assert abs(np.mean(x)) < bound and abs(np.mean(x**2) - 1) < 2 * bound
+        for other in (y, later, np.roll(x, 1, 0), np.roll(x, 1, 1), np.roll(x, 5, 1), np.roll(y, 1, 0)):
+            assert abs(np.mean(x * other)) < bound
+        whole = np.histogram(x, 256)[0]
+        assert np.sum((whole - n / 256) ** 2) / (n / 256) < 255 + 5 * np.sqrt(510)

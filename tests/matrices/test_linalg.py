@@ -7,6 +7,7 @@ import pytest
 
 from gradchain.matrices import linalg
 from gradchain.matrices.linalg import QUINTIC
+from gradchain.rules.matrix.coefficients import steps_of
 
 # arXiv:2505.16932, the first five steps: much steeper at 0 than the quintic's
 EXPRESS = [
@@ -147,6 +148,45 @@ def test_float32_is_near_float64(name):
     exact = (u * quintic(s / np.linalg.norm(x), [QUINTIC] * 5)) @ vt
     found = linalg.newton_schulz(jnp.asarray(x, jnp.float32))
     assert np.linalg.norm(found - exact, 2) < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(64, 256), (64, 64)])
+@pytest.mark.parametrize("ns_dtype, floor", [(None, 1e-5), ("float16", 0.012), ("bfloat16", 0.1)])
+def test_error_of_each_singular_value(shape, ns_dtype, floor):
+    """Relative, against float64: a small value has the rounding error of the largest."""
+    digits = float(jnp.finfo(ns_dtype or "float32").eps)
+    dtype = ns_dtype and jnp.dtype(ns_dtype)
+    for steps in ((QUINTIC,) * 5, steps_of("polar_express", 5)):
+        for condition in (0, 2, 4, 6):
+            x = np.float32(with_singular_values(np.logspace(0, -condition, 64), *shape))
+            u, s, vt = np.linalg.svd(np.float64(x), full_matrices=False)
+            want = quintic(s / np.linalg.norm(s), steps)
+            found = linalg.newton_schulz(jnp.asarray(x), steps, 0.0, "highest", ns_dtype=dtype)
+            assert found.dtype == jnp.float32
+            off = np.abs(np.sum((u.T @ np.float64(found)) * vt, -1) - want) / want
+            assert np.all(off < floor + 0.1 * digits * s[0] / s), (steps[0], condition, off.max())
+
+
+def test_huge_and_tiny_matrices():
+    """The norm is taken in one pass, of the matrix and of the matrix made small."""
+    x = np.float32(np.random.default_rng(8).standard_normal((2, 5, 8)))
+    for kind in ("frobenius", "schatten", "aol"):
+        plain = linalg.newton_schulz(jnp.asarray(x), eps=0.0, preconditioning=kind)
+        for exponent in (-50, 20, 47, 49, 80, 124):
+            y = jnp.asarray(x * np.float32(2.0**exponent))
+            found = linalg.newton_schulz(y, eps=0.0, preconditioning=kind)
+            np.testing.assert_allclose(found, plain, rtol=1e-4, atol=1e-5)
+            short = linalg.newton_schulz(y, eps=0.0, preconditioning=kind, ns_dtype=jnp.dtype("float16"))
+            np.testing.assert_allclose(short, plain, atol=0.03)
+
+
+def test_short_factors_of_complex_and_double_matrices(x64):
+    x = jnp.asarray(np.random.default_rng(9).standard_normal((4, 9)))
+    short = jnp.dtype("bfloat16")
+    found = linalg.newton_schulz(x, ns_dtype=short)
+    assert found.dtype == jnp.float64 and 1e-5 < np.abs(found - linalg.newton_schulz(x)).max() < 0.1
+    z = x + 1j * x[:, ::-1]
+    np.testing.assert_array_equal(linalg.newton_schulz(z, ns_dtype=short), linalg.newton_schulz(z))
 
 
 @pytest.mark.parametrize("method", ["eigh", "newton"])

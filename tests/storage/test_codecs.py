@@ -50,6 +50,9 @@ def test_what_has_been_kept_once_is_kept_again(name, codec, positive):
     x = x.at[:, 0].set(32.0)  # the largest of a block is positive: the dynamic map has 1, but not -1
     first = codec.encode(x, noise(x.shape, 0))
     again = codec.encode(codec.decode(*first), noise(x.shape, 1))
+    if codec.delayed:  # with other scales, where the largest of a row or column has been rounded down
+        np.testing.assert_array_equal(codec.decode(*first), codec.decode(*again))
+        return
     tolerance = 1e-5 if name in ("rank_one", "fp8", "float16") else 0
     for a, b in zip(first, again, strict=True):
         if tolerance:
@@ -69,6 +72,9 @@ def test_errors_are_bounded(name, codec, positive):
     if name in BOUND:
         inside = jnp.abs(x) > 2.0**-14 if name == "float16" and not positive else jnp.ones(x.shape, bool)
         assert np.max(np.where(inside, off / jnp.abs(x), 0)) <= BOUND[name]
+    elif name == "log4":  # to the neighbour above or below, the first code for what is below it
+        cover = jnp.minimum(*(jnp.max(jnp.abs(x), axis, keepdims=True) for axis in (0, 1)))
+        assert np.all(off <= np.maximum(jnp.abs(x), cover * 2.0 ** (2 - (14 if positive else 7))))
     elif name != "rank_one":
         largest = jnp.max(jnp.abs(x), axis=-1, keepdims=True)
         step = {

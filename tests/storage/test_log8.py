@@ -84,6 +84,22 @@ def test_what_is_no_number_stays_none():
     np.testing.assert_array_equal(squares, [np.nan, np.inf, np.nan, 1280, np.nan, 0])
 
 
+@pytest.mark.parametrize("positive", SIDES)
+def test_a_nan_is_kept_whatever_its_bits(positive):
+    """Those of GPUs have all bits set, those of x86 the sign; a sum with the noise must not overflow."""
+    codec = codecs.log8(positive=positive)
+    found = np.asarray([0x7FFFFFFF, 0xFFFFFFFF, 0x7FC00000, 0xFFC00000], np.uint32).view(np.float32)
+    for bits in (0, 2**32 - 1):
+        (code,) = codec.encode(jnp.asarray(found), lambda bits=bits: jnp.full((4,), bits, jnp.uint32))
+        assert np.all(np.isnan(codec.decode(code)))
+
+
+def test_a_small_negative_square_is_no_number_or_zero():
+    codec = codecs.log8(positive=True)
+    found = there_and_back(codec, jnp.asarray([-1.0, -1e-10, -1e-20], jnp.float32))
+    np.testing.assert_array_equal(found, [np.nan, np.nan, 0])
+
+
 def ema(encode, b2=0.999, steps=20_000, n=4096):
     """The mean over n copies of an EMA of squares of normal numbers, whose mean is 1."""
     codec = codecs.log8(positive=True)

@@ -106,7 +106,6 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("ivon", "scale_by_ivon"), "scale_by_ivon"),
     **dict.fromkeys(("sgd_sai", "scale_by_sgd_sai"), "scale_by_sgd_sai"),
     "grokfast_ma": "grokfast_ma",
-    **dict.fromkeys(("dion", "scale_by_dion"), "scale_by_dion"),
     **dict.fromkeys(("dion2", "scale_by_dion2"), "scale_by_dion2"),
     **dict.fromkeys(("psgd_kron", "scale_by_psgd"), "scale_by_psgd"),
     **dict.fromkeys(("psgd_lra", "scale_by_psgd_lra"), "scale_by_psgd_lra"),
@@ -115,12 +114,14 @@ TOGETHER = {  # what takes layers together, and the link that does
     **dict.fromkeys(("adagc", "clip_by_past_norm"), "clip_by_past_norm"),
     **dict.fromkeys(("adai", "scale_by_adai"), "scale_by_adai"),
     **dict.fromkeys(("fira", "scale_by_fira"), "scale_by_fira"),
+    **dict.fromkeys(("alice", "scale_by_alice"), "scale_by_alice"),
     **dict.fromkeys(("apollo", "apollo_mini", "scale_by_apollo"), "scale_by_apollo"),
     **{
         x: f"scale_by_{x.replace('kl_soap', 'kl_shampoo')}"
-        for x in ("shampoo", "soap", "kl_shampoo", "kl_soap")
+        for x in ("shampoo", "soap", "splus", "kl_shampoo", "kl_soap")
     },
-    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_kl_shampoo")},
+    **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_splus", "scale_by_kl_shampoo")},
+    "caspr": "scale_by_shampoo",
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",

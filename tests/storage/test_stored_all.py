@@ -47,3 +47,14 @@ def test_bytes_are_those_of_the_codec(name):
     params, new = jax.eval_shape(step, PARAMS, state, PARAMS)
     kinds = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype), tree)  # noqa: E731
     assert kinds(new) == kinds(state) and kinds(params) == kinds(PARAMS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_log4_takes_half_a_byte_and_its_exponents(name):
+    """What log8 keeps in codes log4 keeps in half as much, under names that no field of the state has."""
+    found = subject(name)
+    slots = jax.tree.leaves(found.tx.slots(PARAMS), is_leaf=lambda x: isinstance(x, Slot))
+    coded = [slot.abstract().size for slot in slots if expected(slot)[1]]
+    made = jax.tree.leaves(gc.stored(found.tx, "log4").slots(PARAMS)) if coded else []
+    assert sum(slot.abstract().size for slot in made if slot.dtype == jnp.int4) == sum(coded)
+    assert sum(slot.nbytes for slot in made if slot.dtype == jnp.int4) == sum(-(-n // 2) for n in coded)

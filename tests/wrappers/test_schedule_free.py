@@ -25,6 +25,29 @@ def falling(count):
     return 0.3 * jnp.minimum((t + 1) / 4, 0.9**t)
 
 
+def averaging(primal: bool, params, grads):
+    """Descent at z with the gradient g + (where it is taken): there, and the mean of all z so far."""
+    z = x = params
+    for t, g in enumerate(grads, 1):
+        z = jax.tree.map(lambda z, g, at: z - 0.1 * (g + at), z, g, x if primal else z)
+        x = jax.tree.map(lambda x, z, t=t: x + (z - x) / t, x, z)
+    return (x if primal else z), x
+
+
+@pytest.mark.parametrize("b1", [1e-6, 0.5, 1 - 1e-9])
+def test_the_ends_of_b1_are_the_two_averagings(b1, wide):
+    """At 0 Polyak's, descent whose points are averaged; at 1 primal averaging, gradients at the mean."""
+    params, grads = wide
+    tx, p = gc.schedule_free(gc.sgd(0.1), 0.1, b1), params
+    state, step = tx.init(p), jax.jit(tx.step)
+    for g in grads:
+        p, state = step(jax.tree.map(jnp.add, g, p), state, p)
+    found = p, gc.eval_params(tx, state, p)
+    for primal, end in ((False, 1e-6), (True, 1 - 1e-9)):
+        apart = jax.tree.map(lambda x, y: jnp.max(jnp.abs(x - y)), found, averaging(primal, params, grads))
+        assert (max(map(float, jax.tree.leaves(apart))) < 1e-5) == (b1 == end)
+
+
 OPTAX = {"first_count": 1, "weight_by_max": True}
 
 

@@ -11,11 +11,12 @@ from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, drop, squares, zeros
+from gradchain.core.slots import squares, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, bounded, debias, ema, norm, over_root, safe_divide
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
+from gradchain.rules.parts.layers import layer_axes, of_layer
 
 PyTree = Any
 PAPER: Any = {"paper": "arXiv:2210.06364", "traits": frozenset({"matrices"})}
@@ -38,20 +39,18 @@ def scale_by_adanorm(
     u = m' / (sqrt(v') + eps), m' and v' as of `scale_by_adam`; n, of a layer, starts at 0 uncorrected
     """
 
-    def axes(leaf: Leaf) -> tuple[int, ...]:
-        return tuple(range(len(leaf.shape))) if per_leaf else leaf.axes.matrix
-
     def step(g, s, *, leaf):
+        axes = layer_axes(leaf, per_leaf)
         g = bounded(g)
-        t, size = s.count, norm(g, axes(leaf))  # [*batch]
+        t, size = s.count, norm(g, axes)  # [*batch]
         average = ema(s.norm, size, b3)
         longer = jnp.maximum(1, safe_divide(average, size, otherwise=1))
-        mu = ema(s.mu, g * jnp.expand_dims(longer, axes(leaf)), b1)
+        mu = ema(s.mu, g * jnp.expand_dims(longer, axes), b1)
         nu = ema(s.nu, abs2(g), b2)
         u = over_root(debias(mu, b1, t), debias(nu, b2, t), eps)
         return u, ScaleByAdanormState(t, mu, nu, average)
 
-    return leafwise(ScaleByAdanormState, step, mu=zeros, nu=squares, norm=lambda p: drop(p, axes(p)))
+    return leafwise(ScaleByAdanormState, step, mu=zeros, nu=squares, norm=of_layer(per_leaf))
 
 
 @optimizer(**PAPER, near=("adamw", "novograd"), example=lambda: {"learning_rate": 0.1})

@@ -11,10 +11,11 @@ from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Fraction, Hyper
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
-from gradchain.core.slots import Leaf, drop, typed, zeros
+from gradchain.core.slots import typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, ema, over_root
 from gradchain.rules.parts.basic import scale_by_learning_rate
+from gradchain.rules.parts.layers import layer_axes, of_layer
 
 PyTree = Any
 PAPER: Any = {"paper": "arXiv:1905.11286", "traits": frozenset({"matrices"})}
@@ -43,17 +44,15 @@ def scale_by_novograd(
     m = b1 m + g / (sqrt(v + eps_root) + eps) + weight_decay * p;  u = m
     """
 
-    def axes(leaf: Leaf) -> tuple[int, ...]:
-        return tuple(range(len(leaf.shape))) if per_leaf else leaf.axes.matrix
-
     def step(g, s, p, *, leaf):
-        square = jnp.sum(abs2(g), axes(leaf))  # [*batch]
+        axes = layer_axes(leaf, per_leaf)
+        square = jnp.sum(abs2(g), axes)  # [*batch]
         nu = jnp.where(s.count == 1, square, ema(s.nu, square, b2))
-        u = over_root(g, jnp.expand_dims(nu, axes(leaf)), eps, eps_root) + weight_decay * p
+        u = over_root(g, jnp.expand_dims(nu, axes), eps, eps_root) + weight_decay * p
         mu = b1 * s.mu + u
         return mu, ScaleByNovogradState(s.count, mu, nu)
 
-    return leafwise(ScaleByNovogradState, step, mu=typed(zeros, mu_dtype), nu=lambda p: drop(p, axes(p)))
+    return leafwise(ScaleByNovogradState, step, mu=typed(zeros, mu_dtype), nu=of_layer(per_leaf))
 
 
 @optimizer(**PAPER, example=lambda: {"learning_rate": 0.1})

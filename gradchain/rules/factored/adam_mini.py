@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -17,11 +16,12 @@ from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, Slot, squares, typed, zeros
+from gradchain.core.slots import Leaf, Slot, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, debias, ema, over_root
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
+from gradchain.rules.parts.layers import one_along
 
 PyTree = Any
 Over = Literal["blocks", "rows", "cols", "matrix", "none"]
@@ -59,16 +59,6 @@ def shared_axes(leaf: Leaf, over: Any) -> tuple[int, ...]:
         case "matrix":
             return leaf.axes.matrix
     return ()
-
-
-def _shared(over: Any):
-    def make(leaf: Leaf) -> Slot:
-        axes = shared_axes(leaf, over)
-        shape = tuple(1 if i in axes else n for i, n in enumerate(leaf.shape))
-        along = tuple(None if i in axes else i for i in range(len(leaf.shape)))
-        return dataclasses.replace(squares(leaf), shape=shape, axes=along)
-
-    return make
 
 
 def _check(who: str, over: Any) -> None:
@@ -114,6 +104,9 @@ def scale_by_adam_mini(
     """
     _check("scale_by_adam_mini", over)
 
+    def shared_slot(leaf: Leaf) -> Slot:
+        return one_along(leaf, shared_axes(leaf, over))
+
     def step(g, s):
         axes = tuple(i for i, (n, kept) in enumerate(zip(g.shape, s.nu.shape, strict=True)) if n != kept)
         count = max(math.prod(g.shape[i] for i in axes), 1)
@@ -122,7 +115,7 @@ def scale_by_adam_mini(
         u = over_root(debias(mu, b1, t), debias(nu, b2, t), eps, eps_root)
         return u, ScaleByAdamMiniState(t, mu, nu)
 
-    return leafwise(ScaleByAdamMiniState, step, mu=typed(zeros, mu_dtype), nu=_shared(over))
+    return leafwise(ScaleByAdamMiniState, step, mu=typed(zeros, mu_dtype), nu=shared_slot)
 
 
 @optimizer(**PAPER, example=lambda: {"learning_rate": 0.1})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -12,10 +11,11 @@ from jax import Array
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.leafwise import leafwise
-from gradchain.core.slots import Leaf, Slot, squares
+from gradchain.core.slots import Leaf, Slot
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, bias, bounded, ema, real_dtype, safe_divide, safe_sqrt
 from gradchain.rules.parts.averaging import ema as averaged
+from gradchain.rules.parts.layers import one_along
 
 PyTree = Any
 PAPER: Any = {
@@ -33,11 +33,7 @@ class ScaleByAmosState(NamedTuple):
 
 
 def _of_columns(p: Leaf) -> Slot:
-    rows, whole = p.axes.rows, squares(p)
-    shape = tuple(1 if i in rows else n for i, n in enumerate(whole.shape))
-    return dataclasses.replace(
-        whole, shape=shape, axes=tuple(None if i in rows else a for i, a in enumerate(whole.axes))
-    )
+    return one_along(p, p.axes.rows)
 
 
 @transform(record=("learning_rate",), **PAPER)

@@ -12,7 +12,7 @@ from gradchain.rules.matrix.psgd import ScaleByPsgdState, psgd_kron, scale_by_ps
 from gradchain.rules.matrix.psgd_lra import ScaleByPsgdLraState, psgd_lra, scale_by_psgd_lra
 from gradchain.rules.matrix.qk_clip import muonclip, qk_clip
 from gradchain.rules.matrix.scion import scale_by_lmo, scion
-from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo, shampoo
+from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo
 from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
 from gradchain.rules.matrix.sphere import (
     StepOnSphereState,
@@ -22,6 +22,7 @@ from gradchain.rules.matrix.sphere import (
     step_on_sphere,
     step_on_stiefel,
 )
+from gradchain.rules.matrix.splus import ScaleBySplusState, scale_by_sides, scale_by_splus, splus
 
 __all__ = [
     "MuonDimensionNumbers",
@@ -34,6 +35,7 @@ __all__ = [
     "ScaleByPsgdState",
     "ScaleByShampooState",
     "ScaleBySoapState",
+    "ScaleBySplusState",
     "StepByOutputsState",
     "StepOnSphereState",
     "adamh",
@@ -63,11 +65,13 @@ __all__ = [
     "scale_by_psgd_lra",
     "scale_by_shampoo",
     "scale_by_shape",
+    "scale_by_sides",
     "scale_by_soap",
+    "scale_by_splus",
     "scion",
-    "shampoo",
     "soap",
     "spel",
+    "splus",
     "step_by_outputs",
     "step_on_sphere",
     "step_on_stiefel",

@@ -70,7 +70,8 @@ def steps_of(ns_coeffs: Coefficients, ns_steps: int, who: str = "scale_by_muon")
     one = bool(table) and isinstance(table[0], int | float)
     count = ns_steps if one else len(table)
     given: Any = [table] if one else list(table)
-    if not 1 <= count <= MAX_STEPS or not all(map(_is_triple, given)):
+    fits = 1 <= count <= MAX_STEPS and 1 <= ns_steps <= MAX_STEPS
+    if not fits or not all(map(_is_triple, given)):
         raise ValueError(
             f"{who}: ns_coeffs={words.show(ns_coeffs)}, ns_steps={words.show(ns_steps)}: expected "
             "three numbers "

@@ -66,6 +66,7 @@ def scale_by_dion2(
     selection: Selected = "largest",
     seed: Key = 0,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """Orthogonalise the largest rows or columns of the momentum; these decay, the others wait.
 
@@ -75,6 +76,7 @@ def scale_by_dion2(
     matrix, also on a mesh, where the authors' code chooses on each device by itself. See `scale_by_muon`.
     """
     coefficients = steps_of(ns_coeffs, ns_steps, "scale_by_dion2")
+    short = None if ns_dtype is None else jnp.dtype(ns_dtype)
     if not 0 < fraction <= 1:
         raise ValueError(f"scale_by_dion2: fraction={words.show(fraction)}; expected above 0 and at most 1")
 
@@ -88,7 +90,8 @@ def scale_by_dion2(
         x = transposed(x) if turned else x
         scores = noise[..., 0] if selection == "random" else jnp.sum(jnp.abs(x), -1)
         _, at = lax.top_k(lax.stop_gradient(scores.real), math.ceil(fraction * x.shape[-2]))  # [k, some]
-        part = newton_schulz(jnp.take_along_axis(x, at[..., None], -2), coefficients, eps, precision)
+        part = jnp.take_along_axis(x, at[..., None], -2)
+        part = newton_schulz(part, coefficients, eps, precision, ns_dtype=short)
         on = jax.nn.one_hot(at, x.shape[-2], dtype=x.dtype)  # [k, some, m]
         u = jnp.einsum("ksm,ksn->kmn", on, part, precision="highest")
         return transposed(u) if turned else u, jnp.sum(on, -2)[..., None]
@@ -138,6 +141,7 @@ def dion2(
     selection: Selected = "largest",
     seed: Key = 0,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
     adam_b1: Decay = 0.9,
     adam_b2: Decay = 0.999,
     adam_weight_decay: Hyper = 0.0,
@@ -159,6 +163,7 @@ def dion2(
         selection=selection,
         seed=seed,
         precision=precision,
+        ns_dtype=ns_dtype,
     )
     matrices = (scale, scale_by_shape(at_least_one=False), *optional_decay(weight_decay, mask))
     others = (

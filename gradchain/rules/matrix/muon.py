@@ -54,10 +54,12 @@ def polar(
     preconditioning: Preconditioning = "frobenius",
     floor: bool = False,
     who: str = "scale_by_muon",
+    ns_dtype: Any = None,
 ) -> Stacked:
     """The function of stacks of matrices that leaves U V^T of U S V^T."""
     steps = steps_of(ns_coeffs, ns_steps, who)
-    return lambda x: newton_schulz(x, steps, eps, precision, preconditioning, floor)
+    short = None if ns_dtype is None else jnp.dtype(ns_dtype)
+    return lambda x: newton_schulz(x, steps, eps, precision, preconditioning, floor, short)
 
 
 @transform(**PAPER, errors=_errors, near=("scale_by_muon",))
@@ -69,6 +71,7 @@ def orthogonalize(
     preconditioning: Preconditioning = "frobenius",
     eps_floor: bool = False,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """Leave U V^T of the singular value decomposition U S V^T of each matrix, nearly: Muon without momentum.
 
@@ -77,7 +80,7 @@ def orthogonalize(
     by "dion", 0.846 to 1.124 by "polar_express", 0.886 to 1.114 by "cans", each in five steps. Of the last
     two ns_steps says how many are taken: with six 0.994 to 1.002 and 0.999 to 1.001.
     """
-    f = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, "orthogonalize")
+    f = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, "orthogonalize", ns_dtype)
 
     def update(updates, params=None, *, leaves: list[Leaf]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
@@ -106,18 +109,19 @@ def scale_by_muon(
     eps_floor: bool = False,
     bias_correction: bool = False,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
     equilibrate: Sides | None = None,
 ):
     """Orthogonalise the momentum: of its singular value decomposition U S V^T only U V^T remains, nearly.
 
     m = beta m + (1 - beta) g;  m' = m, with nesterov beta m + (1 - beta) g;  u = newton_schulz(m' / |m'|)
     adaptive: u is multiplied by <m', u>, arXiv:2409.20325. `ns_coeffs` is one (a, b, c) for ns_steps steps,
-    or one for each step; `precision` that of the products, see `linalg.newton_schulz`.
+    or one for each step; `precision` and `ns_dtype` are those of the products, see `linalg.newton_schulz`.
     The leaf's axes say what rows and columns are, or a tree of `MuonDimensionNumbers` does; stacked layers
     are matrices of their own, a vector is a matrix of one row. bias_correction: that of m, as in Optax.
     equilibrate: m' is balanced first, see `balance`: MuonEq, arXiv:2603.28254; "elements": its signs.
     """
-    orthogonal = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor)
+    orthogonal = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, ns_dtype=ns_dtype)
 
     def momentum(g, mu, t):
         mu = numerics.ema(mu, g, beta)
@@ -201,6 +205,7 @@ def muon(
     eps_floor: bool = False,
     bias_correction: bool = False,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
     equilibrate: Sides | None = None,
     renormalize: Sides | None = None,
 ):
@@ -224,6 +229,7 @@ def muon(
             eps_floor=eps_floor,
             bias_correction=bias_correction,
             precision=precision,
+            ns_dtype=ns_dtype,
             equilibrate=equilibrate,
         ),
         *optional_balance(renormalize),

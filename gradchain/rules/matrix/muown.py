@@ -73,6 +73,7 @@ def step_by_outputs(
     nesterov: bool = True,
     consistent_rms: Hyper = 0.2,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """Descend in p = r v / |v| of each output's weights: in their lengths r by Adam, in v by Muon.
 
@@ -81,7 +82,7 @@ def step_by_outputs(
     r and v begin with the norms and the weights. Weights of zero have no direction, and stay. It takes
     gradients: the only link. On a mesh the sums for each output, small arrays, cross the devices.
     """
-    f = polar(ns_coeffs, ns_steps, eps, precision, who="step_by_outputs")
+    f = polar(ns_coeffs, ns_steps, eps, precision, who="step_by_outputs", ns_dtype=ns_dtype)
 
     @functools.partial(jax.jit, static_argnums=3)
     def before(g, p, s, leaf: Leaf):
@@ -142,6 +143,7 @@ def muown(
     mask: Selection = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """Muown: Muon on the directions of each output's weights, Adam on their lengths, see `step_by_outputs`.
 
@@ -159,6 +161,7 @@ def muown(
         nesterov=nesterov,
         consistent_rms=consistent_rms,
         precision=precision,
+        ns_dtype=ns_dtype,
     )
     return stepping(
         (outputs,), adam_links(b1, b2, eps, adam_weight_decay, mask), learning_rate, Groups(muon_mask)

@@ -90,6 +90,7 @@ def normuon(
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """NorMuon: `muon` with `scale_by_normuon`, a second moment for each output, after orthogonalisation.
 
@@ -103,6 +104,7 @@ def normuon(
             *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
             nesterov=nesterov,
             precision=precision,
+            ns_dtype=ns_dtype,
             equilibrate=equilibrate,
         ),
         *optional_balance(renormalize),
@@ -145,6 +147,7 @@ def adamuon(
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """AdaMuon: the signs of the momentum made orthogonal, divided by a second moment of each number.
 
@@ -156,6 +159,7 @@ def adamuon(
         *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
         nesterov=nesterov,
         precision=precision,
+        ns_dtype=ns_dtype,
         equilibrate=equilibrate,
     )
     moment = scale_by_normuon(b2, eps, consistent_rms, elementwise=True)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.hyper import Decay, Fraction, Hyper
@@ -47,6 +47,7 @@ def _errors():
 
 
 def _all_errors():
+    yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
     yield ErrorInput({"max_size": -1}, ValueError, ("max_size=-1", "at least 0"))
     yield from _errors()
 
@@ -101,6 +102,8 @@ def scale_by_psgd(
     """
     if max_size < 0:
         raise ValueError(f"scale_by_psgd: max_size={max_size}; expected at least 0")
+    if not init_scale > 0:
+        raise ValueError(f"scale_by_psgd: init_scale={words.show(init_scale)}; expected above 0")
 
     def slots(leaf: Leaf) -> tuple[Slot | None, Slot]:
         return factors_of(leaf, max_size, diagonal, init_scale)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from gradchain.core import tree
+from gradchain.core import tree, words
 from gradchain.core.compose import chain
 from gradchain.core.control import when
 from gradchain.core.hyper import Decay, Fraction, Hyper
@@ -46,6 +46,7 @@ class ScaleByPsgdLraState(NamedTuple):
 
 
 def _errors():
+    yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
     yield ErrorInput({"rank": 0}, ValueError, ("scale_by_psgd_lra: rank=0", "at least 1"))
 
 
@@ -70,6 +71,8 @@ def scale_by_psgd_lra(
     """
     if rank < 1:
         raise ValueError(f"scale_by_psgd_lra: rank={rank}; expected at least 1")
+    if not init_scale > 0:
+        raise ValueError(f"scale_by_psgd_lra: init_scale={words.show(init_scale)}; expected above 0")
 
     def vectors(side: int):
         def slot(leaf: Leaf) -> Slot:

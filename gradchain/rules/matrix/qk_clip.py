@@ -95,7 +95,7 @@ def qk_clip(
         maxima = dict(zip(tree.paths(max_logits), jax.tree.leaves(max_logits), strict=True))
         of_queries, of_keys = (select.chosen(which, params, "qk_clip") for which in (queries, keys))
         parts = [
-            _Part(q, k, _entry(p.path, maxima), heads % max(len(p.shape), 1)) if q or k else None
+            _Part(q, k, _entry(p.path, maxima), _axis(heads, p)) if q or k else None
             for q, k, p in zip(of_queries, of_keys, leaves, strict=True)
         ]
         keys_of = [(part, p) for part, p in zip(parts, leaves, strict=True) if part and not part.query]
@@ -115,6 +115,14 @@ def qk_clip(
         return treedef.unflatten([clipped(*row) for row in rows])
 
     return treewise(None, update, params=True)
+
+
+def _axis(heads: int, leaf: Leaf) -> int:
+    """The axis of the heads; of a vector its only one."""
+    rank = len(leaf.shape)
+    if rank > 1 and not -rank <= heads < rank:
+        raise ValueError(f"qk_clip: heads is {heads}, no axis of {leaf.path!r} of shape {list(leaf.shape)}")
+    return heads % max(rank, 1)
 
 
 def _fewer(leaf: Leaf, axis: int, maxima: Array) -> bool:
@@ -153,6 +161,7 @@ def muonclip(
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.
 
@@ -176,6 +185,7 @@ def muonclip(
             consistent_rms=consistent_rms,
             muon_mask=muon_mask,
             precision=precision,
+            ns_dtype=ns_dtype,
             equilibrate=equilibrate,
         ),
         qk_clip(threshold, queries, keys, query_share=query_share, heads=heads),

@@ -103,6 +103,7 @@ def scion(
     ns_steps: int = 5,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.
 
@@ -111,7 +112,7 @@ def scion(
     muon_mask selects matrices that are hidden layers whatever their names.
     constrained=False: p = p - lr * lmo(m). The default radii are the paper's for language models.
     """
-    polar = orthogonalize(ns_coeffs, ns_steps, eps, precision=precision)
+    polar = orthogonalize(ns_coeffs, ns_steps, eps, precision=precision, ns_dtype=ns_dtype)
     groups = {
         "hidden": chain(polar, scale_by_shape(at_least_one=False), scale(radius)),
         "input": scale_by_lmo("inputs", input_radius, eps),

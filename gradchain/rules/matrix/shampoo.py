@@ -7,26 +7,24 @@ from typing import Any, Literal, NamedTuple
 
 from jax import Array
 
-from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
 from gradchain.core.recipe import ErrorInput
-from gradchain.core.select import Selection
 from gradchain.core.slots import squares, zeros
-from gradchain.core.transform import optimizer, transform
+from gradchain.core.transform import transform
 from gradchain.math.numerics import abs2, debias, ema, over_root
 from gradchain.matrices.factors import Factor, Factors, Otherwise, Sides
 from gradchain.matrices.linalg import adjoint, inverse_root
 from gradchain.matrices.preconditioners import known, preconditioned, times
 from gradchain.rules.matrix.soap import errors
-from gradchain.rules.parts.basic import scale_by_learning_rate
-from gradchain.rules.parts.decay import optional_decay
 
 PyTree = Any
+Combine = Literal["product", "sum"]
 
 
 def _errors() -> Iterator[ErrorInput]:
     yield from errors()
     yield ErrorInput({"root": 0}, ValueError, ("root is 0", "at least 1"))
+    yield ErrorInput({"combine": "mean"}, ValueError, ("combine is 'mean'", "'sum'"))
     yield ErrorInput({"method": "qr"}, ValueError, ("method is 'qr'", "'newton'"))
 
 
@@ -61,6 +59,7 @@ def scale_by_shampoo(
     max_precond_dim: int | None = None,
     sides: Sides = "both",
     method: Literal["eigh", "newton"] = "eigh",
+    combine: Combine = "product",
 ):
     """Multiply gradients by inverse roots of their second moments, L on the left and R on the right.
 
@@ -68,6 +67,7 @@ def scale_by_shampoo(
     u = L'^(-1/root) m' R'^(-1/root),  x' = x / (1 - b^t); the roots are those of (L' + eps |L'|_2 I)
     sums: L = L + g g^H, R = R + g^H g, as in arXiv:1802.09568. The roots are renewed each
     precondition_frequency steps, before the update. With sides="short" root=2 is that of one-sided Shampoo.
+    combine="sum": CASPR, x = (L^(-1/root) m' + m' R^(-1/root)) / 2 and u the same of x, arXiv:2311.10085.
     A vector has u = m' / (sqrt(v') + eps), v its mean or sum of squares: the diagonal of its one matrix.
     State of a square matrix in float32: 12 bytes a parameter.
     """
@@ -87,6 +87,11 @@ def scale_by_shampoo(
         right = known(lambda a: more(a, times(adjoint(g), g)), s.right)
         return s._replace(left=left, right=right)
 
+    def summed(s, x):
+        both = known(lambda a: times(a, x), s.left_root), known(lambda a: times(x, a), s.right_root)
+        there = [y for y in both if y is not None]
+        return sum(there) / len(there)
+
     def renew(s):
         roots = (
             known(lambda a: inverse_root(mean(a, s.count), root, eps, method), a) for a in (s.left, s.right)
@@ -97,7 +102,12 @@ def scale_by_shampoo(
     def update(g, s):
         mu = ema(s.mu, g, b1)
         m = debias(mu, b1, s.count)
-        u = times(s.left_root, m, s.right_root) if s.nu is None else over_root(m, mean(s.nu, s.count), eps)
+        if s.nu is not None:
+            u = over_root(m, mean(s.nu, s.count), eps)
+        elif combine == "sum":
+            u = summed(s, summed(s, m))
+        else:
+            u = times(s.left_root, m, s.right_root)
         return u, s._replace(mu=mu)
 
     return preconditioned(
@@ -114,40 +124,4 @@ def scale_by_shampoo(
         right=Factor(1),
         left_root=Factor(0),
         right_root=Factor(1),
-    )
-
-
-@optimizer(**PAPER, example=lambda: {"learning_rate": 0.1, "precondition_frequency": 2})
-def shampoo(
-    learning_rate: Hyper,
-    b1: Decay = 0.9,
-    b2: Decay = 0.99,
-    eps: Hyper = 1e-6,
-    weight_decay: Hyper = 0.0,
-    mask: Selection = None,
-    precondition_frequency: int = 10,
-    *,
-    root: int = 4,
-    sums: bool = False,
-    block_size: int | None = 1024,
-    max_precond_dim: int | None = None,
-    sides: Sides = "both",
-    method: Literal["eigh", "newton"] = "eigh",
-):
-    """Shampoo: p = p - lr * (u + weight_decay * p), see `scale_by_shampoo`."""
-    return chain(
-        scale_by_shampoo(
-            b1,
-            b2,
-            eps,
-            precondition_frequency,
-            root=root,
-            sums=sums,
-            block_size=block_size,
-            max_precond_dim=max_precond_dim,
-            sides=sides,
-            method=method,
-        ),
-        *optional_decay(weight_decay, mask),
-        scale_by_learning_rate(learning_rate),
     )

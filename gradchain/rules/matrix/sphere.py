@@ -90,6 +90,7 @@ def muonh(
     mask: Selection = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """MuonH: `muon` whose matrices keep their norms, by `step_on_sphere`; AdamW for all other leaves.
 
@@ -99,6 +100,7 @@ def muonh(
         *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
         nesterov=nesterov,
         precision=precision,
+        ns_dtype=ns_dtype,
         equilibrate=equilibrate,
     )
     others = adam_links(adam_b1, adam_b2, eps, adam_weight_decay, mask)
@@ -149,12 +151,13 @@ def step_on_stiefel(
     eps: Hyper = 1e-8,
     *,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """Descend, then make the matrix orthogonal again: the last link of a chain.
 
     p + u = newton_schulz(p - learning_rate * g), whose singular values are 1, nearly, see `orthogonalize`
     """
-    f = polar(ns_coeffs, ns_steps, eps, precision, who="step_on_stiefel")
+    f = polar(ns_coeffs, ns_steps, eps, precision, who="step_on_stiefel", ns_dtype=ns_dtype)
 
     def update(updates, s, params, *, leaves: list[Leaf]):
         old, treedef = jax.tree.flatten(jax.tree.map(tree.wide, params))
@@ -189,15 +192,21 @@ def spel(
     adam_learning_rate: Hyper | None = None,
     muon_mask: Selection = None,
     precision: str | None = None,
+    ns_dtype: DType | None = None,
 ):
     """SPEL: Muon on orthogonal matrices, p = newton_schulz(p - lr * (u + weight_decay * p)).
 
     u is the orthogonal momentum, not scaled. Other leaves: AdamW. See `step_on_stiefel`.
     """
     matrices = (
-        scale_by_muon(ns_coeffs, ns_steps, beta, eps, mu_dtype, nesterov=nesterov, precision=precision),
+        scale_by_muon(
+            *(ns_coeffs, ns_steps, beta, eps, mu_dtype),
+            nesterov=nesterov,
+            precision=precision,
+            ns_dtype=ns_dtype,
+        ),
         *optional_decay(weight_decay, mask),
-        step_on_stiefel(learning_rate, ns_coeffs, ns_steps, eps, precision=precision),
+        step_on_stiefel(learning_rate, ns_coeffs, ns_steps, eps, precision=precision, ns_dtype=ns_dtype),
     )
     others = adam_links(adam_b1, adam_b2, eps, adam_weight_decay, mask)
     rate = learning_rate if adam_learning_rate is None else adam_learning_rate

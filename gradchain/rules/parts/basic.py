@@ -12,7 +12,7 @@ from gradchain.core import slots, tree
 from gradchain.core.hyper import Hyper, Signed
 from gradchain.core.leafwise import leafwise
 from gradchain.core.transform import transform
-from gradchain.math.numerics import real_dtype
+from gradchain.math.numerics import real_dtype, times
 
 
 @transform(traits=frozenset({"any_leaf"}))
@@ -57,7 +57,7 @@ def scale_by_learning_rate(learning_rate: Hyper | None = None, *, flip_sign: boo
     if learning_rate is None:
         return leafwise(None, lambda g: g)
     sign = -1 if flip_sign else 1
-    return leafwise(ScaleByLearningRateState, lambda g, s: (sign * learning_rate * g, s))
+    return leafwise(ScaleByLearningRateState, lambda g, s: (times(sign * learning_rate, g), s))
 
 
 @jax.jit

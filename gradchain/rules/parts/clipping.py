@@ -13,7 +13,7 @@ from gradchain.core.hyper import Hyper, Limit
 from gradchain.core.leafwise import leafwise
 from gradchain.core.slots import scalar, shared
 from gradchain.core.transform import transform
-from gradchain.math.numerics import abs2, norm, rms, safe_divide, safe_sqrt
+from gradchain.math.numerics import abs2, norm, rms, safe_divide, safe_sqrt, times
 from gradchain.types import EmptyState
 
 
@@ -56,7 +56,7 @@ def clip_by_global_norm(max_norm: Limit):
         return s._replace(norm=n, clipped_norm=jnp.minimum(n, max_norm))
 
     def step(g, s):
-        return g * safe_divide(s.clipped_norm, s.norm, otherwise=1), s
+        return times(g, safe_divide(s.clipped_norm, s.norm, otherwise=1)), s
 
     return leafwise(GlobalNormState, step, before=before, norm=shared(scalar), clipped_norm=shared(scalar))
 

@@ -10,13 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from gradchain.core import select
+from gradchain.core.compose import chain
 from gradchain.core.hyper import Hyper
 from gradchain.core.leafwise import leafwise
 from gradchain.core.masks import partition
 from gradchain.core.select import Selection
 from gradchain.core.slots import copy
 from gradchain.core.transform import Transform, transform
-from gradchain.math.numerics import agreement, soft_threshold
+from gradchain.math.numerics import agreement, plus, soft_threshold, times
 
 PyTree = Any
 
@@ -29,7 +30,9 @@ def add_decayed_weights(weight_decay: Hyper = 0.0, mask: Selection = None):
     a learning rate further on still multiplies. `mask` selects the leaves that decay.
     Source: arXiv:1711.05101.
     """
-    return leafwise(None, lambda g, p: g + weight_decay * p, where=mask)
+    if mask is not None and _is_zero(weight_decay):  # a mask that fits no leaf is an error all the same
+        return leafwise(None, lambda g: g, where=mask)
+    return leafwise(None, lambda g, p: plus(g, times(weight_decay, p)), where=mask)
 
 
 @transform(
@@ -58,7 +61,7 @@ def add_l1(strength: Hyper = 0.0, mask: Selection = None):
     return leafwise(None, lambda g, p: g + strength * jnp.sign(p), where=mask)
 
 
-@transform(example=lambda: {"strength": 0.01})
+@transform(traits=frozenset({"sets"}), example=lambda: {"strength": 0.01})
 def proximal_l1(strength: Hyper = 0.0, mask: Selection = None):
     """Shrink what the step leads to towards zero, with exact zeros: the last link of a chain.
 
@@ -102,15 +105,20 @@ def add_decay_to_start(weight_decay: Hyper = 0.0, mask: Selection = None):
 
 
 def optional_decay(weight_decay: Hyper, mask: Selection = None) -> tuple[Transform, ...]:
-    """`add_decayed_weights` for a chain, or no link for the number 0, which would read p for nothing."""
-    return () if _is_zero(weight_decay) else (add_decayed_weights(weight_decay, mask),)
+    """`add_decayed_weights` for a chain, or no link for the number 0, which would read p for nothing.
+
+    With a mask there is one that only checks it.
+    """
+    return () if _is_zero(weight_decay) and mask is None else (add_decayed_weights(weight_decay, mask),)
 
 
 def optional_proximal_decay(
     learning_rate: Hyper, weight_decay: Hyper, mask: Selection = None
 ) -> tuple[Transform, ...]:
-    """`proximal_decay` for a chain, or no link for the number 0."""
-    return () if _is_zero(weight_decay) else (proximal_decay(learning_rate, weight_decay, mask),)
+    """`proximal_decay` for a chain, or what `optional_decay` has for the number 0."""
+    if _is_zero(weight_decay):
+        return optional_decay(0.0, mask)
+    return (proximal_decay(learning_rate, weight_decay, mask),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +136,8 @@ class _Decays:
 def decaying(make: Callable[[Hyper], Transform], weight_decay: Hyper, mask: Selection = None) -> Transform:
     """make(weight_decay), a link that decays within its rule, and make(0.0) for leaves left out by a mask."""
     if mask is None or _is_zero(weight_decay):
-        return make(weight_decay)
+        checked = optional_decay(0.0, mask)
+        return chain(*checked, make(weight_decay)) if checked else make(weight_decay)
     decays, stays = make(weight_decay), make(0.0)
     return partition({"decays": decays, "stays": stays}, _Decays(mask, stays.name))
 

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -144,7 +145,7 @@ STACK = -1  # of a leaf that holds all layers
 
 def _numbered(layers: str | Callable[[str], int | None]) -> Callable[[str], int | None]:
     if callable(layers):
-        return layers
+        return lambda path: _own(layers(path), path)
     try:
         expression = re.compile(layers)
     except re.error as error:
@@ -167,6 +168,17 @@ def _numbered(layers: str | Callable[[str], int | None]) -> Callable[[str], int 
     return number
 
 
+def _own(found: Any, path: str) -> int | None:
+    """What a user's function says of a path, checked."""
+    whole = isinstance(found, int | np.integer) and not isinstance(found, bool)
+    if found is None or (whole and found >= 0):
+        return None if found is None else int(found)
+    raise TypeError(
+        f"scale_by_depth: layers({path!r}) is {words.show(found)}; expected the number of a layer, 0 or "
+        "more, or None for a leaf of no layer"
+    )
+
+
 def _stack(leaf: Leaf) -> int:
     if not leaf.axes.batch:
         raise ValueError(
@@ -177,9 +189,13 @@ def _stack(leaf: Leaf) -> int:
 
 
 def _first(before: Selection, leaves: Sequence[Leaf]) -> set[str]:
-    """The paths that a selection means, where it may mean none."""
+    """The paths that a selection means; the names of embeddings may mean none."""
     at = {leaf.path: leaf.array for leaf in leaves}
-    return {path for path, on in zip(sorted(at), select.values(before, at), strict=True) if on}
+    if before == EMBEDDINGS:  # also when it was pickled
+        found = select.values(before, at)
+    else:
+        found = select.chosen(before, at, "scale_by_depth: before")
+    return {path for path, on in zip(sorted(at), found, strict=True) if on}
 
 
 def _of_depth(leaf: Leaf, layer: int | None, order: Mapping[int, int], first: bool, decay) -> Factor:

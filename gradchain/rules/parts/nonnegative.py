@@ -11,7 +11,7 @@ from gradchain.types import EmptyState
 NonNegativeParamsState = EmptyState  # in Optax's form of a state
 
 
-@transform(traits=frozenset({"real"}))
+@transform(traits=frozenset({"real", "sets"}))
 def keep_params_nonnegative():
     """Let no parameter fall below zero: u = max(g, -p), so that p + u >= 0. The last link of a chain.
 

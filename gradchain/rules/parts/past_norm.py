@@ -10,10 +10,11 @@ from jax import Array
 from gradchain.core import tree
 from gradchain.core.hyper import Decay, Hyper, Limit, Period
 from gradchain.core.leafwise import leafwise
-from gradchain.core.slots import Leaf, drop, scalar, shared
+from gradchain.core.slots import scalar, shared
 from gradchain.core.transform import transform
 from gradchain.math.numerics import ema, norm, real
 from gradchain.rules.parts.clipping import shrink
+from gradchain.rules.parts.layers import layer_axes, of_layer
 
 PyTree = Any
 
@@ -50,18 +51,16 @@ def clip_by_past_norm(
     def before(updates, s):
         return s._replace(norm=tree.global_norm(updates))
 
-    def axes(leaf: Leaf) -> tuple[int, ...]:
-        return tuple(range(len(leaf.shape))) if per_leaf else leaf.axes.matrix
-
     def step(g, s, *, leaf):
-        size, warm = norm(g, axes(leaf)), real(s.count) <= warmup_steps  # [*batch], []
+        axes = layer_axes(leaf, per_leaf)
+        size, warm = norm(g, axes), real(s.count) <= warmup_steps  # [*batch], []
         limit = relative * jnp.maximum(s.past_norm, eps)
         factor = jnp.where(warm, shrink(s.norm, max_norm), shrink(size, limit))
         clipped = size * factor
         least = jnp.where(s.count == 1, clipped, jnp.minimum(s.past_norm, clipped))
         past = jnp.where(warm, least, ema(s.past_norm, clipped, decay))
-        return g * jnp.expand_dims(factor, axes(leaf)), ClipByPastNormState(s.count, s.norm, past)
+        return g * jnp.expand_dims(factor, axes), ClipByPastNormState(s.count, s.norm, past)
 
     return leafwise(
-        ClipByPastNormState, step, before=before, norm=shared(scalar), past_norm=lambda p: drop(p, axes(p))
+        ClipByPastNormState, step, before=before, norm=shared(scalar), past_norm=of_layer(per_leaf)
     )

@@ -26,7 +26,7 @@ class ScaleByFtrlState(NamedTuple):
     linear: PyTree  # like params, z = sum of g - sigma p
 
 
-@transform(record=("learning_rate",), **FTRL)
+@transform(record=("learning_rate",), traits=frozenset({"sets"}), **FTRL)
 def scale_by_ftrl(
     learning_rate: Hyper,
     l1: Hyper = 0.0,

@@ -29,32 +29,31 @@ def cubic_sparsity(final: float, steps: int, begin: int = 0, initial: float = 0.
 def smallest(x: Array, k: Array, axes: tuple[int, ...], gone: Array | None = None) -> Array:
     """Which k numbers have the least magnitude over `axes`: what is gone comes before all, equals in order.
 
-    The k-th magnitude, and the last place of those equal to it, are found bit by bit: 31 counts (of float64,
-    63) and no sort, so that devices exchange numbers, not arrays.
+    The k-th magnitude, and then its place among equals, are found bit by bit: 62 counts (of float64, 94) and
+    no sort, so that devices exchange numbers, not arrays.
     """
     size = jnp.abs(x)
     bits = jnp.finfo(size.dtype).bits - 1
     kind = {31: jnp.int32, 63: jnp.int64}[bits]
     size = lax.bitcast_convert_type(size, kind)  # of floats that are not negative: in the same order
-    size = size if gone is None else jnp.where(gone, -1, size)
-    level = _of_rank(size, k, axes, bits)
-    equal = size == level
-    left = k - jnp.sum(size < level, axis=axes, keepdims=True, dtype=jnp.int32)
-    place = _places(x.shape, axes)
-    last = _of_rank(jnp.where(equal, place, jnp.iinfo(jnp.int32).max), left, axes, 31)
-    return (size < level) | (equal & (place <= last) & (left > 0))
+    if gone is not None:  # 0 for what is gone
+        size = jnp.where(gone, 0, jnp.minimum(size, jnp.iinfo(kind).max - 1) + 1)
 
-
-def _of_rank(x: Array, k: Array, axes: tuple[int, ...], bits: int) -> Array:
-    """The k-th smallest of integers of so many bits over `axes`, which stay; 0 for those below it."""
+    def before(level, place):
+        """Less, or equal and before that place: one comparison, and places that are no array in memory."""
+        return size - (_places(x.shape, axes) < place) < level
 
     def longer(i, found):
-        tried = found | (jnp.ones((), x.dtype) << (bits - 1 - i).astype(x.dtype))
-        below = jnp.sum(x < tried, axis=axes, keepdims=True, dtype=jnp.int32)
-        return jnp.where(below < k, tried, found)
+        level, place = found  # of a number; how many come before it?
+        level = level | (jnp.where(i < bits, 1, 0).astype(kind) << jnp.maximum(bits - 1 - i, 0).astype(kind))
+        place = place | (jnp.where(i < bits, 0, 1) << jnp.clip(bits + 30 - i, 0, 30))
+        fewer = jnp.sum(before(level, place), axis=axes, keepdims=True, dtype=jnp.int32) < k
+        return jnp.where(fewer, level, found[0]), jnp.where(fewer, place, found[1])
 
-    start = jnp.sum(jnp.zeros_like(x), axis=axes, keepdims=True, dtype=x.dtype)
-    return lax.fori_loop(0, bits, longer, start)
+    start = jnp.sum(jnp.zeros_like(size), axis=axes, keepdims=True, dtype=kind)
+    level, place = lax.fori_loop(0, bits + 31, longer, (start, start.astype(jnp.int32)))
+    found = before(level, place + (k > 0))
+    return found if gone is None else found | (size == 0)
 
 
 def _places(shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
@@ -92,7 +91,8 @@ def prune_by_magnitude(
     `sparsity` is a schedule as a rule: cubic_sparsity(0.9, steps). What is pruned stays so, as in the paper;
     regrow=True: a number comes back whose update alone is above the smallest that are kept. Moments go on
     for pruned numbers. Vectors are left alone; `mask` selects among the matrices. `sparsity(params)` shows
-    it. Parameters of 16 bits lose small updates, as no link that rounds them can follow.
+    it. Parameters of 16 bits lose small updates, as no link that rounds them can follow. After `lookahead`
+    and `average` the trained parameters are pruned, those of `eval_params` are not: take the trained ones.
     """
 
     def step(g, s, p, *, leaf):
@@ -158,6 +158,7 @@ def prune_n_of_m(n: int = 2, m: int = 4, *, along: int | None = None, begin: int
     `along` is the axis, by default the last of the inputs (rows), which is what sparse tensor cores take;
     what is left over at its end is kept. Chosen anew in every step from step `begin` on: a number comes back
     when its update is larger than one of the group. Vectors are left alone; moments go on for pruned numbers.
+    After `lookahead` and `average` the trained parameters are pruned, those of `eval_params` are not.
     """
     if not 0 < n < m:
         raise ValueError(f"prune_n_of_m: n is {n} and m is {m}; expected 0 < n < m")

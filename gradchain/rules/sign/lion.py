@@ -7,10 +7,12 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from gradchain.core import words
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Fraction, Hyper
 from gradchain.core.kinds import DType
 from gradchain.core.leafwise import leafwise
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.slots import typed, zeros
 from gradchain.core.transform import optimizer, transform
@@ -26,7 +28,10 @@ class ScaleByLionState(NamedTuple):
     mu: PyTree  # like params, E[g]
 
 
-@transform(paper="arXiv:2302.06675")
+@transform(
+    paper="arXiv:2302.06675",
+    errors=lambda: [ErrorInput({"smooth_beta": -1.0}, ValueError, ("smooth_beta=-1.0", "above 0"))],
+)
 def scale_by_lion(
     b1: Fraction = 0.9,
     b2: Decay = 0.99,
@@ -40,6 +45,9 @@ def scale_by_lion(
     u = sign(x), x = b1 m + (1 - b1) g;  m = b2 m + (1 - b2) g;  sign is 0 at 0 and x / |x| of a complex x
     mode: "smooth" has tanh(smooth_beta * x) for the sign, "refined" x itself where |x| < 1.
     """
+
+    if not smooth_beta > 0:
+        raise ValueError(f"scale_by_lion: smooth_beta={words.show(smooth_beta)}; expected above 0")
 
     def sign(x):
         match mode:

@@ -23,6 +23,10 @@ def ours():
     return gc.muon(1e-3)
 
 
+def short():
+    return gc.muon(1e-3, ns_dtype="bfloat16")
+
+
 def flops(jaxpr) -> int:
     """Of all matrix products in a program; of branches for several platforms the first."""
     total = 0
@@ -57,10 +61,17 @@ def test_flops():
 @pytest.mark.parametrize("shapes", [matrices, gpt2])
 def test_traffic_and_kernels(target, shapes):
     figures, other = measure(target, ours, shapes), measure(target, optax_rows()["muon"], shapes)
-    assert figures.bytes <= 0.75 * other.bytes
+    assert figures.bytes <= {"tpu": 0.75, "h100": 0.67}[target.name] * other.bytes
     assert figures.unfused == 0
     if target.name == "h100":  # where alike matrices go together
         assert figures.kernels <= other.kernels / 3
+
+
+def test_traffic_of_short_factors(target):
+    """On TPU factors are bfloat16 anyway: there it is arrays between products that are half as large."""
+    figures, other = measure(target, short, matrices), measure(target, optax_rows()["muon"], matrices)
+    assert figures.bytes <= {"tpu": 0.67, "h100": 0.57}[target.name] * other.bytes
+    assert figures.bytes <= 0.9 * measure(target, ours, matrices).bytes
 
 
 def test_only_all_to_all_on_a_mesh(machine):

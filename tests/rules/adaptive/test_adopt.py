@@ -80,3 +80,18 @@ def test_rare_large_gradients(make, low: float, high: float):
     p = jnp.float32(0)
     path = jax.jit(lambda: jax.lax.scan(step, (p, tx.init(p)), grads)[1])()
     assert low <= np.mean(np.clip(path[-1000:], -1, 1)) <= high
+
+
+@pytest.mark.parametrize(("make", "end"), [(gc.adam, 1.0), (gc.amsgrad, -1.0), (gc.adopt, -1.0)])
+def test_where_adam_goes_the_wrong_way_and_amsgrad_does_not(make, end: float):
+    """3 x in every third step, -x in the others, on [-1, 1]: best at -1 (theorem 1 of Reddi et al. 2018)."""
+    slope = 3.0
+    tx = make(lambda t: 0.3 / jnp.sqrt(t + 1.0), b1=0.0, b2=1 / (1 + slope**2))
+
+    def step(carry, t):
+        p, state = tx.step(jnp.where(t % 3 == 0, slope, -1.0), carry[1], carry[0])
+        return (jnp.clip(p, -1, 1), state), None
+
+    p = jnp.float32(0)
+    (p, _), _ = jax.jit(lambda: jax.lax.scan(step, (p, tx.init(p)), jnp.arange(3000)))()
+    assert abs(float(p) - end) < 0.05

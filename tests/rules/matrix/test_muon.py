@@ -184,3 +184,23 @@ def test_coefficients():
             gc.muon(0.1, ns_coeffs=wrong, ns_steps=steps)
     tx = gc.muon(0.1, ns_coeffs=[[3, -4, 2], [2, -1.5, 0.5]], muon_mask=["**/kernel"])
     assert gc.from_config(gc.to_config(tx)) == tx
+
+
+LINKS = ["orthogonalize", "scale_by_muon", "scale_by_dion2"]
+OPTIMIZERS = ["muon", "scion", "dion2", "normuon", "adamuon", "muonh", "spel", "muown", "step_on_stiefel"]
+
+
+@pytest.mark.parametrize("name", LINKS + OPTIMIZERS)
+def test_factors_of_bfloat16(name: str):
+    """Every product of the iteration, and nothing else."""
+
+    def program(**changes) -> str:
+        rate = {} if name in LINKS else {"learning_rate": 0.1}
+        tx = getattr(gc, name)(**rate, **changes)
+        state = jax.eval_shape(tx.init, params)
+        return str(jax.make_jaxpr(lambda s: tx.update(params, s, params))(state))
+
+    params = {"kernel": jnp.ones((4, 6))}
+    plain, short = program(), program(ns_dtype="bfloat16")
+    assert "bf16" not in plain
+    assert "bf16[1," in short and short.count("dot_general") == plain.count("dot_general")

@@ -53,6 +53,21 @@ def test_without_decay_it_is_muon_without_momentum(shape, x64):
     np.testing.assert_allclose(updates(tx, [g])[0], u @ v, atol=2e-3 if shape[0] != shape[1] else 1e-9)
 
 
+def test_caspr_without_decay_is_muon_without_momentum(x64):
+    (g,) = draw((6, 6), 1)
+    u, _, v = np.linalg.svd(g)
+    tx = gc.scale_by_shampoo(0.0, 0.0, 1e-14, 1, combine="sum")
+    np.testing.assert_allclose(updates(tx, [g])[0], u @ v, atol=1e-9)
+
+
+@pytest.mark.parametrize("sides", ["left", "right"])
+def test_caspr_of_one_side_is_one_sided_shampoo(sides, x64):
+    gradients = draw((5, 7))
+    found = updates(gc.scale_by_shampoo(**KWARGS, sides=sides, combine="sum"), gradients)
+    expected = updates(gc.scale_by_shampoo(**KWARGS, sides=sides, root=2), gradients)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
 def test_a_vector_has_the_diagonal():
     gradients = draw((6,))
     tx = gc.scale_by_shampoo(**KWARGS)

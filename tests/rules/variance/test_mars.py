@@ -52,3 +52,45 @@ def test_clipping_is_of_layers(per_leaf: bool):
     else:
         close(norms, jnp.array([1.0, 0.2]))
     jax.tree.map(lambda x, y: close(x / jnp.max(x), y / jnp.max(y)), u["kernel"][0], g["kernel"][0])
+
+
+def exactly(tx, params, grads, previous):
+    """The updates of each step, with the gradients at the parameters before."""
+    state, updates = tx.init(params), []
+    for g, before in zip(grads, previous, strict=True):
+        u, state = tx.update(g, state, params, previous_grads=before)
+        updates.append(u)
+        params = jax.tree.map(jnp.add, params, u)
+    return updates
+
+
+def test_exact_with_the_gradients_of_the_step_before_is_the_approximate_form():
+    params, grads = problem()
+    tx = gc.reduce_variance(0.9, 0.2, exact=True)
+    previous = [jax.tree.map(jnp.zeros_like, params), *grads[:-1]]
+    close(exactly(tx, params, grads, previous), take(gc.reduce_variance(0.9, 0.2), params, grads).updates)
+    assert not jax.tree.leaves(tx.init(params))
+
+
+def test_exact_of_a_gradient_that_does_not_change_is_the_base():
+    """As in the first step, where the parameters before are those of the step."""
+    params, grads = problem()
+    tx = gc.mars(0.1, **RATES, max_norm=None, exact=True)
+    close(exactly(tx, params, grads, grads), take(gc.adamw(0.1, **RATES), params, grads).updates)
+
+
+def test_exact_reads_the_leaves_of_a_mask():
+    params, grads = problem()
+    tx = gc.masked(gc.reduce_variance(0.5, 1.0, exact=True), "kernel", mask_compatible_extra_args=True)
+    previous = [jax.tree.map(lambda g: 3 * g, g) for g in grads]
+    found = exactly(tx, params, grads, previous)
+    close(found, [{**g, "kernel": -g["kernel"]} for g in grads])
+
+
+def test_exact_says_what_it_was_given():
+    params, grads = problem()
+    tx = gc.mars(0.1, exact=True)
+    with pytest.raises(
+        ValueError, match=r"reduce_variance: previous_grads is .*expected a tree like the grad"
+    ):
+        exactly(tx, params, grads, [{"kernel": g["kernel"]} for g in grads])
