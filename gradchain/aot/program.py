@@ -63,7 +63,7 @@ def update(tx: Transform, params: PyTree, batch: tuple[str, ...], target: Target
         state = jax.tree.map(lambda s: _at(s, s.sharding or whole), found.slots)
         local = jax.tree.map(lambda x: _local(x, batch), params)
         extra = {name: _at(jax.ShapeDtypeStruct((), jnp.float32), whole) for name in sorted(tx.body.needs)}
-        compiled = target.compile(step_of(tx, batch), params, state, local, extra, donate=(0, 1), free=(2,))
+        compiled = target.compile(step_of(tx, batch), params, state, local, extra, donate=(0, 1))
     warned = (str(w.message) for w in caught if issubclass(w.category, ShardingWarning))
     return Update(tx, mesh, found, params, compiled, tuple(dict.fromkeys((*found.notes, *warned))))
 

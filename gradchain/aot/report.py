@@ -71,9 +71,8 @@ class Report:
     gradients: int
     state: int
     state_total: int
-    traffic: float  # operands and results of all that runs, those in VMEM too
-    memory_traffic: float  # between the chip and its memory
-    least_traffic: float  # gradients read, parameters and state read and written, once
+    traffic: float  # between the chip and its memory (`memory_traffic`)
+    least_traffic: float  # gradients and what is updated read, parameters written, state both, once
     kernels: int
     copies: int
     temp: int
@@ -136,9 +135,8 @@ def measure(update: Update, batch: tuple[str, ...], target: Target) -> Report:
         gradients=grads,
         state=state,
         state_total=update.layout.total_bytes,
-        traffic=program.cost.bytes,
-        memory_traffic=memory_traffic(program),
-        least_traffic=grads + 2 * params + 2 * state,
+        traffic=memory_traffic(program),
+        least_traffic=grads + sum(x.updated for x in leaves) + params + 2 * state,
         kernels=program.cost.kernels,
         copies=program.cost.copies,
         temp=update.compiled.temp,

@@ -66,8 +66,8 @@ def _state(report: Report) -> str:
 def _work(report: Report) -> Iterator[str]:
     own = sum(math.prod(x.local) for x in report.leaves)
     yield (
-        f"a step on a device: {size(round(report.memory_traffic))} of memory traffic, "
-        f"{number(report.memory_traffic / own)} bytes for each of its parameters "
+        f"a step on a device: {size(round(report.traffic))} of memory traffic, "
+        f"{number(report.traffic / own)} bytes for each of its parameters "
         f"(at least {number(report.least_traffic / own)})"
     )
     yield f"{report.kernels} kernels, {report.copies} copies; {size(report.aliased)} updated in place"

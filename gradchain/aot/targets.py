@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.experimental import topologies
-from jax.experimental.layout import Format, Layout
 from jax.sharding import SingleDeviceSharding
 
 from gradchain.core import words
@@ -84,9 +83,7 @@ class Target:
         except jax.errors.JaxRuntimeError as error:
             raise TopologyError(f"{self.topology}: the compiler has no such machine: {error}") from error
 
-    def compile(
-        self, f: Callable, *args: PyTree, donate: tuple[int, ...] = (), free: tuple[int, ...] = ()
-    ) -> Compiled:
+    def compile(self, f: Callable, *args: PyTree, donate: tuple[int, ...] = ()) -> Compiled:
         """Compile f from abstract arguments; those without a sharding are on the first device.
 
         JAX pairs donated inputs with results of the same shape in order: give them in the order in which f
@@ -97,13 +94,8 @@ class Target:
         def place(x):
             return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None) or first)
 
-        def given(i, x):
-            return Format(Layout.AUTO, x.sharding) if i in free else x.sharding
-
-        args = jax.tree.map(place, args)
-        at = tuple(jax.tree.map(functools.partial(given, i), arg) for i, arg in enumerate(args))
         start = time.perf_counter()
-        lowered = jax.jit(f, donate_argnums=donate, in_shardings=at).lower(*args)
+        lowered = jax.jit(f, donate_argnums=donate).lower(*jax.tree.map(place, args))
         between = time.perf_counter()
         try:
             compiled = lowered.compile()

@@ -13,6 +13,7 @@ import pytest
 
 import gradchain as gc
 from gradchain import aot
+from gradchain.aot.memory import memory_traffic
 from gradchain.aot.program import mesh_of
 from gradchain.core import place
 from gradchain.sharding.split import choose
@@ -162,14 +163,26 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("stage", "bound"), [(1, 10.0), (3, 4.4)])
+@pytest.mark.parametrize(("stage", "bound"), [(1, 15.0), (3, 9.2)])
 @pytest.mark.parametrize("name", ["v5e:8x16", "v5e:16x16"])
 def test_traffic_and_scratch_memory_of_odd_leaves(machine, name, stage, bound):
     if machine.topology != "v5e:2x4":
         pytest.skip("once, for the TPU compiler")
     report = aot.check(gc.adamw(1e-3), ODD, name, zero=stage)
-    assert report.memory_traffic <= bound * report.parameters  # floors: 8.1 and 4.2
-    assert report.temp <= 0.16 * 4 * report.parameters
+    # At least 8.1 and 4.2; 4.6 more because gradients of both tables, as arguments, lie turned.
+    assert report.traffic <= bound * report.parameters
+    assert report.temp <= 0.34 * 4 * report.parameters
     moved = {m.kind: m for m in report.moved}
     for kind in ("reduce-scatter", "all-gather") if stage == 1 else ("reduce-scatter",):
         assert moved[kind].bytes == pytest.approx(moved[kind].minimum, rel=PADDING)
+
+
+def test_traffic_as_counted_by_hand(target):
+    """What two programs must move, as they are compiled: one pass, and an update in place."""
+    if target.name != "tpu":
+        pytest.skip("the tiles and the memories of a TPU")
+    x, part = leaf(8192, 2048), leaf(256, 2048)
+    once = target.compile(lambda x: x + 1, x)
+    assert memory_traffic(aot.Program(once.text)) == pytest.approx(2 * 4 * 8192 * 2048, rel=0.001)
+    put = target.compile(lambda x, u: jax.lax.dynamic_update_slice(x, u, (0, 0)), x, part, donate=(0,))
+    assert memory_traffic(aot.Program(put.text)) == pytest.approx(2 * 4 * 256 * 2048, rel=0.001)
