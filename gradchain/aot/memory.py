@@ -1,10 +1,10 @@
 """What a compiled program moves between a chip and its memory, read from its text.
 
 Each instruction counts once: what it reads of its operands and what it writes. A slice counts what it takes,
-an update in place what it puts there, arrays take the tiles that they fill in part. Memory is the device's: of
-a copy from or to a TPU's VMEM, or the host's memory, one side counts, and nothing of what is computed from VMEM
-to VMEM. A collective counts operands and results, one that goes on beside other work where it starts; what it
-reads and writes in between is not in the text. Loops and branches count as in `hlo.Cost`: a body once, the
+an update in place what it puts there, arrays take the tiles that they fill in part. Memory is the device's:
+of a copy from or to a TPU's VMEM, or the host's memory, one side counts, and of what is computed from VMEM to
+VMEM nothing. A collective counts operands and results, one that goes on beside other work where it starts;
+what it passes on in between is not in the text. Loops and branches count as in `hlo.Cost`: a body once, the
 dearest branch.
 """
 
@@ -113,7 +113,7 @@ def _held(arrays: Sequence[Placed]) -> float:
 def _fused(
     body: list[Instruction], i: Instruction, operands: Sequence[list[Placed]], results: list[Placed]
 ) -> float:
-    """A fusion: an operand that it only slices counts as its slices, one that it updates in place not at all."""
+    """A fusion: an operand that it only slices counts as its slices, one updated in place not at all."""
     by = {j.name: j for j in body}
     origin = {j.name: int(j.operands[0]) for j in body if j.op == "parameter"}
     read = dict.fromkeys(range(len(operands)), 0.0)

@@ -1,4 +1,4 @@
-"""Memory traffic of texts as XLA for TPU writes them, counted by hand: 1 MiB is f32[256,1024], 4 KiB f32[8,128]."""
+"""Memory traffic of texts as XLA for TPU writes them, counted by hand: f32[256,1024] is 1 MiB."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from gradchain.aot.hlo import Program
 from gradchain.aot.memory import memory_traffic, placed
 
 MIB = 2**20
+# ruff: noqa: E501 (programs are written as the compiler writes them)
 HBM, VMEM = "{1,0:T(8,128)}", "{1,0:T(8,128)S(1)}"
 
 PROGRAMS = {
@@ -22,13 +23,15 @@ PROGRAMS = {
     ),
     "update outside of a fusion": (
         1.0,
-        f"%x = f32[256,1024]{HBM} parameter(0)\n %u = f32[128,1024]{HBM} parameter(1)\n %i = s32[] constant(0)\n"
+        f"%x = f32[256,1024]{HBM} parameter(0)\n %u = f32[128,1024]{HBM} parameter(1)\n"
+        " %i = s32[] constant(0)\n"
         f" ROOT %y = f32[256,1024]{HBM} dynamic-update-slice(%x, %u, %i, %i)",
     ),
     # The first 128 rows, read and written.
     "slice": (
         1.0,
-        f"%x = f32[256,1024]{HBM} parameter(0)\n ROOT %y = f32[128,1024]{HBM} fusion(%x), kind=kLoop, calls=%cut",
+        f"%x = f32[256,1024]{HBM} parameter(0)\n"
+        f" ROOT %y = f32[128,1024]{HBM} fusion(%x), kind=kLoop, calls=%cut",
     ),
     # 0.25 MiB of the part read; what is gathered stays in VMEM; 0.5 MiB put into the parameter.
     "a gather in parts": (
@@ -56,8 +59,8 @@ PROGRAMS = {
         " output_to_operand_aliasing={{0}: (0, {})}, calls=%start\n"
         f" %p = f32[128,1024]{HBM} get-tuple-element(%s), index=0\n"
         f" %q = f32[256,1024]{HBM} get-tuple-element(%s), index=1\n"
-        f" ROOT %y = (f32[256,1024]{HBM}, f32[128,1024]{HBM}, f32[256,1024]{HBM}) fusion(%p, %q, %x), kind=kLoop,"
-        " output_to_operand_aliasing={{1}: (0, {}), {2}: (1, {})}, calls=%beside",
+        f" ROOT %y = (f32[256,1024]{HBM}, f32[128,1024]{HBM}, f32[256,1024]{HBM}) fusion(%p, %q, %x),"
+        " kind=kLoop, output_to_operand_aliasing={{1}: (0, {}), {2}: (1, {})}, calls=%beside",
     ),
 }
 
