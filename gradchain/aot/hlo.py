@@ -58,7 +58,7 @@ class Instruction(NamedTuple):
     name: str
     op: str
     result: str  # its type, as the compiler prints it
-    operands: tuple[str, ...]
+    operands: tuple[str, ...]  # names; of a parameter its number
     attributes: str  # everything after the operands
 
     @property
@@ -259,7 +259,6 @@ def _instruction(line: str) -> Instruction | None:
     for end, char in enumerate(rest):
         depth += (char == "(") - (char == ")")
         if not depth:
-            return Instruction(
-                name, op, result, tuple(re.findall(r"%([\w.\-]+)", rest[:end])), rest[end + 1 :]
-            )
+            given = (rest[:end],) if op == "parameter" else tuple(re.findall(r"%([\w.\-]+)", rest[:end]))
+            return Instruction(name, op, result, given, rest[end + 1 :])
     return None

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from gradchain.aot.collectives import Collective, HostTraffic, collectives, host
 from gradchain.aot.hlo import COLLECTIVES, Program
+from gradchain.aot.memory import memory_traffic
 from gradchain.aot.program import Update, whole_of
 from gradchain.aot.targets import Target
 from gradchain.core import place, tree
@@ -71,8 +72,8 @@ class Report:
     gradients: int
     state: int
     state_total: int
-    traffic: float  # between the chip and its memory
-    least_traffic: float  # gradients read, parameters and state read and written, once
+    traffic: float  # between the chip and its memory (`memory_traffic`)
+    least_traffic: float  # gradients and what is updated read, parameters written, state both, once
     kernels: int
     copies: int
     temp: int
@@ -142,8 +143,8 @@ def measure(update: Update, batch: tuple[str, ...], target: Target) -> Report:
         gradients=grads,
         state=state,
         state_total=update.layout.total_bytes,
-        traffic=program.cost.bytes,
-        least_traffic=grads + 2 * params + 2 * state,
+        traffic=memory_traffic(program),
+        least_traffic=grads + sum(x.updated for x in leaves) + params + 2 * state,
         kernels=program.cost.kernels,
         copies=program.cost.copies,
         temp=update.compiled.temp,

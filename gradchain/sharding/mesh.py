@@ -92,12 +92,23 @@ def flat_over_torus(mesh: Any, names: Sequence[str]) -> str:
     return ""
 
 
+def is_tpu(mesh: Any) -> bool:
+    """Whether the devices of a mesh, which a trace only has by name, are TPUs."""
+    if isinstance(mesh, Mesh):
+        return getattr(mesh.devices.flat[0], "platform", "") == "tpu"
+    return "tpu" in _kind(mesh)
+
+
+def _kind(mesh: Any) -> str:
+    return str(getattr(mesh, "device_kind", None) or getattr(mesh, "abstract_device", "") or "").lower()
+
+
 def _longest_ring(mesh: Any, chips: int) -> int:
     """The longest axis of the torus, 0 where the devices are no torus or nothing is known of it."""
     if isinstance(mesh, Mesh):
         devices = list(mesh.devices.flat)
         return max(torus_of(devices)) if getattr(devices[0], "platform", "") == "tpu" else 0
-    kind = str(getattr(mesh, "device_kind", None) or getattr(mesh, "abstract_device", "") or "").lower()
+    kind = _kind(mesh)
     if "tpu" not in kind:
         return 0
     if "lite" in kind or "v6" in kind:

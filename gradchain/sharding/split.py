@@ -98,6 +98,8 @@ class Rule:
         names = data_axes(mesh, self.axis, "zero")
         if math.prod(shape) < self.min_size:
             return split, ""
+        if isinstance(self.axis, str):  # the longest first: what must be padded or turned is smallest then
+            names = tuple(sorted(names, key=lambda n: -mesh.shape[n]))
         return choose(shape, split, mesh.shape, names)
 
     def notes(self, params: Any) -> list[str]:

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+from jax.core import Tracer
 
 from gradchain.core import ages, place, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.link import need_params
 from gradchain.core.transform import Body, Context, Transform, example, transform
+from gradchain.sharding.gather import gathered_into
 from gradchain.sharding.split import Rule, ShardingWarning
 
 
@@ -49,6 +51,18 @@ class Zero(Body):
             return x
         return place.put_along(x, place.split_of(target.spec, x.ndim), home)
 
+    def _home(self, path: str, x: Any, param: Any) -> Any:
+        return self.gathered(path, x, param, self.rule.home)
+
+    def _written(self, path: str, x: Any, param: Any) -> Any:
+        """A new parameter, gathered into the array of the old one where that is possible."""
+        home, target = self.rule.home(path, param), self.rule.target(path, param)
+        if home is None or target is None or not isinstance(x, Tracer):
+            return self._home(path, x, param)
+        start, end = (place.split_of(s.spec, x.ndim) for s in (home, target))
+        found = gathered_into(param, x, start, end)
+        return self._home(path, x, param) if found is None else found
+
     def slots(self, params, plan) -> dict[str, Any]:
         """The inner slots, split."""
         return self.inner.body.slots(params, self.plan(plan, params))
@@ -66,7 +80,9 @@ class Zero(Body):
         inside = dataclasses.replace(ctx, plan=self.plan(ctx.plan, params))
         parts = tree.map_paths(self._move, updates, params)
         out, new = self.inner.body.run(parts, state, self.split(params), inside)
-        out = tree.map_paths(lambda path, x, p: self.gathered(path, x, p, self.rule.home), out, params)
+        write = ctx.apply and self.stage < 3 and not _of_matrices(self.inner)
+        home = self._written if write else self._home
+        out = tree.map_paths(home, out, params)
         return out, jax.tree.map(_kept, new, ages.like(self.slots(params, ctx.plan), new))
 
 
@@ -81,6 +97,11 @@ def zeros_of(tx: Transform) -> list[Zero]:
     """Every `zero` in an optimizer."""
     here = [tx.body] if isinstance(tx.body, Zero) else []
     return here + [found for inside in tx.body.inside() for found in zeros_of(inside.tx)]
+
+
+def _of_matrices(tx: Transform) -> bool:
+    """Whether an optimizer moves whole matrices: XLA then gathers the old parameters once more."""
+    return "matrices" in tx.recipe.factory.traits or any(_of_matrices(part.tx) for part in tx.body.inside())
 
 
 @transform(
