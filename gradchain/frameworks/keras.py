@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import typing
 from typing import Any
 
 import jax
@@ -177,7 +178,7 @@ def _rate(optimizer: Any) -> Any:
     """The learning rate that the state holds; before there is one, that of the first step."""
     if not optimizer.built:
         found = [x for path, x in arguments(optimizer.tx).items() if path.endswith("/learning_rate")]
-        first: Any = found[0] if len(found) == 1 else math.nan
-        first = getattr(first, "value", first)
-        return float(first(0) if callable(first) else first)
+        first = found[0] if len(found) == 1 else math.nan
+        value = typing.cast(Any, getattr(first, "value", first))
+        return float(value(0) if callable(value) else value)
     return metrics(optimizer.state).get("learning_rate", jnp.asarray(jnp.nan))
