@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import typing
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from gradchain.config import from_config, to_config
-from gradchain.core import tree, words
+from gradchain.core import hyper, tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.packages import package
 from gradchain.core.transform import Transform
@@ -178,7 +177,7 @@ def _rate(optimizer: Any) -> Any:
     """The learning rate that the state holds; before there is one, that of the first step."""
     if not optimizer.built:
         found = [x for path, x in arguments(optimizer.tx).items() if path.endswith("/learning_rate")]
-        first = found[0] if len(found) == 1 else math.nan
-        value = typing.cast(Any, getattr(first, "value", first))
-        return float(value(0) if callable(value) else value)
+        first: list[Any] = found if len(found) == 1 else [math.nan]
+        value = getattr(first[0], "value", first[0])  # of a tunable
+        return float(value(0) if hyper.is_schedule(value) else value)
     return metrics(optimizer.state).get("learning_rate", jnp.asarray(jnp.nan))

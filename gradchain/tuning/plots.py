@@ -53,10 +53,11 @@ def _line(result: Sweep, axes: Any, name: str) -> None:
     if alive.any():
         kept = _best_of(result, [at])
         values = result.values[result.metric]
+        style = "o" if result.grid.paired else "-o"
         if values.shape[1] > 1:
             low, high = values[kept].min(1), values[kept].max(1)
             axes.fill_between(at[kept], low, high, alpha=0.2, linewidth=0, label=f"{values.shape[1]} seeds")
-        axes.plot(at[kept], scores[kept], "-o", markersize=4, label="mean" if values.shape[1] > 1 else None)
+        axes.plot(at[kept], scores[kept], style, markersize=4, label="mean" if values.shape[1] > 1 else None)
         best = result.best_index
         axes.plot(at[best], scores[best], "o", markersize=11, fillstyle="none", color="C1",
                   label=f"best: {at[best]:.4g}")  # fmt: skip
