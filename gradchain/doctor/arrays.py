@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradchain.core import tree
-from gradchain.doctor.facts import MOMENTS, Facts, fields, percent, rms
+from gradchain.doctor.facts import MOMENTS, Facts, count_of, fields, percent, rms
 from gradchain.doctor.findings import Finding, Test, paths
 from gradchain.report import held
 
@@ -113,7 +113,7 @@ def dead(facts: Facts) -> Iterator[Finding]:
     now = [path for path, g in facts.slopes.items() if g.size and not g.any()]
     always: dict[str, bool] = {}
     for _, entry in facts.entries:
-        if int(np.max(np.asarray(entry._asdict().get("count", facts.step)))) > 0:
+        if count_of(entry, facts.step) > 1:  # some begin in the second step, as SOAP
             for name, arrays in fields(entry).items():
                 for path, x in arrays.items() if name in MOMENTS else ():
                     always[path] = always.get(path, True) and not np.asarray(x).any()
@@ -155,7 +155,7 @@ def epsilon(facts: Facts) -> Iterator[Finding]:
         if not isinstance(eps, int | float) or not nu or facts.step < 1:
             continue
         b2 = given.get("b2")
-        unbiased = 1 - b2 ** int(np.max(entry.count)) if isinstance(b2, int | float) else 1.0
+        unbiased = 1 - b2 ** count_of(entry, facts.step) if isinstance(b2, int | float) else 1.0
         shares = {}
         for path, x in nu.items():
             if jnp.issubdtype(x.dtype, jnp.floating) and (seen := np.asarray(x.astype(jnp.float32))).any():

@@ -181,6 +181,12 @@ def fields(entry: Any) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
+def count_of(entry: Any, default: int) -> int:
+    """How many updates an entry has counted; the default where it counts none."""
+    found = entry._asdict().get("count")  # a NamedTuple without such a field has a method count
+    return default if found is None else int(np.max(np.asarray(found)))
+
+
 def gathered(state: Any, params: Any, tx: Any, grads: Any, history: Any, steps: Any) -> Facts:
     """The facts of what was given; errors for what is none of it."""
     who = "diagnose"

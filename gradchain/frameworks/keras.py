@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from gradchain.config import from_config, to_config
-from gradchain.core import tree, words
+from gradchain.core import hyper, tree, words
 from gradchain.core.foreign import as_transform
 from gradchain.core.optional import need
 from gradchain.core.transform import Transform
@@ -177,7 +177,7 @@ def _rate(optimizer: Any) -> Any:
     """The learning rate that the state holds; before there is one, that of the first step."""
     if not optimizer.built:
         found = [x for path, x in arguments(optimizer.tx).items() if path.endswith("/learning_rate")]
-        first: Any = found[0] if len(found) == 1 else math.nan
-        first = getattr(first, "value", first)
-        return float(first(0) if callable(first) else first)
+        first: list[Any] = found if len(found) == 1 else [math.nan]
+        value = getattr(first[0], "value", first[0])  # of a tunable
+        return float(value(0) if hyper.is_schedule(value) else value)
     return metrics(optimizer.state).get("learning_rate", jnp.asarray(jnp.nan))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,14 @@ class RateTest:
             return f"loss, smoothed, of {self.steps} steps"
         return f"loss, last {_last(self.steps)} of {self.steps} steps"
 
+    @property
+    def edge(self) -> str:
+        """What to try where the suggestion is the first or last rate; "" where it is not."""
+        if self.chosen is None or 0 < self.chosen < len(self.rates) - 1:
+            return ""
+        word, way = ("largest", "larger") if self.chosen else ("smallest", "smaller")
+        return f"the suggestion is the {word} rate tried: give {way} ones too, rates=[...]"
+
     def rows(self) -> list[dict[str, float]]:
         """A dict for each rate."""
         return [{"rate": r, "loss": x} for r, x in zip(self.rates, self.losses, strict=True)]
@@ -87,7 +96,7 @@ class RateTest:
 
     def table(self) -> str:
         """The rates as a text table."""
-        return text.aligned(*self._cells())
+        return "\n".join([text.aligned(*self._cells()), *filter(None, [self.edge])])
 
     def __repr__(self) -> str:
         return self.table()
@@ -176,7 +185,11 @@ def find_lr(
         np.isfinite(found["losses"]).all(1), np.where(np.isfinite(tail), tail, 0).mean(1), np.nan
     )
     first = float(start.mean())
-    return RateTest(tx, tried, tuple(means.tolist()), first, _largest(tail, means, first), method, n, given)
+    chosen = _largest(tail, means, first)
+    result = RateTest(tx, tried, tuple(means.tolist()), first, chosen, method, n, given)
+    if result.edge:
+        warnings.warn(f"{WHO}: {result.edge}", stacklevel=3)  # past `opens`
+    return result
 
 
 def _last(steps: int) -> int:

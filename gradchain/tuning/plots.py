@@ -54,6 +54,7 @@ def _line(result: Sweep, axes: Any, name: str) -> None:
     if alive.any():
         kept = _best_of(result, [at])
         values = result.values[result.metric]
+        style = "o" if result.grid.paired else "-o"
         if values.shape[1] > 1:
             low, high = values[kept].min(1), values[kept].max(1)
             axes.fill_between(
@@ -62,7 +63,7 @@ def _line(result: Sweep, axes: Any, name: str) -> None:
         axes.plot(
             at[kept],
             scores[kept],
-            "-o",
+            style,
             color=COLORS[0],
             markersize=4,
             label="mean" if values.shape[1] > 1 else None,

@@ -41,13 +41,17 @@ def test_schedule_is_scaled_as_a_whole_and_ratios_stay():
     two = gc.partition({"a": gc.sgd(0.01), "b": gc.sgd(gc.tunable(0.04))}, {"w": "a", "**": "b"})
     start = {"w": jnp.zeros(6), "b": jnp.zeros(())}
     with_b = lambda p, batch: loss(p, batch) + jnp.square(p["b"] - 1)  # noqa: E731
-    both = gc.find_lr(with_b, start, (X, Y), two, rates=[0.01, 0.4])
+    with pytest.warns(UserWarning, match="the suggestion is the largest rate tried: give larger ones"):
+        both = gc.find_lr(with_b, start, (X, Y), two, rates=[0.01, 0.4])
+    assert "give larger ones" in str(both)
     assert "others keep" in both.label and both.suggestion == 0.4
     assert "learning_rate=0.1)" in repr(both.optimizer) and "tunable(0.4)" in repr(both.optimizer)
 
 
 def test_same_losses_as_plain_runs():
-    found = gc.find_lr(loss, START, (X, Y), gc.adam(gc.constant_schedule(1e-3)), steps=20, rates=[0.01, 0.1])
+    found = gc.find_lr(
+        loss, START, (X, Y), gc.adam(gc.constant_schedule(1e-3)), steps=20, rates=[0.01, 0.1, 100.0]
+    )
     params, tx, losses = START, gc.adam(0.1), []
     state = tx.init(params)
 
