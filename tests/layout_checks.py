@@ -24,14 +24,15 @@ LAYERS = (
     ("sharding", "checkpoint"),
     ("aot",),
     ("__init__",),
-    ("optax", "testing"),
+    ("optax", "testing", "cli"),
+    ("__main__",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
     ("versions", "words"),
-    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
+    ("place", "hyper", "control", "glossary", "states", "kinds", "returned", "packages"),
     ("slots", "scales"),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints", "extras"),
