@@ -29,7 +29,7 @@ from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.checkpoint.torch_state import from_torch
-from gradchain.config import ConfigError, from_config, to_config
+from gradchain.config import ConfigError, from_config, from_repr, to_config
 from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
 from gradchain.core.foreign import foreign, with_extra_args_support
@@ -106,6 +106,8 @@ from gradchain.tree import (
 from gradchain.types import *
 from gradchain.wrappers import *
 
+__version__ = "0.1.0"  # nowhere else but in CITATION.cff
+
 __all__ = [
     "REGISTRY",
     "Axes",
@@ -149,6 +151,7 @@ __all__ = [
     "freeze",
     "from_config",
     "from_optax",
+    "from_repr",
     "from_torch",
     "gather_params",
     "generalized_kl_divergence",
