@@ -20,6 +20,7 @@ from gradchain import (
     types,
     wrappers,
 )
+from gradchain import typing as typing
 from gradchain.catalogue.advice import Suggestion, recipe
 from gradchain.catalogue.search import Found, search
 from gradchain.checkpoint.errors import CheckpointError, DamagedError

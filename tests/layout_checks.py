@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("math",),
     ("core",),
-    ("types", "tree", "projections", "assignment", "perturbations", "microbatching", "absent"),
+    ("types", "typing", "tree", "projections", "assignment", "perturbations", "microbatching", "absent"),
     ("tree_utils", "matrices", "schedules", "losses", "second_order", "experimental"),
     ("rules",),
     ("wrappers",),

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a Transform is what functions take that are annotated for Optax, as Flax's are
+    from optax import GradientTransformationExtraArgs as Pair
+else:
+    Pair = object
 
 
 def package(name: str, extra: str, who: str) -> ModuleType:
