@@ -103,7 +103,8 @@ def run_show(args: argparse.Namespace) -> int:
         try:
             about = of_other(name, getattr(gc, name))
         except (AttributeError, ImportError) as error:
-            raise UsageError(str(error).removeprefix("module 'gradchain' has no attribute ")) from None
+            said = str(error).replace("module 'gradchain' has no attribute", "there is no")
+            raise UsageError(said) from None
     if args.json:
         output.as_json(about)
     else:
