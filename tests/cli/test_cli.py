@@ -73,7 +73,10 @@ def test_show(run):
     assert "describe(tx: " in run("show", "describe")[1]
 
 
-@pytest.mark.parametrize("name", ["adamw", "scale_by_lion", "polyak_sgd", "dpsgd"])
+@pytest.mark.parametrize(
+    "name",
+    ["scale_by_lion", "polyak_sgd", *(pytest.param(n, marks=pytest.mark.slow) for n in ("adamw", "dpsgd"))],
+)
 def test_what_show_prints_runs(name, capsys):
     exec(snippet(gc.REGISTRY[name]), {})
     assert "bytes per parameter" in capsys.readouterr().out
