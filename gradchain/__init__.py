@@ -10,6 +10,7 @@ from gradchain import (
     losses,
     microbatching,
     perturbations,
+    plot,
     projections,
     rules,
     schedules,
@@ -19,6 +20,7 @@ from gradchain import (
     tree_utils,
     types,
     wrappers,
+    writers,
 )
 from gradchain import typing as typing
 from gradchain.catalogue.advice import Suggestion, recipe
@@ -42,6 +44,9 @@ from gradchain.core.reading import with_axes
 from gradchain.core.slots import Axes, shared
 from gradchain.core.transform import REGISTRY, Transform, optimizer, transform, wrapper
 from gradchain.core.tree import apply_updates, global_norm
+from gradchain.doctor.diagnose import diagnose
+from gradchain.doctor.findings import Diagnosis, Finding
+from gradchain.frameworks.keras import keras
 from gradchain.losses import (
     convex_kl_divergence,
     cosine_distance,
@@ -77,7 +82,10 @@ from gradchain.report.hyperparams import hyperparams, set_hyperparams
 from gradchain.report.map_params import tree_map_params
 from gradchain.report.metrics import metrics
 from gradchain.report.monitor import monitored
+from gradchain.report.notebook import Shown, show
+from gradchain.report.notebook import load_ipython_extension as load_ipython_extension
 from gradchain.report.posterior import ivon_sample
+from gradchain.report.scalars import scalars
 from gradchain.report.scaled import scale_loss
 from gradchain.report.sparsity import sparsity
 from gradchain.report.table import Description, describe
@@ -104,6 +112,10 @@ from gradchain.tree import (
     update_moment,
     update_moment_per_elem_norm,
 )
+from gradchain.tuning.find_lr import RateTest, find_lr
+from gradchain.tuning.result import Sweep
+from gradchain.tuning.sweep import sweep
+from gradchain.tuning.training import trainer
 from gradchain.types import *
 from gradchain.wrappers import *
 
@@ -118,6 +130,8 @@ __all__ = [
     "DamagedError",
     "Decay",
     "Description",
+    "Diagnosis",
+    "Finding",
     "Found",
     "Fraction",
     "Hyper",
@@ -126,10 +140,13 @@ __all__ = [
     "Limit",
     "LoadReport",
     "Period",
+    "RateTest",
     "Restored",
     "ShardingWarning",
+    "Shown",
     "Signed",
     "Suggestion",
+    "Sweep",
     "Transform",
     "apply_updates",
     "assignment",
@@ -145,9 +162,11 @@ __all__ = [
     "ctc_loss_with_forward_probs",
     "data_axes",
     "describe",
+    "diagnose",
     "eval_params",
     "experimental",
     "factors",
+    "find_lr",
     "foreign",
     "freeze",
     "from_config",
@@ -165,6 +184,7 @@ __all__ = [
     "init",
     "ivon_sample",
     "kahan",
+    "keras",
     "kl_divergence",
     "l2_loss",
     "layout",
@@ -197,6 +217,7 @@ __all__ = [
     "per_matrix",
     "periodic_update",
     "perturbations",
+    "plot",
     "power_iteration",
     "projections",
     "recipe",
@@ -207,6 +228,7 @@ __all__ = [
     "safe_root_mean_squares",
     "safe_softmax_cross_entropy",
     "save",
+    "scalars",
     "scale_gradient",
     "scale_loss",
     "schedule_free_eval_params",
@@ -216,6 +238,7 @@ __all__ = [
     "set_hyperparams",
     "set_state",
     "shared",
+    "show",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
     "slots",
@@ -227,7 +250,9 @@ __all__ = [
     "squared_error",
     "state_dict",
     "stored",
+    "sweep",
     "to_config",
+    "trainer",
     "transform",
     "transforms",
     "tree",
@@ -241,6 +266,7 @@ __all__ = [
     "with_axes",
     "with_extra_args_support",
     "wrapper",
+    "writers",
     "zero",
 ]
 __all__ += rules.__all__

@@ -13,6 +13,7 @@ from gradchain import experimental as experimental
 from gradchain import losses as losses
 from gradchain import microbatching as microbatching
 from gradchain import perturbations as perturbations
+from gradchain import plot as plot
 from gradchain import projections as projections
 from gradchain import rules as rules
 from gradchain import schedules as schedules
@@ -22,6 +23,7 @@ from gradchain import tree as tree
 from gradchain import tree_utils as tree_utils
 from gradchain import types as types
 from gradchain import wrappers as wrappers
+from gradchain import writers as writers
 from gradchain.catalogue.advice import Suggestion as Suggestion
 from gradchain.catalogue.advice import recipe as recipe
 from gradchain.catalogue.search import Found as Found
@@ -62,6 +64,10 @@ from gradchain.core.transform import transform as transform
 from gradchain.core.transform import wrapper as wrapper
 from gradchain.core.tree import apply_updates as apply_updates
 from gradchain.core.tree import global_norm as global_norm
+from gradchain.doctor.diagnose import diagnose as diagnose
+from gradchain.doctor.findings import Diagnosis as Diagnosis
+from gradchain.doctor.findings import Finding as Finding
+from gradchain.frameworks.keras import keras as keras
 from gradchain.losses import convex_kl_divergence as convex_kl_divergence
 from gradchain.losses import cosine_distance as cosine_distance
 from gradchain.losses import cosine_similarity as cosine_similarity
@@ -101,7 +107,10 @@ from gradchain.report.hyperparams import hyperparams as hyperparams
 from gradchain.report.hyperparams import set_hyperparams as set_hyperparams
 from gradchain.report.map_params import tree_map_params as tree_map_params
 from gradchain.report.metrics import metrics as metrics
+from gradchain.report.notebook import Shown as Shown
+from gradchain.report.notebook import show as show
 from gradchain.report.posterior import ivon_sample as ivon_sample
+from gradchain.report.scalars import scalars as scalars
 from gradchain.report.scaled import scale_loss as scale_loss
 from gradchain.report.sparsity import sparsity as sparsity
 from gradchain.report.table import Description as Description
@@ -189,6 +198,8 @@ from gradchain.rules import ScaleBySpamState as ScaleBySpamState
 from gradchain.rules import ScaleBySplusState as ScaleBySplusState
 from gradchain.rules import ScaleByZoomLinesearchState as ScaleByZoomLinesearchState
 from gradchain.rules import SimplifiedAdemamixState as SimplifiedAdemamixState
+from gradchain.rules import SnapshotLayerGradsState as SnapshotLayerGradsState
+from gradchain.rules import SnapshotLayerUpdatesState as SnapshotLayerUpdatesState
 from gradchain.rules import SnapshotState as SnapshotState
 from gradchain.rules import StepByOutputsState as StepByOutputsState
 from gradchain.rules import StepOnSphereState as StepOnSphereState
@@ -255,6 +266,11 @@ from gradchain.tree import scale_gradient as scale_gradient
 from gradchain.tree import update_infinity_moment as update_infinity_moment
 from gradchain.tree import update_moment as update_moment
 from gradchain.tree import update_moment_per_elem_norm as update_moment_per_elem_norm
+from gradchain.tuning.find_lr import RateTest as RateTest
+from gradchain.tuning.find_lr import find_lr as find_lr
+from gradchain.tuning.result import Sweep as Sweep
+from gradchain.tuning.sweep import sweep as sweep
+from gradchain.tuning.training import trainer as trainer
 from gradchain.types import AddDecayedWeightsState as AddDecayedWeightsState
 from gradchain.types import ApplyEvery as ApplyEvery
 from gradchain.types import ApplyIfFiniteState as ApplyIfFiniteState
@@ -352,6 +368,8 @@ __all__ = [
     "DamagedError",
     "Decay",
     "Description",
+    "Diagnosis",
+    "Finding",
     "Found",
     "Fraction",
     "Hyper",
@@ -360,10 +378,13 @@ __all__ = [
     "Limit",
     "LoadReport",
     "Period",
+    "RateTest",
     "Restored",
     "ShardingWarning",
+    "Shown",
     "Signed",
     "Suggestion",
+    "Sweep",
     "Transform",
     "apply_updates",
     "assignment",
@@ -379,9 +400,11 @@ __all__ = [
     "ctc_loss_with_forward_probs",
     "data_axes",
     "describe",
+    "diagnose",
     "eval_params",
     "experimental",
     "factors",
+    "find_lr",
     "foreign",
     "freeze",
     "from_config",
@@ -399,6 +422,7 @@ __all__ = [
     "init",
     "ivon_sample",
     "kahan",
+    "keras",
     "kl_divergence",
     "l2_loss",
     "layout",
@@ -431,6 +455,7 @@ __all__ = [
     "per_matrix",
     "periodic_update",
     "perturbations",
+    "plot",
     "power_iteration",
     "projections",
     "recipe",
@@ -441,6 +466,7 @@ __all__ = [
     "safe_root_mean_squares",
     "safe_softmax_cross_entropy",
     "save",
+    "scalars",
     "scale_gradient",
     "scale_loss",
     "schedule_free_eval_params",
@@ -450,6 +476,7 @@ __all__ = [
     "set_hyperparams",
     "set_state",
     "shared",
+    "show",
     "sigmoid_binary_cross_entropy",
     "sigmoid_focal_loss",
     "slots",
@@ -461,7 +488,9 @@ __all__ = [
     "squared_error",
     "state_dict",
     "stored",
+    "sweep",
     "to_config",
+    "trainer",
     "transform",
     "transforms",
     "tree",
@@ -475,6 +504,7 @@ __all__ = [
     "with_axes",
     "with_extra_args_support",
     "wrapper",
+    "writers",
     "zero",
     "AdanState",
     "AdemamixState",
@@ -701,6 +731,8 @@ __all__ = [
     "PrivateAggregateState",
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
+    "SnapshotLayerGradsState",
+    "SnapshotLayerUpdatesState",
     "SnapshotState",
     "ZeroNansState",
     "adaptive_grad_clip",
@@ -738,6 +770,8 @@ __all__ = [
     "scale_by_schedule",
     "set_to_zero",
     "snapshot",
+    "snapshot_layer_grads",
+    "snapshot_layer_updates",
     "stateless",
     "stateless_with_tree_map",
     "unitwise_clip",
@@ -3708,13 +3742,17 @@ def monitor(
 
 def monitored(
     tx: _t.Link,
+    *,
+    layers: bool = False,
 ) -> Transform:
     """Measure the norm of the gradients before an optimizer, grad_norm, and of its updates, update_norm.
 
     `metrics` reads both from the state. Where `tx` clips, its clipped_norm is the norm in between.
+    layers: of each layer, too, with the norms of its parameters and update_ratio, |u| / |p|.
 
     Arguments shared with others:
       tx: The transformation that is wrapped: gradchain's, or another library's.
+      layers: Which layer a leaf is in: a regular expression whose group is its number, or path -> number.
     """
     ...
 
@@ -7718,6 +7756,25 @@ def snapshot(
     measure(updates) is a number, or any tree of arrays; by default the global norm. `metrics` reports it as
     measure_name. Under a mask the updates are a dict of the chosen leaves by path. A function has no place
     in a JSON config.
+    """
+    ...
+
+def snapshot_layer_grads(
+) -> Transform:
+    """Pass gradients through and keep the norm of each layer in the state: u = g.
+
+    A layer is a leaf, or a matrix of a stack. `metrics` reports them as layer_grad_norm, a tree like the
+    parameters; `scalars` as one number for each layer. First in a chain; `monitored` puts it there.
+    """
+    ...
+
+def snapshot_layer_updates(
+) -> Transform:
+    """Pass updates through and keep, for each layer, their norm, that of the parameters and the ratio: u = g.
+
+    ratio = |u| / |p|, 0 where |p| is 0
+    A layer is a leaf, or a matrix of a stack. `metrics` reports layer_update_norm, layer_param_norm and
+    update_ratio, trees like the parameters. Last in a chain, where `monitored` has it.
     """
     ...
 

@@ -29,6 +29,8 @@ QUICK = {
         "sharding",
         "storage",
         "tree",
+        "tuning",
+        "doctor",
         "wrappers",
     ),
 }

@@ -20,8 +20,9 @@ LAYERS = (
     ("wrappers",),
     ("storage",),
     ("config", "report"),
-    ("contrib", "transforms", "catalogue"),
-    ("sharding", "checkpoint"),
+    ("contrib", "transforms", "catalogue", "writers"),
+    ("sharding", "checkpoint", "plot"),
+    ("tuning", "doctor", "frameworks"),
     ("aot",),
     ("__init__",),
     ("optax", "testing", "cli"),
@@ -31,8 +32,8 @@ RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # The same within gradchain/core/.
 CORE = (
-    ("versions", "words"),
-    ("place", "hyper", "control", "glossary", "states", "kinds", "returned", "packages"),
+    ("versions", "words", "optional", "shown"),
+    ("place", "hyper", "control", "glossary", "states", "kinds", "returned"),
     ("slots", "scales"),
     ("codec", "tree", "values"),
     ("select", "recipe", "leaves", "complaints", "extras"),
@@ -47,7 +48,7 @@ CORE = (
 CORE_RANK = {name: rank for rank, row in enumerate(CORE) for name in row}
 
 # Imports inside a function that go up all the same, as (importer, imported), each with its reason.
-LAZY_UPWARD: frozenset[tuple[str, str]] = frozenset()
+LAZY_UPWARD = frozenset({("schedules", "plot")})  # a schedule draws itself
 
 # What a module imports at once though it may be absent, as (importer, imported), each with its reason.
 OPTIONAL = frozenset(

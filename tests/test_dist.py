@@ -39,7 +39,7 @@ def test_extras_that_commands_name_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = set()
     for file in (ROOT / "gradchain").rglob("*.py"):
-        named |= set(re.findall(r'package\("[\w.]+", "(\w+)"', file.read_text()))
+        named |= set(re.findall(r'need\("[\w.]+", "(\w+)"', file.read_text()))
     assert "cli" in named and named <= set(project["optional-dependencies"])
     assert project["scripts"]["gradchain"] == "gradchain.cli:run"
 

@@ -3,8 +3,12 @@
 import sys
 
 from benchmarks import figures
+from benchmarks.figures import front
 from benchmarks.results import RESULTS
 
-tables = [RESULTS / f"{name}.csv" for name in sys.argv[1:]] or sorted(RESULTS.glob("*.csv"))
-for table in tables:
+wanted = sys.argv[1:]
+tables = [RESULTS / f"{name}.csv" for name in wanted if name != "front"]
+for table in tables if wanted else sorted(RESULTS.glob("*.csv")):
     figures.show(table)
+if not wanted or "front" in wanted:
+    print(front.draw(RESULTS / "front.png"))

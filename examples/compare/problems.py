@@ -93,15 +93,9 @@ def regression() -> Problem:
     )
 
 
-def language(text: str | None = None, steps: int = 400) -> Problem:
-    """The byte-level transformer of train_lm.py, small, on Python's standard library."""
-    corpus = data.load(text)
-    length, batch_size = 64, 8
-    corpus.check(batch_size, length)
-    sizes = ModelConfig(layers=2, width=64, heads=2)
+def transformer(sizes: ModelConfig) -> tuple[Callable[[Array], Any], Callable[[Any, Array], Array]]:
+    """The byte-level transformer as functions: key -> parameters, and (parameters, bytes) -> logits."""
     graph, params, rest = nnx.split(Transformer(sizes, nnx.Rngs(0)), nnx.Param, ...)
-    train = jnp.asarray(corpus.train[: 2**22])
-    held = jnp.asarray(np.concatenate(corpus.held_out(64, length, 64)))  # [64, length + 1]
 
     def init(key):
         """Other first parameters of the same spread."""
@@ -113,16 +107,35 @@ def language(text: str | None = None, steps: int = 400) -> Problem:
         ]
         return treedef.unflatten(drawn)
 
+    def logits(pure, tokens):
+        state = jax.tree.map(lambda x: x, params)
+        nnx.replace_by_pure_dict(state, pure)
+        return nnx.merge(graph, state, rest)(tokens)
+
+    return init, logits
+
+
+SIZES = ModelConfig(layers=2, width=64, heads=2)
+
+
+def language(text: str | None = None, steps: int = 400, sizes: ModelConfig = SIZES) -> Problem:
+    """The byte-level transformer of train_lm.py, small, on Python's standard library."""
+    corpus = data.load(text)
+    length, batch_size = 64, 8
+    corpus.check(batch_size, length)
+    init, logits = transformer(sizes)
+    train = jnp.asarray(corpus.train[: 2**22])
+    held = jnp.asarray(np.concatenate(corpus.held_out(64, length, 64)))  # [64, length + 1]
+
     def batch(key):
         starts = jax.random.randint(key, (batch_size, 1), 0, len(train) - length)
         return train[starts + jnp.arange(length + 1)].astype(jnp.int32)
 
-    def loss(pure, windows):
-        state = jax.tree.map(lambda x: x, params)
-        nnx.replace_by_pure_dict(state, pure)
-        return loss_fn(nnx.merge(graph, state, rest), windows)
+    def loss(params, windows):
+        return loss_fn(functools.partial(logits, params), windows)
 
-    title = f"byte-level transformer, 2 layers of 64, {steps} steps of {batch_size} x {length} bytes"
+    size = f"{sizes.layers} layers of {sizes.width}"
+    title = f"byte-level transformer, {size}, {steps} steps of {batch_size} x {length} bytes"
     judge = functools.partial(lambda windows, p: loss(p, windows), held)
     return Problem("language", title, "validation loss, nats a byte", steps, 20, init, batch, loss, judge)
 

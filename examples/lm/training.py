@@ -37,7 +37,7 @@ class Plan:
         return self.batch * self.seq_len * self.accumulate
 
 
-def loss_fn(model: Transformer, windows: jax.Array) -> jax.Array:
+def loss_fn(model: Callable[[jax.Array], jax.Array], windows: jax.Array) -> jax.Array:
     """Mean cross-entropy of the next byte in nats; windows: [batch, length + 1] int32."""
     logits = model(windows[:, :-1])
     right = jnp.take_along_axis(logits, windows[:, 1:, None], -1)[..., 0]

@@ -126,7 +126,7 @@ def measure(update: Update, batch: tuple[str, ...], target: Target) -> Report:
         title=target.title,
         mesh=dict(update.mesh.shape),
         batch=batch,
-        optimizer=repr(update.tx),
+        optimizer=repr(update.tx.recipe),
         zero=max((z.stage for z in zeros), default=0),
         parameters=sum(math.prod(x.shape) for x in leaves),
         leaves=leaves,

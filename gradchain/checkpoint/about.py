@@ -180,7 +180,7 @@ def optimizer(tx: Transform, layout: Layout | None) -> dict[str, Any]:
     codecs = {} if not stores(tx) else None
     if codecs is None and layout is not None:
         codecs = {path: repr(codec) for path, codec in codecs_of(layout.cells).items()}
-    return {"optimizer": repr(tx), "config": written, "codecs": codecs}
+    return {"optimizer": repr(tx.recipe), "config": written, "codecs": codecs}
 
 
 def stores(tx: Transform) -> bool:
@@ -203,7 +203,7 @@ def codecs(about: About, layout: Layout, saved_by: Transform | None, who: str) -
         return found
     if said is not None:
         return {path: codec_named(text) or text for path, text in said.items()}
-    writer = layout.tx if about.optimizer == repr(layout.tx) else None
+    writer = layout.tx if about.optimizer == repr(layout.tx.recipe) else None
     if about.config is not None:
         with contextlib.suppress(config.ConfigError):  # made of what is not registered here
             writer = config.from_config(about.config)

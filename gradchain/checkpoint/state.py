@@ -75,7 +75,8 @@ def load_state(
         )
     codecs, held_by = None, ""
     if saved_by is not None:
-        codecs, held_by = codecs_of(laid_out(saved_by, params, arrays, "load_state").cells), repr(saved_by)
+        codecs = codecs_of(laid_out(saved_by, params, arrays, "load_state").cells)
+        held_by = repr(saved_by.recipe)
     made = overridden(plan(layout, Saved(arrays, codecs, optimizer=held_by), wishes), arrays)
     return fill(made, arrays), made.report
 

@@ -10,37 +10,33 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import gradchain as gc
 from gradchain.cli import output
-from gradchain.cli.given import UsageError
+from gradchain.cli.given import FORMS, UsageError, optimizer
 from gradchain.core import words
+from gradchain.doctor.diagnose import diagnose
 
 
 def add_to(commands: Any) -> None:
-    """The parser of the command, where there is `gradchain.diagnose`."""
-    if not callable(diagnose()):
-        return
-    one = commands.add_parser("doctor", help="what is wrong with a run, from the numbers that it recorded")
+    """The parser of the command."""
+    one = commands.add_parser("doctor", help="what looks wrong in a run, from the numbers that it recorded")
     one.add_argument(
-        "run", metavar="RUN", help="metrics.jsonl or .csv, one row for each step, or their folder"
+        "history", metavar="RUN", help="a .jsonl or .csv with one row for each step, or their folder"
     )
+    one.add_argument("--optimizer", metavar="OPTIMIZER", help=f"what it was run with: {FORMS}")
+    one.add_argument("--steps", type=int, metavar="N", help="of the whole run")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.set_defaults(run=run)
 
 
-def diagnose() -> Any:
-    """The function that judges a history: rows of numbers by name."""
-    return vars(gc).get("diagnose")
-
-
 def run(args: argparse.Namespace) -> int:
-    """Print what is found; 1 if something is."""
-    found = diagnose()(history(Path(args.run)))
+    """Print what is found; 1 if it is more than notes."""
+    tx = optimizer(args.optimizer) if args.optimizer else None
+    found = diagnose(history=history(Path(args.history)), tx=tx, steps=args.steps)
     if args.json:
-        output.as_json([dataclasses.asdict(x) if dataclasses.is_dataclass(x) else str(x) for x in found])  # pyright: ignore
+        output.as_json(dataclasses.asdict(found))
     else:
         print(found)
-    return 1 if len(found) else 0
+    return 1 if any(finding.severity != "note" for finding in found.findings) else 0
 
 
 def history(path: Path) -> list[dict[str, float]]:

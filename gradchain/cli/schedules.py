@@ -12,12 +12,11 @@ import numpy as np
 from gradchain.cli import output
 from gradchain.cli.given import FORMS, UsageError, made
 from gradchain.core import words
-from gradchain.core.packages import package
 from gradchain.core.transform import Transform
 from gradchain.report import text
 from gradchain.schedules import Schedule
 
-ROWS, POINTS = 11, 1000  # of the table, and of the figure
+ROWS = 11  # of the table
 LONGEST = 2**24  # steps that are looked at for the end of a schedule
 
 
@@ -104,20 +103,8 @@ def ends(schedule: Any) -> int:
 
 def draw(found: dict[str, Any], steps: int, path: Path, log: bool) -> None:
     """A figure of schedules."""
+    from gradchain.plot.schedules import schedules as figure_of
+
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise UsageError(f"--output {path}: expected a file that ends in .png, .svg or .pdf")
-    counts = np.unique(np.linspace(0, steps, POINTS).astype(int))
-    figure = package("matplotlib.figure", "cli", "plot-schedule").Figure(
-        figsize=(8, 4.5), layout="constrained", dpi=120
-    )
-    axes = figure.subplots()
-    for name, schedule in found.items():
-        axes.plot(counts, values(schedule, counts), label=name, linewidth=1.8)
-    axes.set(xlabel="step", ylabel=next(iter(found)) if len(found) == 1 else "value",
-             yscale="log" if log else "linear", xlim=(0, steps))  # fmt: skip
-    axes.grid(alpha=0.3)
-    if len(found) > 1:
-        axes.legend()
-    if not log:
-        axes.set_ylim(min(0.0, axes.get_ylim()[0]))
-    figure.savefig(path)
+    figure_of(found, steps, log=log).savefig(path)

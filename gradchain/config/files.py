@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gradchain.config.place import ConfigError, Json, parse
-from gradchain.core.packages import package
+from gradchain.core.optional import need
 
 SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml"}
 FLOAT = re.compile(r"^[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.inf$|^\.nan$")
@@ -35,7 +35,7 @@ def read_file(path: str | Path) -> Json:
 
 def parse_yaml(text: str) -> Json:
     """YAML text: 1e-3 is a number, as in YAML 1.2, and a key that stands twice is an error."""
-    yaml: Any = package("yaml", "cli", "YAML")
+    yaml: Any = need("yaml", "cli", "YAML", "pyyaml")
 
     class Loader(yaml.SafeLoader):
         pass
@@ -69,5 +69,5 @@ def write_text(config: Json, kind: str) -> str:
     """Values as JSON or YAML text."""
     if kind == "json":
         return json.dumps(config, indent=2)
-    yaml: Any = package("yaml", "cli", "YAML")
+    yaml: Any = need("yaml", "cli", "YAML", "pyyaml")
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True).rstrip("\n")

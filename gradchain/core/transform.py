@@ -11,10 +11,10 @@ from typing import Any, ParamSpec
 
 import jax
 
-from gradchain.core import extras, glossary, leaves, tree, words
+from gradchain.core import extras, glossary, leaves, shown, tree, values, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, exchanged, full_name
-from gradchain.core.packages import Pair
+from gradchain.core.optional import Pair
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 from gradchain.core.slots import DtypeError
@@ -106,6 +106,7 @@ class Transform(Pair):
 
     recipe: Recipe
     body: Body
+    _repr_html_ = shown.html
 
     def init(self, params: PyTree, *, plan: Plan = PLAN) -> State:  # pyright: ignore
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
@@ -138,8 +139,7 @@ class Transform(Pair):
             params, state = step(params, state, grads)
 
         JAX pairs donated buffers with results by shape and dtype, in order: with the state first, parameters
-        are written where a moment was, and on a GPU that costs copies (AdamW on H100: 44 bytes a parameter
-        instead of 28).
+        are written where a moment was, which costs copies on a GPU (AdamW on H100: 44 bytes each, not 28).
         """
         return self.run(grads, state, params, Context(extra, apply=True))
 
@@ -191,7 +191,7 @@ class Transform(Pair):
         return iter((self.init, self.update))
 
     def __repr__(self) -> str:
-        return repr(self.recipe)
+        return values.laid_out(repr(self.recipe))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Transform) and self.recipe.key == other.recipe.key

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,4 +79,35 @@ def text(value: Any) -> str:
         return "(" + ", ".join(map(text, value)) + (",)" if len(value) == 1 else ")")
     if callable(value) and hasattr(value, "__qualname__") and not isinstance(value, type):
         return value.__qualname__
+    if (recipe := getattr(value, "recipe", None)) and callable(getattr(value, "init", None)):
+        return repr(recipe)  # a transform, in one line
     return repr(value)
+
+
+WIDTH = 100  # columns of a transform's text
+PIECE = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([(\[{])|([)\]}])|(,)""")
+
+
+def laid_out(source: str, width: int = WIDTH) -> str:
+    """An expression of one line over several where it is wider: what its last brackets hold, indented."""
+    if len(source) <= width:
+        return source
+    depth, begin, cuts = 0, 0, []
+    for piece in PIECE.finditer(source):
+        if piece[2]:
+            depth += 1
+            if depth == 1:
+                begin, cuts = piece.end(), [piece.end()]
+        elif piece[3]:
+            depth -= 1
+            if depth == 0:
+                cuts.append(piece.end())
+        elif piece[4] and depth == 1:
+            cuts.append(piece.end())
+    if len(cuts) < 2 or cuts[-1] != len(source) or depth:  # no brackets that end it
+        return source
+    parts = [source[i : j - 1].strip() for i, j in itertools.pairwise(cuts)]
+    called = begin > 1 and (source[begin - 2].isalnum() or source[begin - 2] == "_")
+    inside = [textwrap.indent(laid_out(part, width - 5), "    ") for part in parts if part]
+    end = "," if called or len(parts) > 1 or source[begin - 1] != "(" else ""
+    return "\n".join([source[:begin], ",\n".join(inside) + end, source[-1]])

@@ -32,7 +32,7 @@ def convert(state: Any, tx: Transform, to: Transform, params: Any) -> dict[str, 
     if isinstance(state, Mapping) and set(state) == set(old):
         held.checked(state, tx, "convert")
         old, new = ages.like(old, state), ages.like(new, state)
-    _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx!r} keeps")
+    _same(tree.paths(state), tree.paths(old), f"{tx.name}: the state and what {tx.recipe!r} keeps")
     slots = zip(tree.paths(old), jax.tree.leaves(old), strict=True)
     clocks = {path for path, slot in slots if path.endswith("/count") and slot.dtype == jnp.int32}
     found = zip(tree.paths(state), jax.tree.leaves(state), strict=True)

@@ -17,7 +17,7 @@ from gradchain.report import held
 Report = tuple[str, str, Array]  # where, under what name, how much
 
 
-def metrics(state: Any) -> dict[str, Array]:
+def metrics(state: Any) -> dict[str, Any]:
     """What a state says of the last step: step, learning_rate, norms, skipped updates. Nothing is recomputed.
 
     `state` is that of tx.init and tx.update, or as nnx.Optimizer and TrainState hold it, or one of these two;

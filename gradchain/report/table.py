@@ -84,7 +84,7 @@ class Description:
                 text.size(row.total_bytes) if row.slot else "",
                 text.size(device) if device is not None and device != row.total_bytes else "",
                 row.spec,
-                ", ".join(f"{k}={_value(v)}" for k, v in row.hyperparams) if first else "",
+                ", ".join(f"{k}={value_text(v)}" for k, v in row.hyperparams) if first else "",
             ])  # fmt: skip
         device = self.bytes_per_device
         per = f"{text.number(self.bytes_per_param)} bytes per parameter, {self.params:,} parameters"
@@ -117,7 +117,8 @@ def _shape(row: Row) -> str:
     return f"{row.leaves} leaves" if row.shape is None else str(list(row.shape))
 
 
-def _value(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """An argument as a table shows it: numbers with what digits they need."""
     return text.number(value) if isinstance(value, float) else values.text(value)
 
 

@@ -10,13 +10,14 @@ Cells = Sequence[str]
 WRAP = 56  # characters of the last column
 
 
-def aligned(rows: Sequence[Cells], right: Sequence[bool]) -> str:
-    """Rows in columns, the first a heading, ruled off; the last is the total. Empty columns are left out.
+def aligned(rows: Sequence[Cells], right: Sequence[bool], *, total: bool = True) -> str:
+    """Rows in columns, the first a heading, ruled off, and the last where it is the total; no empty columns.
 
     A long text in the last column goes on in the next line.
     """
-    head, *body, total = rows
-    rows = [head, *(line for row in body for line in _wrapped(row)), total]
+    head, *body = rows
+    ends = [body.pop()] if total else []
+    rows = [head, *(line for row in body for line in _wrapped(row)), *ends]
     shown = [i for i in range(len(right)) if any(row[i] for row in rows[1:])]
     width = {i: max(len(row[i]) for row in rows) for i in shown}
     lines = [
@@ -24,7 +25,8 @@ def aligned(rows: Sequence[Cells], right: Sequence[bool]) -> str:
         for row in rows
     ]
     rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    below = [rule, lines.pop()] if total else []
+    return "\n".join([lines[0], rule, *lines[1:], *below])
 
 
 def _wrapped(row: Cells) -> list[Cells]:

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
-from gradchain.core import words
+from gradchain.core import shown, words
 
 SCHEDULES: dict[str, type[Schedule]] = {}
 
@@ -63,6 +63,14 @@ class Schedule:
     def __repr__(self) -> str:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(typing.cast(Any, self))}
         return f"{type(self).__name__}({', '.join(f'{name}={_text(v)}' for name, v in values.items())})"
+
+    _repr_html_ = shown.html
+
+    def plot(self, steps: int | None = None, *, log: bool = False) -> Any:
+        """The values over the steps as a matplotlib figure; see `gradchain.plot.schedules`."""
+        from gradchain.plot.schedules import schedules
+
+        return schedules({type(self).__name__: self}, steps, log=log)
 
     def _at(self, count: Array) -> Array:
         raise NotImplementedError

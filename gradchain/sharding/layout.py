@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
 from typing import Any
 
@@ -18,6 +19,7 @@ from gradchain.math import numerics
 from gradchain.report import text
 from gradchain.sharding.zero import Zero, zeros_of
 
+RIGHT = (False, False, False, False, False, True, True)
 LARGE = 2**20  # bytes of an array that is worth splitting
 
 
@@ -72,8 +74,7 @@ class Layout:
         """Bytes of the whole state."""
         return sum(row.total_bytes for row in self.rows)
 
-    def table(self) -> str:
-        """The rows as aligned text, with the sums below and the notes under them."""
+    def _cells(self) -> list[list[str]]:
         cells: list[list[str]] = [["state", "shape", "dtype", "spec", "memory", "bytes", "on a device"]]
         for row in self.rows:
             spec = "" if row.spec is None else place.text_of(row.spec)
@@ -83,11 +84,18 @@ class Layout:
             ])  # fmt: skip
         sums = [text.size(self.total_bytes), text.size(self.bytes_per_device())]
         cells.append(["total", f"{len(self.rows)} arrays", "", "", "", *sums])
-        drawn = text.aligned(cells, (False, False, False, False, False, True, True))
-        return "\n".join([drawn, *(f"note: {note}" for note in self.notes)])
+        return cells
+
+    def table(self) -> str:
+        """The rows as aligned text, with the sums below and the notes under them."""
+        return "\n".join([text.aligned(self._cells(), RIGHT), *(f"note: {note}" for note in self.notes)])
 
     def __repr__(self) -> str:
         return self.table()
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>note: {html.escape(note)}</p>" for note in self.notes)
+        return f"<div>{text.as_html(self._cells(), RIGHT)}{notes}</div>"
 
 
 @opens

@@ -78,7 +78,7 @@ class Report:
         width = max((len(row.law) for row in self.rows), default=0)
         said = [f"not applicable: {row.reason}" if row.reason else "passed" for row in self.rows]
         lines = [f"{row.law:<{width}}  {text}" for row, text in zip(self.rows, said, strict=True)]
-        return "\n".join([f"{self.tx!r}: {len(self.passed)} of {len(self.rows)} laws", *lines])
+        return "\n".join([f"{self.tx.recipe!r}: {len(self.passed)} of {len(self.rows)} laws", *lines])
 
 
 def excused(exempt: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
@@ -133,5 +133,5 @@ def check(
         rows.append(Row(law.name, reason, time.perf_counter() - start))
     if broken:
         text = "\n".join(map(str, broken))
-        raise Broken(f"{found.tx!r} breaks {len(broken)} of {len(laws)} laws\n{text}") from broken[0]
+        raise Broken(f"{found.tx.recipe!r} breaks {len(broken)} of {len(laws)} laws\n{text}") from broken[0]
     return Report(found.tx, tuple(rows))

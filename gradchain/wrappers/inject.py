@@ -178,8 +178,8 @@ class Injected(Wrapper):
         tx = self.arguments.call(values)
         if tx.body.keys != self.tx.body.keys:
             raise ValueError(
-                f"injected: {_name(self.arguments.make)} made {tx!r}, which keeps other states than "
-                f"{self.tx!r}, made at the start; expected the same links for all values"
+                f"injected: {_name(self.arguments.make)} made {tx.recipe!r}, which keeps other states than "
+                f"{self.tx.recipe!r}, made at the start; expected the same links for all values"
             )
         out, state = dataclasses.replace(inner, tx=tx).run(g, state, params)
         new = s._replace(count=increment(s.count), hyperparams=values)

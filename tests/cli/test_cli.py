@@ -198,12 +198,13 @@ def test_packages_that_are_absent_are_named(run, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "yaml", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     (tmp_path / "a.yaml").write_text("a: 1")
-    for argv in (
-        ["config", "convert", str(tmp_path / "a.yaml")],
-        ["plot-schedule", "constant_schedule(1)", "-ox.png"],
-    ):
+    commands = {
+        "cli": ["config", "convert", str(tmp_path / "a.yaml")],
+        "plot": ["plot-schedule", "constant_schedule(1)", "-ox.png"],
+    }
+    for extra, argv in commands.items():
         code, _, err = run(*argv)
-        assert code == 2 and "pip install 'gradchain[cli]'" in err
+        assert code == 2 and f"pip install 'gradchain[{extra}]'" in err
 
 
 def test_histories_of_runs(tmp_path):
@@ -236,3 +237,16 @@ def test_the_module_runs(monkeypatch, capsys):
     with pytest.raises(SystemExit) as done:
         runpy.run_module("gradchain", run_name="__main__")
     assert done.value.code == 0 and "polyak_sgd" in capsys.readouterr().out
+
+
+def test_doctor(run, tmp_path):
+    (tmp_path / "m.jsonl").write_text(
+        "".join(json.dumps({"step": i, "loss": 1.0 + i * i}) + "\n" for i in range(30))
+    )
+    code, out, _ = run("doctor", str(tmp_path), "--optimizer", "sgd(0.1)")
+    found = json.loads(run("doctor", str(tmp_path / "m.jsonl"), "--json")[1])
+    assert code == 1 and found["findings"][0]["name"] in out and "try: " in out
+    (tmp_path / "m.jsonl").write_text(
+        "".join(json.dumps({"step": i, "loss": 0.9**i}) + "\n" for i in range(30))
+    )
+    assert run("doctor", str(tmp_path))[0] == 0

@@ -41,6 +41,12 @@ from gradchain.rules.parts.history import (
     limit_norm_growth,
     normalize_by_history,
 )
+from gradchain.rules.parts.layer_norms import (
+    SnapshotLayerGradsState,
+    SnapshotLayerUpdatesState,
+    snapshot_layer_grads,
+    snapshot_layer_updates,
+)
 from gradchain.rules.parts.noise import AddNoiseState, add_noise, noisy_sgd
 from gradchain.rules.parts.nonnegative import NonNegativeParamsState, keep_params_nonnegative
 from gradchain.rules.parts.orthogonal import PCGradState, orthograd, pcgrad
@@ -71,6 +77,8 @@ __all__ = [
     "PrivateAggregateState",
     "ScaleByLearningRateState",
     "ScaleByScheduleState",
+    "SnapshotLayerGradsState",
+    "SnapshotLayerUpdatesState",
     "SnapshotState",
     "ZeroNansState",
     "adaptive_grad_clip",
@@ -108,6 +116,8 @@ __all__ = [
     "scale_by_schedule",
     "set_to_zero",
     "snapshot",
+    "snapshot_layer_grads",
+    "snapshot_layer_updates",
     "stateless",
     "stateless_with_tree_map",
     "unitwise_clip",

@@ -1,0 +1,55 @@
+"""Batches that grow while training, b(t) = b(t - 1) + d, in one compiled program: digits.
+
+python examples/batch_growth.py
+python examples/batch_growth.py --steps 300
+
+`accumulate` takes the number of microbatches of a step from a schedule. All runs see as many images.
+"""
+
+import jax
+import jax.numpy as jnp
+from compare.problems import digits
+from show import arguments, fit, save, sheet, table
+
+import gradchain as gc
+
+MICROBATCH = 16
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = arguments(__doc__, argv, steps=600, learning_rate=0.05)
+    calls = 60 if args.short else args.steps  # of the gradient, each of 16 images
+    problem = digits()
+
+    def batch(key):
+        x, y = problem.batch(key)
+        return x[:MICROBATCH], y[:MICROBATCH]
+
+    sizes = {
+        "16 images": gc.constant_schedule(1),
+        "128 images": gc.constant_schedule(8),
+        "16, then 16 more every 10 steps": lambda step: 1 + step // 10,
+    }
+    rows, curves = [], {}
+    for name, every in sizes.items():
+        tx = gc.accumulate(gc.sgd(args.learning_rate, momentum=0.9), every)
+        params = problem.init(jax.random.key(args.seed))
+        _, found = fit(tx, params, problem.loss, batch, calls, name, problem.judge, args.seed)
+        curves[name] = [float(x) for x in found]
+        step = used = 0
+        while used + int(every(jnp.int32(step))) <= calls:
+            used, step = used + int(every(jnp.int32(step))), step + 1
+        last = int(every(jnp.int32(max(step - 1, 0)))) * MICROBATCH
+        rows.append([name, calls * MICROBATCH, step, last, curves[name][-1]])
+    table("SGD with momentum", ["batch", "images", "steps", "last batch", "loss, nats"], rows)
+    figure, (axis,) = sheet(width=7)
+    for name, losses in curves.items():
+        at = [calls * MICROBATCH * (i + 1) / len(losses) for i in range(len(losses))]
+        axis.plot(at, losses, label=name)
+    axis.set(xlabel="images seen", ylabel="training loss, nats", yscale="log")
+    axis.legend(frameon=False)
+    save(figure, args)
+
+
+if __name__ == "__main__":
+    main()

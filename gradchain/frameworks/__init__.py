@@ -1,0 +1,1 @@
+"""Optimizers as other frameworks hold them."""

@@ -1,0 +1,1 @@
+"""Choosing hyperparameters: sweeps and learning rate tests, each one compilation."""
