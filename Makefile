@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks golden bench bench-aot docs clean
+.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs dist clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -67,6 +67,9 @@ format: .venv/.installed-test  ## rewrite the code as ruff would have it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+stubs: .venv/.installed-test  ## write gradchain/__init__.pyi, from which editors and type checkers know the names
+	JAX_PLATFORMS=cpu $(BIN)/python .ci/stubs.py
+
 hooks: .venv/.installed-test  ## run ruff and pyright before each commit
 	$(BIN)/pre-commit install
 
@@ -85,6 +88,12 @@ bench-aot: .envs/tpu/.installed .envs/h100/.installed  ## bytes and kernels of t
 
 docs: .venv/.installed-docs  ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
+
+dist: .venv/.installed-dist  ## build the wheel and the sdist, and try the wheel in an empty environment
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python .ci/try_wheel.py dist
 
 clean:  ## remove environments, caches and build products; runs/ stays
 	rm -rf .venv .envs build dist site .pytest_cache .ruff_cache

@@ -22,6 +22,7 @@ from gradchain import (
     wrappers,
     writers,
 )
+from gradchain import typing as typing
 from gradchain.catalogue.advice import Suggestion, recipe
 from gradchain.catalogue.search import Found, search
 from gradchain.checkpoint.errors import CheckpointError, DamagedError
@@ -31,7 +32,7 @@ from gradchain.checkpoint.managed import Checkpointer
 from gradchain.checkpoint.report import LoadReport, Restored
 from gradchain.checkpoint.state import load_state, set_state, state_dict
 from gradchain.checkpoint.torch_state import from_torch
-from gradchain.config import ConfigError, from_config, to_config
+from gradchain.config import ConfigError, from_config, from_repr, to_config
 from gradchain.core import slots
 from gradchain.core.compose import chain, named_chain
 from gradchain.core.foreign import foreign, with_extra_args_support
@@ -118,6 +119,8 @@ from gradchain.tuning.training import trainer
 from gradchain.types import *
 from gradchain.wrappers import *
 
+__version__ = "0.1.0"  # nowhere else but in CITATION.cff
+
 __all__ = [
     "REGISTRY",
     "Axes",
@@ -168,6 +171,7 @@ __all__ = [
     "freeze",
     "from_config",
     "from_optax",
+    "from_repr",
     "from_torch",
     "gather_params",
     "generalized_kl_divergence",

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("math",),
     ("core",),
-    ("types", "tree", "projections", "assignment", "perturbations", "microbatching", "absent"),
+    ("types", "typing", "tree", "projections", "assignment", "perturbations", "microbatching", "absent"),
     ("tree_utils", "matrices", "schedules", "losses", "second_order", "experimental"),
     ("rules",),
     ("wrappers",),
@@ -25,7 +25,8 @@ LAYERS = (
     ("tuning", "doctor", "frameworks"),
     ("aot",),
     ("__init__",),
-    ("optax", "testing"),
+    ("optax", "testing", "cli"),
+    ("__main__",),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

@@ -1,12 +1,14 @@
 """Every python block of README.md and docs/ runs, what stands printed after it is what it prints.
 
 The blocks of a page share their names. A `text` block right after a python block is the block's output;
-`<!-- no test -->` before a block leaves it out; `...` in what is printed is any text within a line.
+`<!-- no test -->` before a block leaves it out; `...` in what is printed is any text within a line. In a
+`console` block each `$ gradchain ...` is run, and `$ cat FILE` shows a file that one has written.
 """
 
 import contextlib
 import io
 import re
+import shlex
 import sys
 import types
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 
 import gradchain as gc
 from benchmarks.docs import render
+from gradchain.cli import main
 from gradchain.core.glossary import GLOSSARY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +26,9 @@ BLOCK = re.compile(
     r"^(?P<skip><!-- no test -->\n+)?```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<printed>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
+
+CONSOLE = re.compile(r"^```console\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+CONSOLE_PAGES = [page for page in PAGES if CONSOLE.search(page.read_text())]
 
 
 def same(found: str, printed: str) -> bool:
@@ -48,6 +54,22 @@ def run_page(text: str, name: str) -> int:
     return count
 
 
+def run_console(text: str, name: str) -> int:
+    """Run the commands of a page's console blocks in the folder that is current; how many there were."""
+    count = 0
+    for block in CONSOLE.finditer(text):
+        for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block[1], re.MULTILINE):
+            program, *argv = shlex.split(command)
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                assert program in ("gradchain", "cat"), f"{name}: {program} is no command that is run here"
+                print(Path(argv[0]).read_text(), end="") if program == "cat" else main(argv)
+            found = "\n".join(s.rstrip() for s in out.getvalue().splitlines()).rstrip("\n")
+            assert same(found, printed.rstrip("\n")), f"{name}: $ {command} prints\n{found}"
+            count += 1
+    return count
+
+
 @pytest.fixture
 def registry():
     """The registry as it was, after a page that enters its own algorithms."""
@@ -61,6 +83,20 @@ def registry():
 def test_page_runs(page, registry):
     text = page.read_text()
     assert run_page(text, page.name) == text.count("```python\n") - text.count("<!-- no test -->")
+
+
+@pytest.mark.parametrize("page", CONSOLE_PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_of_a_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text()
+    assert run_console(text, page.name) == len(re.findall(r"^\$ ", text, re.MULTILINE)) > 0
+
+
+def test_runner_of_commands_sees_what_is_wrong():
+    one = "$ gradchain config validate 'sgd(0.1)'\nvalid: sgd(learning_rate=0.1)\n"
+    assert run_console(f"```console\n{one}\n{one}```\n", "page") == 2
+    with pytest.raises(AssertionError):
+        run_console(f"```console\n{one.replace('0.1', '0.2', 1)}```\n", "page")
 
 
 def test_runner_sees_what_is_wrong():

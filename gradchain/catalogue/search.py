@@ -133,9 +133,10 @@ def search(
     scored = []
     for factory in REGISTRY.values():
         score = max(_score(factory, asked), 100 - called.index(factory.name) if factory.name in called else 0)
+        if not score or family not in (None, factory.family) or kind not in (None, factory.kind):
+            continue
         one = entry(factory)
-        fits = family in (None, one.family) and kind in (None, one.kind) and within(one.state)
-        if score and fits and (needs is None or (needs in one.needs if needs else not one.needs)):
+        if within(one.state) and (needs is None or (needs in one.needs if needs else not one.needs)):
             scored.append((-score, one.kind != "optimizer", one.name, one))
     found = tuple(one for *_, one in sorted(scored, key=lambda row: row[:3]))
     if not found and (others := sum(bool(_score(f, asked)) or f.name in called for f in REGISTRY.values())):

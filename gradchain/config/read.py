@@ -10,6 +10,7 @@ from typing import Any, cast
 import jax.numpy as jnp
 
 from gradchain.config.forms import NAMED, holds_transforms, is_form
+from gradchain.config.hydra import from_hydra, has_targets
 from gradchain.config.place import ConfigError, Json, at, bounded, fail, near, parse, reason, show
 from gradchain.core import kinds, words
 from gradchain.core.hyper import tunable
@@ -23,12 +24,25 @@ def from_config(config: Json) -> Transform:
     """The optimizer that JSON values, or JSON text, describe: see `to_config` for the form.
 
     A name alone stands for a transformation without arguments: {"chain": ["scale_by_adam", ...]}. Optax's
-    spelling of arguments is understood. Errors are ConfigError, a ValueError, and say where and what is near.
+    spelling of arguments is understood, and Hydra's form {"_target_": "gradchain.adamw", ...}. Errors are
+    ConfigError, a ValueError, and say where and what is near.
     """
+    return _transform(_checked(config), "")
+
+
+def made_from(config: Json) -> Any:
+    """The schedule, or the optimizer, that JSON values describe."""
+    config = _checked(config)
+    named = isinstance(config, Mapping) and len(config) == 1 and next(iter(config)) in SCHEDULES
+    return _read(config, "") if named else _transform(config, "")
+
+
+def _checked(config: Json) -> Json:
+    """JSON values that are bounded and in gradchain's form."""
     if isinstance(config, str):
         config = config.strip() if config.strip().isidentifier() else parse(config, TWICE)
     bounded(config)
-    return _transform(config, "")
+    return from_hydra(config) if has_targets(config) else config
 
 
 def _transform(config: Json, place: str) -> Transform:
@@ -115,8 +129,16 @@ def _hyperparameter(value: Json, place: str) -> Any:
         if len(value) != 1 or name not in {*SCHEDULES, "tunable"}:
             fail(at(place, str(name)), f"not a schedule; {near(str(name), [*SCHEDULES, 'tunable'])}")
     elif isinstance(value, str | list):
-        fail(place, f'expected a number, a schedule or {{"tunable": number}}, found {show(value)}')
+        hint = "; YAML takes 1e-3 for a text: write 1.0e-3" if _is_number(value) else ""
+        fail(place, f'expected a number, a schedule or {{"tunable": number}}, found {show(value)}{hint}')
     return _read(value, place)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return bool(float(value)) or True
+    except (TypeError, ValueError):
+        return False
 
 
 def _read(value: Json, place: str) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from gradchain.config.forms import NAMED, holds_transforms, is_form
+from gradchain.config.hydra import to_hydra
 from gradchain.config.place import ConfigError, Json, at, fail
 from gradchain.core import hyper, values, words
 from gradchain.core.hyper import Tunable
@@ -16,18 +17,22 @@ from gradchain.core.transform import REGISTRY, Transform
 
 
 @opens
-def to_config(tx: Transform) -> Json:
+def to_config(tx: Transform, *, form: Literal["plain", "hydra"] = "plain") -> Json:
     """The optimizer as JSON values, from which `from_config` makes an equal one.
 
     Every part is {"name": {arguments}}, with the arguments that differ from their defaults; chain takes a
     list. Schedules and codecs are written the same way, tunable numbers {"tunable": 0.001}, regular
     expressions {"regex": "..."}, dtypes {"dtype": "bfloat16"}. Functions, arrays and transformations of other
     libraries have no such form: an error names the argument.
+    form="hydra": {"_target_": "gradchain.name", **arguments}, which `hydra.utils.instantiate` takes as well.
     """
     if not isinstance(tx, Transform):
         raise ConfigError(f"to_config({words.show(tx)}): expected a gradchain transformation")
+    if form not in ("plain", "hydra"):
+        raise ConfigError(f"to_config: form is {words.show(form)}; expected 'plain' or 'hydra'")
     try:
-        return _write(tx, "")
+        written = _write(tx, "")
+        return to_hydra(written) if form == "hydra" else written
     except RecursionError as error:
         raise ConfigError(f"{tx.name}: an argument is nested too deep, or contains itself") from error
 

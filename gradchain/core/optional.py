@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a Transform is what functions take that are annotated for Optax, as Flax's are
+    from optax import GradientTransformationExtraArgs as Pair
+else:
+    Pair = object
 
 
 def need(module: str, extra: str, who: str, package: str = "") -> Any:

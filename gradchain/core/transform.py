@@ -14,11 +14,13 @@ import jax
 from gradchain.core import extras, glossary, leaves, shown, tree, values, words
 from gradchain.core.codec import Plan
 from gradchain.core.complaints import asker, check_entries, exchanged, full_name
+from gradchain.core.optional import Pair
 from gradchain.core.recipe import REGISTRY, Factory, Recipe
 from gradchain.core.returned import DeclarationError, wrong_body
 from gradchain.core.slots import DtypeError
 
 PyTree = Any
+State = dict[str, Any]  # by the names of links
 P = ParamSpec("P")
 PLAN = Plan()  # the default axes, and no codecs
 
@@ -96,7 +98,7 @@ class Body:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Transform:
+class Transform(Pair):
     """A gradient transformation as a value: printable, comparable, hashable, picklable; `replace` edits it.
 
     It is also the pair (init, update) that `optax.chain`, `flax.nnx.Optimizer` and `TrainState` take.
@@ -104,8 +106,9 @@ class Transform:
 
     recipe: Recipe
     body: Body
+    _repr_html_ = shown.html
 
-    def init(self, params: PyTree, *, plan: Plan = PLAN) -> dict[str, Any]:
+    def init(self, params: PyTree, *, plan: Plan = PLAN) -> State:  # pyright: ignore
         """The state for parameters: a dict from link name to a NamedTuple of named slots."""
         return self.body.init(*self._seen(params, plan))
 
@@ -121,11 +124,13 @@ class Transform:
         leaves.check(params, self.body.acts(params), self.name)
         return seen, dataclasses.replace(plan, whole=params)
 
-    def update(self, updates: PyTree, state: dict, params: PyTree = None, **extra) -> tuple[PyTree, dict]:
+    def update(  # pyright: ignore
+        self, updates: PyTree, state: State, params: PyTree = None, **extra: Any
+    ) -> tuple[PyTree, State]:
         """Updates to add to the parameters, and the new state."""
         return self.run(updates, state, params, Context(extra))
 
-    def step(self, grads: PyTree, state: dict, params: PyTree, **extra) -> tuple[PyTree, dict]:
+    def step(self, grads: PyTree, state: State, params: PyTree, **extra: Any) -> tuple[PyTree, State]:
         """The new parameters and state: update and apply in one, in place where nothing is due.
 
         To donate, let the arguments come in the order of the results:
@@ -134,12 +139,11 @@ class Transform:
             params, state = step(params, state, grads)
 
         JAX pairs donated buffers with results by shape and dtype, in order: with the state first, parameters
-        are written where a moment was, and on a GPU that costs copies (AdamW on H100: 44 bytes a parameter
-        instead of 28).
+        are written where a moment was, which costs copies on a GPU (AdamW on H100: 44 bytes each, not 28).
         """
         return self.run(grads, state, params, Context(extra, apply=True))
 
-    def run(self, updates: PyTree, state: dict, params: PyTree, ctx: Context) -> tuple[PyTree, dict]:
+    def run(self, updates: PyTree, state: State, params: PyTree, ctx: Context) -> tuple[PyTree, State]:
         """`update`, or with ctx.apply `step`, with all that goes along."""
         if missing := sorted(self.body.needs - set(ctx.extra)):
             given = ", ".join(f"{name}=..." for name in missing)
@@ -168,7 +172,7 @@ class Transform:
         """The arguments the factory was called with, defaults included."""
         return dict(self.recipe.args)
 
-    def replace(self, **changes) -> Transform:
+    def replace(self, **changes: Any) -> Transform:
         """The same transform with some arguments changed."""
         if self.recipe.factory.variadic:
             raise TypeError(
@@ -183,15 +187,13 @@ class Transform:
 
         return optax.GradientTransformationExtraArgs(self.init, self.update)  # pyright: ignore[reportArgumentType]
 
-    def __iter__(self) -> Iterator[Callable]:
+    def __iter__(self) -> Iterator[Callable[..., Any]]:
         return iter((self.init, self.update))
 
     def __repr__(self) -> str:
         return values.laid_out(repr(self.recipe))
 
-    _repr_html_ = shown.html
-
-    def __eq__(self, other) -> bool:
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Transform) and self.recipe.key == other.recipe.key
 
     def __hash__(self) -> int:
@@ -292,7 +294,6 @@ if typing.TYPE_CHECKING:
     transform: _Decorator
     optimizer: _Decorator
     wrapper: _Decorator
-
 else:
     transform = functools.partial(_decorator, "transform")
     optimizer = functools.partial(_decorator, "optimizer")
