@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks golden bench bench-aot docs clean
+.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks golden bench bench-aot docs docs-check pictures clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -85,6 +85,12 @@ bench-aot: .envs/tpu/.installed .envs/h100/.installed  ## bytes and kernels of t
 
 docs: .venv/.installed-docs  ## build the documentation into site/
 	$(BIN)/mkdocs build --strict
+
+docs-check: docs  ## open every page in Chromium, wide and narrow, light and dark, and follow its links
+	$(BIN)/python docs/check_site.py site $(ARGS)
+
+pictures: .venv/.installed-docs  ## run what has no picture yet on the pages of the algorithms; ARGS=--all: everything
+	JAX_PLATFORMS=cpu PYTHONPATH=. $(BIN)/python -m docs.pages.paths $(ARGS)
 
 clean:  ## remove environments, caches and build products; runs/ stays
 	rm -rf .venv .envs build dist site .pytest_cache .ruff_cache

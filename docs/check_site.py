@@ -1,8 +1,8 @@
-"""Open every page of the built site in Chromium, wide and narrow, light and dark: python docs/check_site.py [site]
+"""Open every page of the built site in Chromium, wide and narrow, light and dark: docs/check_site.py [site]
 
-Fails on errors in the console, requests that fail or leave the site, broken links and anchors, pages and code wider
-than the window, empty tables and headings, formulas and images that are not shown, and searches whose first result
-is another page than the one that answers. `--shots FOLDER` also keeps pictures of some pages.
+Fails on errors in the console, requests that fail or leave the site, broken links and anchors, pages and code
+wider than the window, empty tables and headings, formulas and images that are not shown, and searches whose
+first result is another page than the one that answers. `--shots FOLDER` also keeps pictures of some pages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from pathlib import Path
 from typing import Any
 
 LOOKS = [(width, scheme) for width in (1280, 400) for scheme in ("light", "dark")]
-SHOTS = ("", "algorithms/adamw/", "algorithms/", "benchmarks/", "gallery/", "algorithms/soap/", "reference/optimizers/")
+SHOTS = (
+    "",
+    "algorithms/adamw/",
+    "algorithms/",
+    "benchmarks/",
+    "gallery/",
+    "algorithms/soap/",
+    "reference/optimizers/",
+)
 SEARCHES = {  # what is typed -> the pages of which one must come first
     "lbfgs": ("algorithms/lbfgs/",),
     "sweep": ("guide/tuning/", "guide/hyperparameters/", "cheatsheet/"),
@@ -47,15 +55,23 @@ SEARCHES = {  # what is typed -> the pages of which one must come first
     "adamw": ("algorithms/adamw/",),
     "pytorch": ("torch/",),
 }
+# The palette's switch remembers nothing here; and after two frames a page has its new width.
+DRESS = """scheme => new Promise(done => {
+  document.body.setAttribute('data-md-color-scheme', scheme);
+  requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
 # Run in the page: what is wrong with it, and where its links lead.
 LOOK = """() => {
   const wrong = [], wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > wide + 1) {
-    const over = [...document.querySelectorAll('.md-content *')].filter(e => e.getBoundingClientRect().right > wide + 1);
-    wrong.push(`wider than the window: ${over.slice(0, 3).map(e => e.tagName + '.' + e.className).join(' ')}`);
+    const over = [...document.querySelectorAll('.md-content *')]
+      .filter(e => e.getBoundingClientRect().right > wide + 1);
+    const named = over.slice(0, 3).map(e => `${e.tagName}.${e.getAttribute('class')}`);
+    wrong.push(`wider than the window: ${named.join(' ')}`);
   }
   for (const pre of document.querySelectorAll('.md-content .language-python pre > code'))
-    if (wide > 1000 && pre.scrollWidth > pre.clientWidth + 1 && pre.textContent.split('\\n').every(l => l.length < 101))
+    if (wide > 1000 && pre.scrollWidth > pre.clientWidth + 1
+        && pre.textContent.split('\\n').every(line => line.length < 101))
       wrong.push(`code of less than 101 columns is cut: ${pre.textContent.slice(0, 60)}`);
   for (const table of document.querySelectorAll('.md-content table')) {
     if (!table.tBodies[0]?.rows.length) wrong.push('a table without rows');
@@ -67,7 +83,8 @@ LOOK = """() => {
     if (!head.textContent.replace('¶', '').trim()) wrong.push('an empty heading');
   for (const math of document.querySelectorAll('math')) {
     const box = math.getBoundingClientRect();
-    if (math.checkVisibility() && !(box.width > 2 && box.height > 2)) wrong.push(`a formula is not shown: ${math.textContent}`);
+    if (math.checkVisibility() && !(box.width > 2 && box.height > 2))
+      wrong.push(`a formula is not shown: ${math.textContent}`);
   }
   if (/[\\ue000\\ue001]/.test(document.body.textContent)) wrong.push('a formula is missing');
   for (const image of document.images) {
@@ -89,7 +106,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def serve(folder: Path) -> http.server.ThreadingHTTPServer:
     """The folder at a free port of this machine, until `shutdown`."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
@@ -121,19 +140,29 @@ class Check:
 
         page.on("console", lambda m: note(f"console: {m.text}") if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: note(f"error: {error}"))
-        page.on("requestfailed", lambda r: note(f"request failed: {r.url}") if "ERR_ABORTED" not in str(r.failure) else None)
+        page.on(
+            "requestfailed",
+            lambda r: note(f"request failed: {r.url}") if "ERR_ABORTED" not in str(r.failure) else None,
+        )
         page.on("request", lambda r: None if self.inside(r.url) else note(f"asks another host: {r.url}"))
         page.on("response", lambda r: note(f"status {r.status}: {r.url}") if r.status >= 400 else None)
 
-    async def look(self, page: Any, name: str, first: bool, where: str) -> None:
-        """Open a page and note what is wrong with it."""
+    async def look(self, page: Any, name: str, now: dict[str, str], shots: Path | None) -> None:
+        """Open a page, and note what is wrong with it in every width and scheme."""
+        now["at"] = name or "home"
         await page.goto(self.root + name, wait_until="load")
-        found = await page.evaluate(LOOK)
-        self.wrong += [f"{where}: {text}" for text in found["wrong"]]
-        if first:
-            self.ids[name] = set(found["ids"])
-            for target in found["links"]:
-                self.links.setdefault(target, set()).add(name)
+        for width, scheme in LOOKS:
+            now["at"] = f"{name or 'home'} at {width} px, {scheme}"
+            await page.set_viewport_size({"width": width, "height": 900})
+            await page.evaluate(DRESS, {"light": "default", "dark": "slate"}[scheme])
+            found = await page.evaluate(LOOK)
+            self.wrong += [f"{now['at']}: {text}" for text in found["wrong"]]
+            if shots and name in SHOTS:
+                title = f"{name.strip('/').replace('/', '_') or 'home'}_{width}_{scheme}.png"
+                await page.screenshot(path=shots / title)
+        self.ids[name] = set(found["ids"])
+        for target in found["links"]:
+            self.links.setdefault(target, set()).add(name)
 
     def broken(self) -> Iterator[str]:
         """Links within the site that lead nowhere."""
@@ -150,33 +179,33 @@ class Check:
                 yield f"{at}: no such anchor: {name}#{anchor}"
 
 
-async def look_at_all(folder: Path, root: str, names: list[str], workers: int, shots: Path | None) -> list[str]:
+async def look_at_all(
+    folder: Path, root: str, names: list[str], workers: int, shots: Path | None
+) -> list[str]:
     """Everything that is wrong with the site."""
     from playwright.async_api import async_playwright
 
     check = Check(root, pages(folder))
+    no_index = {**json.loads((folder / "search" / "search_index.json").read_text("utf-8")), "docs": []}
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        for i, (width, scheme) in enumerate(LOOKS):
-            queue = list(names)
+        queue = list(reversed(names))
 
-            async def work(width=width, scheme=scheme, i=i, queue=queue) -> None:
-                context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                page, now = await context.new_page(), {"at": ""}
-                check.watch(page, now)
-                while queue:
-                    name = queue.pop()
-                    now["at"] = f"{name or 'home'} at {width} px, {scheme}"
-                    await check.look(page, name, i == 0, now["at"])
-                    if shots and name in SHOTS:
-                        title = f"{name.strip('/').replace('/', '_') or 'home'}_{width}_{scheme}.png"
-                        await page.screenshot(path=shots / title, full_page=False)
-                await context.close()
+        async def work() -> None:
+            context = await browser.new_context()
+            # The index of the search is large, and read by each page: it has a check of its own.
+            await context.route("**/search_index.json", lambda route: route.fulfill(json=no_index))
+            page, now = await context.new_page(), {"at": ""}
+            check.watch(page, now)
+            while queue:
+                await check.look(page, queue.pop(), now, shots)
+                if len(queue) % 50 == 0:
+                    print(f"{len(queue)} pages to go, {len(check.wrong)} things wrong so far", flush=True)
+            await context.close()
 
-            await asyncio.gather(*(work() for _ in range(workers)))
-            print(f"{len(names)} pages at {width} px, {scheme}: {len(check.wrong)} things wrong so far", flush=True)
+        await asyncio.gather(*(work() for _ in range(workers)))
         check.wrong += [text async for text in searches(browser, root)]
         await browser.close()
     return [*dict.fromkeys(check.wrong), *check.broken()]
@@ -190,7 +219,12 @@ async def searches(browser: Any, root: str):
         result = page.locator(".md-search-result__item a").first
         try:
             await result.wait_for(state="attached", timeout=20_000)
-            found = (await result.get_attribute("href") or "").removeprefix(root).partition("?")[0].partition("#")[0]
+            found = (
+                (await result.get_attribute("href") or "")
+                .removeprefix(root)
+                .partition("?")[0]
+                .partition("#")[0]
+            )
         except Exception:
             found = "nothing"
         found = urllib.parse.urlparse(found).path.lstrip("/")

@@ -1,4 +1,4 @@
-"""What mkdocs fills in when it builds the site: pages of algorithms, the reference by topic, tables, figures."""
+"""What mkdocs fills in when it builds the site: pages of algorithms, the reference by topic, figures."""
 
 import dataclasses
 import re
@@ -58,7 +58,11 @@ def _folded(found: re.Match) -> str:
     return f'**{title}**\n\n{figure}\n\n??? note "Table: {title}"\n\n{shown}\n'
 
 
-def on_page_content(html: str, **_) -> str:
+def on_page_content(html: str, page, config, **_) -> str:
+    """The formulas, and to autorefs the names that `reference.page` told apart."""
+    if page.file.src_uri.startswith("reference/"):
+        for name in re.findall(r'<a id="(gradchain\.\w+)"></a>', html):
+            config.plugins["autorefs"].register_anchor(page=page, identifier=name)
     return docstring.filled(html)
 
 
@@ -73,7 +77,9 @@ class Docstrings(griffe.Extension):
         names = frozenset(factory.signature.parameters) if factory else ()
         obj.docstring.value = docstring.markdown(text, names, link)
         if obj.is_class and obj.name in gc.SCHEDULES:
-            obj.docstring.value = f"```python\n{arguments(gc.SCHEDULES[obj.name])}\n```\n\n{obj.docstring.value}"
+            obj.docstring.value = (
+                f"```python\n{arguments(gc.SCHEDULES[obj.name])}\n```\n\n{obj.docstring.value}"
+            )
         if factory:
             obj.docstring.value += "\n\n" + site.about(obj.name, text)
 

@@ -35,7 +35,9 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]], right: tuple[int, 
     """A Markdown table; columns of numbers to the right."""
     rule = ["---:" if i in right else "---" for i in range(len(head))]
     lines = [head, rule, *rows]
-    return "\n".join("| " + " | ".join(c.replace("|", "&#124;").replace("\n", " ") for c in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(c.replace("|", "&#124;").replace("\n", " ") for c in line) + " |" for line in lines
+    )
 
 
 def page(name: str) -> str:
@@ -64,7 +66,10 @@ def _sources(name: str) -> str:
     found = facts.papers(gc.REGISTRY[name].paper)
     if not found:
         return f"In the reference: [`gradchain.{name}`][gradchain.{name}]."
-    shown = "; ".join(f"[{text}]({address})" if address else docstring.inline(text, letters=False) for text, address in found)
+    shown = "; ".join(
+        f"[{text}]({address})" if address else docstring.inline(text, letters=False)
+        for text, address in found
+    )
     cite = facts.citation(name)
     folded = '\n\n??? quote "BibTeX"\n\n' + _indented(f"```bibtex\n{cite}\n```") if cite else ""
     return f"Source: {shown}. In the reference: [`gradchain.{name}`][gradchain.{name}].{folded}"
@@ -82,9 +87,7 @@ def _picture(name: str) -> str:
         return f"## Its path\n\nThere is no picture of it: {kept['why']}."
     same = next((n for n in ("sgd", "adam") if n != name and kept_paths()[n].get("d") == kept["d"]), None)
     if same and name not in (f"scale_by_{same}",):
-        return (
-            f"## Its path\n\nOn a function of two variables it goes as {link(same)} does, where there is a picture."
-        )
+        return f"## Its path\n\nOn a function of two variables it goes as {link(same)} does: see there."
     where = {
         "own": "the learning rate {rate:g}",
         "after": "`scale_by_learning_rate({rate:g})` after it",
@@ -93,9 +96,10 @@ def _picture(name: str) -> str:
     }[kept["where"]].format(rate=kept["rate"] or 0)
     tuned = ", the best of powers of 2" if kept["rate"] else ""
     return (
-        f'## Its path\n\n<figure class="gc-figure" markdown="span">{docstring.mark(pictures.path(name, kept))}'
-        f"<figcaption>{paths.STEPS} steps on f(x, y) = (1 − x)² + 10 (y − x²)², from the circle; the cross is the "
-        f"minimum. A dot is a step. With {where}{tuned}; f is {kept['value']:g} at the end.</figcaption></figure>"
+        '## Its path\n\n<figure class="gc-figure" markdown="span">'
+        f"{docstring.mark(pictures.path(name, kept))}<figcaption>{paths.STEPS} steps on "
+        "f(x, y) = (1 − x)² + 10 (y − x²)², from the circle; the cross is the minimum. A dot is a step. "
+        f"With {where}{tuned}; f is {kept['value']:g} at the end.</figcaption></figure>"
     )
 
 
@@ -105,7 +109,12 @@ def _where(name: str) -> str:
 
 def _arguments(name: str) -> str:
     rows = [
-        (f"`{argument}`", docstring.inline(said, letters=False), default, docstring.inline(meaning, letters=False))
+        (
+            f"`{argument}`",
+            docstring.inline(said, letters=False),
+            default,
+            docstring.inline(meaning, letters=False),
+        )
         for argument, said, default, meaning in facts.arguments(gc.REGISTRY[name])
     ]
     if not rows:
@@ -145,8 +154,9 @@ def _traffic(name: str) -> str:
     shown = table(("compiled for", "moved", "least", "moved, log8"), cells, (1, 2, 3))
     more = f"\n\nMore than the least: {docstring.inline(why, letters=False)}." if why else ""
     return (
-        "## Traffic\n\nBytes that one compiled step reads and writes for each parameter, from the compilers' programs "
-        f"([how](../benchmarks.md)); least is each input read once and each output written once:\n\n{shown}{more}"
+        "## Traffic\n\nBytes that one compiled step reads and writes for each parameter, from the compilers' "
+        "programs ([how](../benchmarks.md)); least is each input read once and each output written once:"
+        f"\n\n{shown}{more}"
     )
 
 
@@ -161,12 +171,15 @@ def _oracle(name: str) -> str:
     rows = facts.oracles(name)
     if not rows:
         return ""
-    shown = [(by, f"`{call}`" if "(" in call else call, rtol, note) for by, call, rtol, note in rows[:SHOWN_ORACLES]]
+    shown = [
+        (by, f"`{call}`" if "(" in call else call, rtol, note)
+        for by, call, rtol, note in rows[:SHOWN_ORACLES]
+    ]
     more = f"\n\nAnd {len(rows) - SHOWN_ORACLES} more." if len(rows) > SHOWN_ORACLES else ""
     shown = [(by, call, rtol, docstring.inline(note, letters=False)) for by, call, rtol, note in shown]
     return (
-        "## Compared with\n\nTrajectories of independent implementations that a test holds it to, in float64, within a "
-        f"relative deviation:\n\n{table(('implementation', 'call', 'within', 'note'), shown)}{more}"
+        "## Compared with\n\nTrajectories of other implementations that a test holds it to, in float64, "
+        f"within a relative deviation:\n\n{table(('implementation', 'call', 'within', 'note'), shown)}{more}"
     )
 
 

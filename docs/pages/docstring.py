@@ -1,4 +1,4 @@
-"""Docstrings as pages want them: formulas typeset, prose in paragraphs, names linked, tables and code as they are."""
+"""Docstrings as pages want them: formulas typeset, prose in paragraphs, names linked, tables as they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable, Collection
 
-from docs.pages import formula
+from docs.pages import formula, mathml
 
 MATH: list[str] = []  # formulas by number; Markdown sees a mark, and `filled` puts them in afterwards
 MARK = "\ue000{}\ue001"
@@ -76,12 +76,12 @@ def _paragraph(lines: list[str], names: Collection[str], link: Link) -> list[str
         prose.clear()
         table.clear()
 
-    for line in lines:
+    for i, line in enumerate(lines):
         if _tabular(line):
             if prose:
                 flush()
             table.append(line)
-        elif _is_rule(line, names):
+        elif _is_rule(line, names) and not _goes_on(line, lines[i + 1 : i + 2], names):
             flush()
             out.append(_rows(line, names, link))
         else:
@@ -103,7 +103,16 @@ def _is_rule(line: str, names: Collection[str]) -> bool:
     if first and label and label[0].endswith("  "):
         return True
     share = sum(f.end - f.start for f in found) / len(text)
-    return first and (";  " in text or share > 0.45) or share > 0.85
+    return (first and (";  " in text or share > 0.45)) or share > 0.85
+
+
+def _goes_on(line: str, following: list[str], names: Collection[str]) -> bool:
+    """Whether a full line that ends in words is a sentence that the next line ends."""
+    last = formula.find(line, names)[-1]
+    tail = line[last.end :].strip(" .;,")
+    if not following or len(line) < 85 or len(tail.split()) < 3 or _is_rule(following[0], names):
+        return False
+    return following[0].lstrip()[:1].islower()
 
 
 def _rows(line: str, names: Collection[str], link: Link) -> str:
@@ -162,7 +171,7 @@ def _text(text: str, names: Collection[str], link: Link, letters: bool) -> str:
 def _words(text: str, names: Collection[str], letters: bool) -> str:
     """Words without code in them: arguments as code, lone letters as symbols, papers as links."""
     parts, at = [], 0
-    known = {n for n in names if len(n) > 2 and (n not in formula.AFTER and "_" in n or n == "eps")}
+    known = {n for n in names if len(n) > 2 and ((n not in mathml.AFTER and "_" in n) or n == "eps")}
     pattern = re.compile("|".join([ARXIV.pattern, LETTER.pattern, *(rf"\b{re.escape(n)}\b" for n in known)]))
     for match in pattern.finditer(text):
         parts.append(_plain(text[at : match.start()]))

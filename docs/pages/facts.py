@@ -88,7 +88,9 @@ def _floors(target: str) -> dict[str, dict[str, str]]:
     if not file.exists():
         return {}
     with file.open() as rows:
-        return {row["name"]: row for row in csv.DictReader(rows) if row.get("library", "gradchain") == "gradchain"}
+        return {
+            row["name"]: row for row in csv.DictReader(rows) if row.get("library", "gradchain") == "gradchain"
+        }
 
 
 def traffic(name: str) -> list[tuple[str, ...]]:
@@ -134,7 +136,7 @@ def _named(config: Any) -> list[str]:
 
 
 def oracles(name: str) -> list[tuple[str, str, str, str]]:
-    """What an algorithm is compared with: implementation, call, tolerance, note; the least tolerance first."""
+    """What an algorithm is compared with: implementation, call, tolerance, note; NumPy last."""
     rows = []
     for case in golden().get(name, []):
         oracle = case["oracle"]
@@ -184,7 +186,7 @@ def short(value: Any) -> str:
 def papers(source: str) -> list[tuple[str, str]]:
     """The papers of a source: what is shown, and an address or nothing."""
     found = []
-    for part in re.split(r";\s*", source):
+    for part in re.split(r";\s*|,\s*(?=arXiv:|section \d)|\s+(?=\(arXiv:)", source):
         number = re.search(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", part)
         found.append((part.strip(), f"https://arxiv.org/abs/{number[1]}" if number else ""))
     return [row for row in found if row[0]]
@@ -197,6 +199,7 @@ def citation(name: str) -> str:
         number = address.rpartition("/abs/")[2]
         key = re.sub(r"\W", "_", name) + (f"_{i + 1}" if i else "")
         out.append(
-            f"@misc{{{key},\n  eprint = {{{number}}},\n  archivePrefix = {{arXiv}},\n  url = {{{address}}},\n}}"
+            f"@misc{{{key},\n  eprint = {{{number}}},\n  archivePrefix = {{arXiv}},\n"
+            f"  url = {{{address}}},\n}}"
         )
     return "\n".join(out)

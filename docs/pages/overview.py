@@ -1,8 +1,7 @@
-"""The overview: every algorithm in one table, to sort and to filter, and the lists of schedules and losses."""
+"""The overview: every algorithm in one table, to sort and to filter; schedules and losses."""
 
 from __future__ import annotations
 
-import functools
 import html
 import inspect
 import re
@@ -12,21 +11,18 @@ from docs.pages import docstring, facts, small
 from gradchain import losses
 
 
-@functools.cache
 def first(name: str) -> str:
-    """The first line of a docstring as Markdown."""
+    """The first line of a docstring as HTML."""
     line = (gc.REGISTRY[name].fn.__doc__ or "").strip().split("\n")[0]
-    return docstring.inline(line, gc.REGISTRY[name].signature.parameters, _plain, letters=False)
-
-
-def _plain(name: str) -> str:
-    return f"<code>{name}</code>"
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(line, quote=False))
 
 
 def _cells(name: str) -> str:
     about = facts.entry(name)
     papers = ", ".join(
-        f'<a href="{address}">{html.escape(text.removeprefix("arXiv:"))}</a>' if address else html.escape(text)
+        f'<a href="{address}">{html.escape(text.removeprefix("arXiv:"))}</a>'
+        if address
+        else html.escape(text)
         for text, address in facts.papers(about.paper)
     )
     state = facts.digits(about.state)
@@ -43,12 +39,15 @@ def page() -> str:
     head = ("name", "kind", "family", "state", "needs", "source", "what it does")
     columns = "".join(f'<th><button type="button">{text}</button></th>' for text in head)
     rows = "\n".join(_cells(name) for name in sorted(gc.REGISTRY))
-    families = "".join(f"<option>{family}</option>" for family in sorted({f.family for f in gc.REGISTRY.values()}))
+    families = "".join(
+        f"<option>{family}</option>" for family in sorted({f.family for f in gc.REGISTRY.values()})
+    )
     kinds = "".join(f"<option>{kind}</option>" for kind in ("optimizer", "transform", "wrapper"))
     return f"""# All algorithms
 
-{len(gc.REGISTRY)} registered optimizers, transforms and wrappers, each with a page: its rule, arguments, state, a picture of its
-path, a program. State is bytes for each parameter of a float32 matrix; a wrapper's are its own. Press a heading to sort.
+{len(gc.REGISTRY)} registered optimizers, transforms and wrappers, each with a page: its rule, arguments,
+state, a picture of its path, a program. State is bytes for each parameter of a float32 matrix; a wrapper's
+are its own. Press a heading to sort.
 `gc.search("spikes")` finds the same from Python.
 
 <div class="gc-filter" markdown="0">
@@ -62,7 +61,7 @@ path, a program. State is bytes for each parameter of a float32 matrix; a wrappe
 <table>
 <thead><tr>{columns}</tr></thead>
 <tbody>
-{_filled(rows)}
+{rows}
 </tbody>
 </table>
 </div>
@@ -75,12 +74,6 @@ path, a program. State is bytes for each parameter of a float32 matrix; a wrappe
 
 {_list("losses", small.loss_names())}
 """
-
-
-def _filled(rows: str) -> str:
-    """Links and escapes that Markdown would turn, where it does not look."""
-    rows = re.sub(r"\[([^\]]+)\]\((https://[^)]+)\)", r'<a href="\2">\1</a>', rows)
-    return re.sub(r"\\([\\*_\[\]|#`])", r"\1", rows)
 
 
 def _list(folder: str, names: list[str]) -> str:
@@ -101,10 +94,20 @@ def gallery() -> str:
         shown = []
         for name in sorted(gc.REGISTRY):
             factory, one = gc.REGISTRY[name], kept.get(name, {})
-            if factory.family == family and factory.kind != "transform" and "d" in one and one["d"] not in seen:
+            if (
+                factory.family == family
+                and factory.kind != "transform"
+                and "d" in one
+                and one["d"] not in seen
+            ):
                 seen.add(one["d"])
                 picture = docstring.mark(pictures.path(name, one, small=True))
-                shown.append(f'<a class="gc-thumb" href="../algorithms/{name}/">{picture}<span>{name}</span></a>')
+                shown.append(
+                    f'<a class="gc-thumb" href="../algorithms/{name}/">{picture}<span>{name}</span></a>'
+                )
         if shown:
-            out.append(f"## {family.capitalize()}\n\n<div class=\"gc-thumbs\" markdown=\"0\">{''.join(shown)}</div>")
+            out.append(
+                f"## {family.capitalize().replace('_', ' ')}\n\n"
+                f'<div class="gc-thumbs" markdown="0">{"".join(shown)}</div>'
+            )
     return "\n\n".join(out)

@@ -1,7 +1,7 @@
-"""The paths that algorithms take on a small function of two variables: python -m docs.pages.paths [--all] [NAME ...]
+"""Paths of algorithms on a small function of two variables: python -m docs.pages.paths [--all] [NAME ...]
 
-Writes docs/pages/paths.json: for each registered transform, optimizer and wrapper its path as the `d` of an SVG
-path, the learning rate that was tuned for it, and the value that it ended at, or why it has no picture.
+Writes docs/pages/paths.json: for each registered transform, optimizer and wrapper its path as the `d` of an
+SVG path, the learning rate that was tuned for it and the value that it ended at, or why it has no picture.
 Without names only what is missing there is run.
 """
 
@@ -174,7 +174,12 @@ def picture(name: str) -> dict[str, Any]:
         return {"why": "its example does not run on a matrix of 2 x 1", "error": f"{error}"[:200]}
     if not np.isfinite(points).all():
         points = points[: int(np.argmin(np.isfinite(points).all(1)))]
-    return {"rate": rate, "where": optimizer(name)[1], "value": float(f"{heights(points)[-1]:.2g}"), "d": as_svg(points)}
+    return {
+        "rate": rate,
+        "where": optimizer(name)[1],
+        "value": float(f"{heights(points)[-1]:.2g}"),
+        "d": as_svg(points),
+    }
 
 
 def read() -> dict[str, Any]:

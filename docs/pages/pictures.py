@@ -16,7 +16,7 @@ def _screen(x: float, y: float) -> tuple[float, float]:
 
 
 def _contour(level: float) -> str:
-    """f = level solves to y = x^2 +- sqrt((level - (1 - x)^2) / 10), x from 1 - sqrt(level) to 1 + sqrt(level)."""
+    """f = level solves to y = x^2 +- sqrt((level - (1 - x)^2) / 10), |x - 1| up to sqrt(level)."""
     root = math.sqrt(level)
     xs = [1 - root * math.cos(math.pi * i / 60) for i in range(61)]
     up = [_screen(x, x**2 + math.sqrt(max(level - (1 - x) ** 2, 0) / 10)) for x in xs]
@@ -32,7 +32,9 @@ def path(name: str, kept: dict, small: bool = False) -> str:
     """The path of an algorithm in the valley; a small one for a gallery has no dots."""
     goal = _screen(1, 1)
     start = _screen(*paths.START)
-    title = html.escape(f"The path of {name} in 100 steps on a bent valley, from the left to the minimum at the right")
+    title = html.escape(
+        f"The path of {name} in 100 steps on a bent valley, from the left to the minimum at the right"
+    )
     dots = "" if small else f'<path class="gc-dots" d="{kept["d"]}"/>'
     # The dots' marker has a name of its own in each picture: names are the page's.
     marker = f"gc-dot-{name}"
@@ -44,7 +46,8 @@ def path(name: str, kept: dict, small: bool = False) -> str:
     )
     dots = dots.replace("<path ", f'<path style="marker-mid:url(#{marker})" ')
     return (
-        f'<svg class="gc-path" viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="{title}"><title>{title}</title>{defs}'
+        f'<svg class="gc-path" viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="{title}">'
+        f"<title>{title}</title>{defs}"
         f'<g class="gc-contours">{CONTOURS}</g><path class="gc-line" d="{kept["d"]}"/>{dots}'
         f'<circle class="gc-start" cx="{start[0]:.0f}" cy="{start[1]:.0f}" r="9"/>'
         f'<path class="gc-goal" d="M{goal[0]:.0f},{goal[1] - 14:.0f}v28m-14,-14h28"/></svg>'
@@ -62,9 +65,12 @@ def curve(
     span_x, span_y = high_x - low_x or 1, high_y - low_y or 1
 
     def at(x: float, y: float) -> str:
-        return f"{left + (x - low_x) / span_x * (wide - left - 16):.1f},{12 + (high_y - y) / span_y * (high - bottom - 12):.1f}"
+        right = left + (x - low_x) / span_x * (wide - left - 16)
+        return f"{right:.1f},{12 + (high_y - y) / span_y * (high - bottom - 12):.1f}"
 
-    parts = [f'<svg class="gc-curve" viewBox="0 0 {wide} {high}" role="img" aria-label="{html.escape(title)}">']
+    parts = [
+        f'<svg class="gc-curve" viewBox="0 0 {wide} {high}" role="img" aria-label="{html.escape(title)}">'
+    ]
     parts.append(f"<title>{html.escape(title)}</title>")
     for i in range(5):
         y, x = low_y + span_y * i / 4, low_x + span_x * i / 4
@@ -80,7 +86,10 @@ def curve(
         if label:
             where = f'x="{wide - 24}" y="{30 + 18 * i}" text-anchor="end"'
             parts.append(f'<text class="gc-label-{i}" {where}>{html.escape(label)}</text>')
-    parts.append(f'<text x="{(wide + left) / 2}" y="{high - 6}" text-anchor="middle">{html.escape(across)}</text>')
-    turned = f'x="16" y="{(high - bottom) / 2}" text-anchor="middle" transform="rotate(-90 16 {(high - bottom) / 2})"'
+    parts.append(
+        f'<text x="{(wide + left) / 2}" y="{high - 6}" text-anchor="middle">{html.escape(across)}</text>'
+    )
+    middle = (high - bottom) / 2
+    turned = f'x="16" y="{middle}" text-anchor="middle" transform="rotate(-90 16 {middle})"'
     parts.append(f"<text {turned}>{html.escape(up)}</text></svg>")
     return "".join(parts)

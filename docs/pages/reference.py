@@ -1,9 +1,12 @@
-"""docs/reference.md as pages: one for each of its headings, made when the site is built; the file stays the source."""
+"""docs/reference.md as pages, one for each of its headings, made when the site is built."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import NamedTuple
+
+import gradchain as gc
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
 NAME = re.compile(r"^::: gradchain\.([\w.]+)$", re.MULTILINE)
@@ -37,12 +40,24 @@ def sections(source: str) -> list[Section]:
 def page(section: Section) -> str:
     """The page of a section."""
     text = re.sub(r"\]\((?=[\w/-]+\.md)", "](../", section.text)  # it lies one folder deeper than its source
-    return f"# {section.title}\n{text}"
+    return f"# {section.title}\n{NAME.sub(_told_apart, text)}"
+
+
+def _told_apart(match: re.Match) -> str:
+    """A function in a module of its name, which would be taken for the module: where it is defined."""
+    shown = getattr(gc, match[1], None)
+    where = getattr(shown, "__module__", "")
+    if inspect.ismodule(shown) or where.rpartition(".")[2] != match[1]:
+        return match[0]
+    return f'<a id="gradchain.{match[1]}"></a>\n\n::: {where}.{match[1]}'
 
 
 def index(source: str) -> str:
     """The first page of the reference: every name under its heading."""
-    lines = ["# Reference", "Every public name, with its arguments. Algorithms have [pages of their own](algorithms/index.md)."]
+    lines = [
+        "# Reference",
+        "Every public name, with its arguments. Algorithms have [pages of their own](algorithms/index.md).",
+    ]
     for section in sections(source):
         named = " · ".join(f"[`{name.rpartition('.')[2]}`][gradchain.{name}]" for name in section.names)
         lines.append(f"## [{section.title}]({section.path})\n\n{named}")

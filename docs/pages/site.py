@@ -47,7 +47,10 @@ def navigation(nav: list[Any]) -> list[Any]:
     made = {
         "Algorithms": [
             {"All algorithms": "algorithms/index.md"},
-            *({family.capitalize().replace("_", " "): _entries("algorithms", names)} for family, names in families().items()),
+            *(
+                {family.capitalize().replace("_", " "): _entries("algorithms", names)}
+                for family, names in families().items()
+            ),
             {"Schedules": _entries("schedules", sorted(gc.SCHEDULES))},
             {"Losses": _entries("losses", small.loss_names())},
         ],
@@ -71,7 +74,8 @@ def relinked(markdown: str) -> str:
 def glossary() -> str:
     """The arguments that several factories share."""
     rows = [
-        (f"`{name}`", docstring.inline(text, letters=False), f"{_used(name)}") for name, text in facts.GLOSSARY.items()
+        (f"`{name}`", docstring.inline(text, letters=False), f"{_used(name)}")
+        for name, text in facts.GLOSSARY.items()
     ]
     return algorithm.table(("argument", "meaning", "algorithms"), rows, (2,))
 
@@ -83,7 +87,12 @@ def _used(name: str) -> int:
 def about(name: str, doc: str) -> str:
     """What the reference says under a registered factory's docstring: its arguments, its source, its page."""
     rows = [
-        (f"`{argument}`", docstring.inline(said, letters=False), default, docstring.inline(meaning, letters=False))
+        (
+            f"`{argument}`",
+            docstring.inline(said, letters=False),
+            default,
+            docstring.inline(meaning, letters=False),
+        )
         for argument, said, default, meaning in facts.arguments(gc.REGISTRY[name])
     ]
     parts = [algorithm.table(("argument", "values", "default", "meaning"), rows)] if rows else []

@@ -23,7 +23,7 @@ WRITTEN = {  # where an example has functions
     "scale_by_mup": f"gc.scale_by_mup({NARROW})",
     "mup": f"gc.mup(gc.adamw(1e-3), {NARROW})",
     "scale_by_depth": 'gc.scale_by_depth(0.9, layers=lambda path: {"kernel": 0, "bias": 1}[path])',
-    "layerwise_decay": 'gc.layerwise_decay(gc.adamw(1e-3), 0.9, layers=lambda path: {"kernel": 0, "bias": 1}[path])',
+    "layerwise_decay": 'gc.layerwise_decay(gc.adamw(1e-3), 0.9, layers=lambda path: int("bias" in path))',
     "conditionally_mask": "gc.conditionally_mask(gc.adam(1e-3), lambda step: step % 2 == 0)",
     "conditionally_transform": "gc.conditionally_transform(gc.adam(1e-3), lambda step: step % 2 == 0)",
     "injected": 'gc.injected(gc.adam, {"learning_rate": 1e-3})',
@@ -32,7 +32,8 @@ WRITTEN = {  # where an example has functions
     "with_axes": 'gc.with_axes(gc.adafactor(1e-2), {"kernel": "rc"})',
     "freeze": 'gc.chain(gc.freeze("bias"), gc.adam(1e-3))',
     "masked": 'gc.chain(gc.masked(gc.clip(0.1), "kernel"), gc.sgd(0.1))',
-    "partition": 'gc.partition({"plain": gc.sgd(0.1), "adam": gc.adam(1e-3)}, {"bias": "plain", "**": "adam"})',
+    "partition": 'gc.partition({"plain": gc.sgd(0.1), "adam": gc.adam(1e-3)}, '
+    '{"bias": "plain", "**": "adam"})',
     "lora_plus": 'gc.lora_plus(gc.adamw(1e-3), matrices="kernel")',
     "scale_by_path": 'gc.chain(gc.adam(1e-3), gc.scale_by_path({"bias": 2.0}))',
     "unfreeze": 'gc.unfreeze(gc.adamw(1e-3), {"kernel": 5})',
@@ -69,7 +70,9 @@ def program(name: str, where: str = "") -> str:
     extra = "".join(f", {GIVEN[need]}" for need in sorted(tx.body.needs))
     made = code(name, where)
     if len(made) > 88:
-        made = made.replace("gc.chain(", "gc.chain(\n    ", 1).replace(", gc.scale_by_learning", ",\n    gc.scale_by_learning")
+        made = made.replace("gc.chain(", "gc.chain(\n    ", 1).replace(
+            ", gc.scale_by_learning", ",\n    gc.scale_by_learning"
+        )
         made = made[:-1] + ",\n)" if made.startswith("gc.chain(\n") else made
     twice = "    grads = jax.tree.map(lambda g: jnp.stack([g, g / 2]), grads)  # of two examples\n"
     return f"""import jax, jax.numpy as jnp

@@ -10,14 +10,28 @@ PAGES: dict[str, tuple[str, ...]] = {
     "stability.md": ("compatibility", "versions", "deprecation", "breaking changes"),
     "guide/choosing.md": ("which optimizer", "recipe", "comparison"),
     "guide/chains.md": ("state", "named state"),
-    "guide/hyperparameters.md": ("sweep", "inject hyperparameters", "schedules", "tunable"),
+    "guide/hyperparameters.md": (
+        "sweep",
+        "learning rate finder",
+        "inject hyperparameters",
+        "schedules",
+        "tunable",
+    ),
     "guide/selection.md": ("freeze", "mask", "partition", "param groups", "parameter groups"),
-    "guide/wrappers.md": ("gradient accumulation", "ema", "lookahead", "sam", "skip nan"),
-    "guide/finetuning.md": ("fine-tuning", "lora", "layerwise decay", "mup"),
+    "guide/wrappers.md": ("gradient accumulation", "skip nan"),
+    "guide/finetuning.md": ("fine-tuning", "lora"),
     "guide/compression.md": ("pruning", "quantisation", "quantization", "sparsity"),
-    "guide/storage.md": ("8-bit", "8 bit", "mixed precision", "bfloat16", "low precision", "offload", "memory"),
-    "guide/matrices.md": ("muon", "shampoo", "soap", "second order"),
-    "guide/reading.md": ("logging", "metrics", "debugging", "grad norm"),
+    "guide/storage.md": (
+        "8-bit",
+        "8 bit",
+        "mixed precision",
+        "bfloat16",
+        "low precision",
+        "offload",
+        "memory",
+    ),
+    "guide/matrices.md": ("second order", "preconditioner"),
+    "guide/reading.md": ("logging", "tensorboard", "metrics", "debugging", "grad norm"),
     "guide/checkpoints.md": ("checkpoint", "orbax", "resume", "save", "load"),
     "guide/aot.md": ("compile", "ahead of time", "tpu"),
     "guide/algorithm.md": ("custom optimizer", "own algorithm", "kernel"),
@@ -47,6 +61,8 @@ PAGES: dict[str, tuple[str, ...]] = {
 }
 # The pages that come before others with the same words.
 BOOST = {
+    "guide/watching": 6.0,
+    "guide/tuning": 6.0,
     "guide/": 4.0,
     "quickstart.md": 4.0,
     "cheatsheet.md": 3.0,
@@ -66,10 +82,10 @@ def tags(path: str) -> list[str]:
     folder, _, file = path.rpartition("/")
     if folder in ("algorithms", "schedules", "losses") and file != "index.md":
         name = file.removesuffix(".md")
-        found += [n for n in dict.fromkeys((name, name.replace("_", ""), name.replace("_", " "))) if n not in found]
+        found += [n for n in dict.fromkeys((name, name.replace("_", ""))) if n not in found]
     return found
 
 
 def boost(path: str) -> float:
     """By how much a page counts more than others."""
-    return max((x for start, x in BOOST.items() if path.startswith(start)), default=1.0)
+    return next((x for start, x in BOOST.items() if path.startswith(start)), 1.0)
