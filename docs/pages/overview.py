@@ -25,10 +25,10 @@ def _cells(name: str) -> str:
         else html.escape(text)
         for text, address in facts.papers(about.paper)
     )
-    state = facts.digits(about.state)
+    state, shown = facts.digits(about.state), name.replace("_", "_<wbr>")
     return (
         f'<tr data-kind="{about.kind}" data-family="{about.family}">'
-        f'<td><a href="{name}/"><code>{name}</code></a></td><td>{about.kind}</td><td>{about.family}</td>'
+        f'<td><a href="{name}/"><code>{shown}</code></a></td><td>{about.kind}</td><td>{about.family}</td>'
         f'<td class="gc-number" data-value="{about.state}">{state}</td><td>{", ".join(about.needs)}</td>'
         f"<td>{papers}</td><td>{first(name)}</td></tr>"
     )
@@ -43,7 +43,11 @@ def page() -> str:
         f"<option>{family}</option>" for family in sorted({f.family for f in gc.REGISTRY.values()})
     )
     kinds = "".join(f"<option>{kind}</option>" for kind in ("optimizer", "transform", "wrapper"))
-    return f"""# All algorithms
+    return f"""---
+hide: [toc]
+---
+
+# All algorithms
 
 {len(gc.REGISTRY)} registered optimizers, transforms and wrappers, each with a page: its rule, arguments,
 state, a picture of its path, a program. State is bytes for each parameter of a float32 matrix; a wrapper's

@@ -18,7 +18,7 @@ def _screen(x: float, y: float) -> tuple[float, float]:
 def _contour(level: float) -> str:
     """f = level solves to y = x^2 +- sqrt((level - (1 - x)^2) / 10), |x - 1| up to sqrt(level)."""
     root = math.sqrt(level)
-    xs = [1 - root * math.cos(math.pi * i / 60) for i in range(61)]
+    xs = [1 - root * math.cos(math.pi * i / 100) for i in range(101)]
     up = [_screen(x, x**2 + math.sqrt(max(level - (1 - x) ** 2, 0) / 10)) for x in xs]
     down = [_screen(x, x**2 - math.sqrt(max(level - (1 - x) ** 2, 0) / 10)) for x in reversed(xs)]
     return "M" + " ".join(f"{x:.0f},{y:.0f}" for x, y in [*up, *down]) + "z"
