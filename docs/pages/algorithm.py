@@ -47,7 +47,7 @@ def page(name: str) -> str:
     names = frozenset(factory.signature.parameters)
     parts = [
         f"# {name}",
-        f'<p class="gc-kind">{about.kind} · {about.family}</p>',
+        f'<p class="gc-kind">{about.kind} · {about.family.replace("_", " ")}</p>',
         docstring.markdown(doc, names, link),
         _sources(name),
         _picture(name),

@@ -112,7 +112,8 @@ def _goes_on(line: str, following: list[str], names: Collection[str]) -> bool:
     tail = line[last.end :].strip(" .;,")
     if not following or len(line) < 85 or len(tail.split()) < 3 or _is_rule(following[0], names):
         return False
-    return following[0].lstrip()[:1].islower()
+    word = following[0].split()[0].strip(",;.'")
+    return word.islower() and mathml.symbol(word, names) is None
 
 
 def _rows(line: str, names: Collection[str], link: Link) -> str:

@@ -84,7 +84,7 @@ def curve(
         parts.append(f'<path class="gc-line gc-line-{i}" d="M{shown}"/>')
     for i, (label, *_) in enumerate(lines):
         if label:
-            where = f'x="{wide - 24}" y="{30 + 18 * i}" text-anchor="end"'
+            where = f'x="{(wide + left) / 2}" y="{30 + 18 * i}" text-anchor="middle"'
             parts.append(f'<text class="gc-label-{i}" {where}>{html.escape(label)}</text>')
     parts.append(
         f'<text x="{(wide + left) / 2}" y="{high - 6}" text-anchor="middle">{html.escape(across)}</text>'

@@ -115,16 +115,10 @@ def _first(obj: Any) -> str:
 
 def _arguments(parameters: list[tuple[str, Any]]) -> str:
     rows = [
-        (
-            f"`{name}`",
-            "" if default is inspect.Parameter.empty else f"`{facts.short(default)}`",
-            docstring.inline(facts.GLOSSARY.get(name, ""), letters=False),
-        )
+        (f"`{name}`", "" if default is inspect.Parameter.empty else f"`{facts.short(default)}`")
         for name, default in parameters
     ]
-    if any(row[2] for row in rows):
-        return table(("argument", "default", "meaning"), rows)
-    return table(("argument", "default"), [row[:2] for row in rows])
+    return table(("argument", "default"), rows)
 
 
 def schedule(name: str) -> str:
