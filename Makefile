@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs dist clean
+.PHONY: help demo demo-sharded test test-all test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures dist clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -94,6 +94,12 @@ dist: .venv/.installed-dist  ## build the wheel and the sdist, and try the wheel
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python .ci/try_wheel.py dist
+
+docs-check: docs  ## open every page in Chromium, wide and narrow, light and dark, and follow its links
+	$(BIN)/python docs/check_site.py site $(ARGS)
+
+pictures: .venv/.installed-docs  ## run what has no picture yet on the pages of the algorithms; ARGS=--all: everything
+	JAX_PLATFORMS=cpu PYTHONPATH=. $(BIN)/python -m docs.pages.paths $(ARGS)
 
 clean:  ## remove environments, caches and build products; runs/ stays
 	rm -rf .venv .envs build dist site .pytest_cache .ruff_cache

@@ -1,70 +1,93 @@
-"""What mkdocs fills in when it builds the pages: tables from the code, figures from the benchmarks."""
+"""What mkdocs fills in when it builds the site: pages of algorithms, the reference by topic, figures."""
 
 import dataclasses
 import re
+import sys
 from pathlib import Path
 
 import griffe
 from mkdocs.structure.files import File
 
-import gradchain as gc
-from gradchain.core.glossary import GLOSSARY
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)] * (str(ROOT) not in sys.path)
 
-RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+import gradchain as gc  # noqa: E402
+from docs.pages import docstring, site, words  # noqa: E402
 
-
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def optimizers() -> str:
-    """Every optimizer with a paper: name, first line of its docstring, source."""
-    rows = []
-    for name, factory in gc.REGISTRY.items():
-        if factory.kind == "optimizer" and "learning_rate" in factory.signature.parameters:
-            first = (factory.fn.__doc__ or "").strip().splitlines()[0]
-            rows.append((f"[`{name}`][gradchain.{name}]", first, factory.paper))
-    return table(("optimizer", "rule", "source"), sorted(rows))
+RESULTS = ROOT / "benchmarks" / "results"
+RESULT = re.compile(r"\*\*([^*\n]+)\*\*\n\n((?:\|[^\n]*\n)+)\n(!\[[^\n]*\n)")
 
 
-def on_page_markdown(markdown: str, page, **_) -> str:
-    markdown = markdown.replace("<!-- optimizers -->", optimizers())
-    rows = [(f"`{name}`", text) for name, text in GLOSSARY.items()]
-    markdown = markdown.replace("<!-- glossary -->", table(("argument", "meaning"), rows))
-    # Pages show benchmarks/results/ as it stands in the repository; in the site it is a folder of its own.
-    return markdown.replace("](../benchmarks/results/", "](results/")
+def on_config(config):
+    """The navigation with the pages that are made here."""
+    config.nav = site.navigation(config.nav)
+    return config
 
 
 def on_files(files, config):
+    """Figures of the benchmarks, and the pages that are made of the code."""
     for figure in sorted(RESULTS.rglob("*.png")):
         where = figure.relative_to(RESULTS).as_posix()
         files.append(File.generated(config, f"results/{where}", abs_src_path=str(figure)))
+    for path, text in site.pages().items():
+        if path == "reference.md":  # the file is the source of its pages
+            files.remove(files.get_file_from_path(path))
+        files.append(File.generated(config, path, content=text))
     return files
 
 
+def on_page_markdown(markdown: str, page, **_) -> str:
+    path = page.file.src_uri
+    if found := words.tags(path):
+        page.meta["tags"] = found
+    page.meta.setdefault("search", {})["boost"] = words.boost(path)
+    for marked, fill in site.FILLED.items():
+        if marked in markdown:
+            markdown = markdown.replace(marked, fill())
+    # Pages show benchmarks/results/ as it stands in the repository; in the site it is a folder of its own.
+    markdown = markdown.replace("](../benchmarks/results/", "](results/")
+    if path == "benchmarks.md":
+        markdown = RESULT.sub(_folded, markdown)
+    return site.relinked(markdown)
+
+
+def _folded(found: re.Match) -> str:
+    """A result with its figure first and its table folded."""
+    title, rows, figure = found[1], found[2], found[3]
+    shown = "".join("    " + row + "\n" for row in rows.splitlines())
+    return f'**{title}**\n\n{figure}\n\n??? note "Table: {title}"\n\n{shown}\n'
+
+
+def on_page_content(html: str, page, config, **_) -> str:
+    """The formulas, and to autorefs the names that `reference.page` told apart."""
+    if page.file.src_uri.startswith("reference/"):
+        for name in re.findall(r'<a id="(gradchain\.\w+)"></a>', html):
+            config.plugins["autorefs"].register_anchor(page=page, identifier=name)
+    return docstring.filled(html)
+
+
 class Docstrings(griffe.Extension):
-    """Docstrings as pages want them: math in lines, links to names, signatures of schedules, sources."""
+    """Docstrings as pages want them: formulas typeset, links to names, signatures of schedules, sources."""
 
     def on_instance(self, *, obj, **_) -> None:
         if not obj.docstring or not obj.path.startswith("gradchain."):
             return
-        lines = obj.docstring.value.splitlines()
-        text = "\n".join(line + "  " if len(line) < 88 or " = " in line else line for line in lines)
-        obj.docstring.value = re.sub(r"`(\w+)`", link, text)
+        text = obj.docstring.value
+        factory = gc.REGISTRY.get(obj.name) if obj.is_function else None
+        names = frozenset(factory.signature.parameters) if factory else ()
+        obj.docstring.value = docstring.markdown(text, names, link)
         if obj.is_class and obj.name in gc.SCHEDULES:
             obj.docstring.value = (
                 f"```python\n{arguments(gc.SCHEDULES[obj.name])}\n```\n\n{obj.docstring.value}"
             )
-        factory = gc.REGISTRY.get(obj.name)
-        if factory and obj.is_function and factory.paper and factory.paper not in text:
-            obj.docstring.value += f"\n\nSource: {factory.paper}"
+        if factory:
+            obj.docstring.value += "\n\n" + site.about(obj.name, text)
 
 
-def link(name: re.Match) -> str:
+def link(name: str) -> str:
     """A public name as a link to where it is explained; tables of data have no entry."""
-    explained = name[1] in gc.__all__ and not isinstance(getattr(gc, name[1]), dict)
-    return f"[{name[0]}][gradchain.{name[1]}]" if explained else name[0]
+    explained = name in gc.__all__ and not isinstance(getattr(gc, name), dict)
+    return f"[`{name}`][gradchain.{name}]" if explained else f"`{name}`"
 
 
 def arguments(schedule: type) -> str:
