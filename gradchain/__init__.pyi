@@ -1014,7 +1014,7 @@ def MultiSteps(
     opt: _t.Link,
     every_k_schedule: _t.Period,
     use_grad_mean: bool = True,
-    should_skip_update_fn: Callable[..., Any] | None = None,
+    should_skip_update_fn: Callable[[Any, Any, Any], Any] | None = None,
     accumulator_dtype: _t.DType | None = None,
     *,
     running_mean: bool = False,
@@ -1057,7 +1057,7 @@ def accumulate(
     mean: bool = True,
     nonfinite: str = "drop",
     running_mean: bool = False,
-    should_skip_update_fn: Callable[..., Any] | None = None,
+    should_skip_update_fn: Callable[[Any, Any, Any], Any] | None = None,
     accumulator_dtype: _t.DType | None = None,
 ) -> Accumulated:
     """Step once every `every` updates, with the mean (or sum) of their gradients; in between nothing moves.
@@ -1569,7 +1569,7 @@ def adamuon(
     adam_weight_decay: _t.Hyper = 0.0,
     adam_learning_rate: _t.Hyper | None = None,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """AdaMuon: the signs of the momentum made orthogonal, divided by a second moment of each number.
@@ -1865,7 +1865,7 @@ def adopt(
     *,
     nesterov: bool = False,
     use_clipping: bool = True,
-    clip_value_fn: Callable[..., Any] | None = None,
+    clip_value_fn: Callable[[Any], Any] | None = None,
 ) -> Transform:
     """ADOPT: p = p - lr * m, see `scale_by_adopt`.
 
@@ -2627,7 +2627,7 @@ def dion2(
     ns_steps: int = 5,
     selection: Literal["largest", "random"] = "largest",
     seed: _t.Key = 0,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
     adam_b1: _t.Decay = 0.9,
     adam_b2: _t.Decay = 0.999,
@@ -2917,6 +2917,7 @@ def gpa_adamw(
 ) -> Transform:
     """GPA-AdamW: AdamW within `primal_averaging`; the rate may follow a schedule as for AdamW.
 
+    The decay is of z, as in the paper's generalised form; the authors' code has that of y.
     x averages about 1 / (1 - mu_x) steps, 300: a run that is not many times longer wants a smaller mu_x.
 
     Arguments shared with others:
@@ -3117,7 +3118,7 @@ def identity(
 def injected(
     inner_factory: Any,
     arguments: Mapping[str, Any],
-    static_args: Any = (),
+    static_args: str | Any = (),
     hyperparam_dtype: _t.DType | None = None,
 ) -> Transform:
     """What `inject_hyperparams(inner_factory)(**arguments)` makes, as one call; see there."""
@@ -3801,7 +3802,7 @@ def muon(
     adam_nesterov: bool = False,
     eps_floor: bool = False,
     bias_correction: bool = False,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
     equilibrate: Literal["outputs", "inputs", "both", "elements"] | None = None,
     renormalize: Literal["outputs", "inputs", "both", "elements"] | None = None,
@@ -3869,7 +3870,7 @@ def muonclip(
     adam_weight_decay: _t.Hyper = 0.0,
     adam_learning_rate: _t.Hyper | None = None,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.
@@ -3921,7 +3922,7 @@ def muonh(
     adam_learning_rate: _t.Hyper | None = None,
     mask: _t.Selection = None,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """MuonH: `muon` whose matrices keep their norms, by `step_on_sphere`; AdamW for all other leaves.
@@ -3965,7 +3966,7 @@ def muown(
     adam_weight_decay: _t.Hyper = 0.0,
     mask: _t.Selection = None,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """Muown: Muon on the directions of each output's weights, Adam on their lengths, see `step_by_outputs`.
@@ -4163,7 +4164,7 @@ def normuon(
     adam_weight_decay: _t.Hyper = 0.0,
     adam_learning_rate: _t.Hyper | None = None,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """NorMuon: `muon` with `scale_by_normuon`, a second moment for each output, after orthogonalisation.
@@ -4328,7 +4329,7 @@ def orthogonalize(
     *,
     preconditioning: Literal["frobenius", "spectral", "schatten", "aol"] = "frobenius",
     eps_floor: bool = False,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """Leave U V^T of the singular value decomposition U S V^T of each matrix, nearly: Muon without momentum.
@@ -4375,7 +4376,7 @@ def parallel(
     branches: Mapping[str, Any],
     *,
     weights: Mapping[str, float] | None = None,
-    merge: str | Callable[..., Any] = "sum",
+    merge: str | Callable[[Any], Any] = "sum",
 ) -> Transform:
     """Run transformations beside each other on the same gradients, and merge their updates.
 
@@ -5426,7 +5427,7 @@ def scale_by_adopt(
     *,
     nesterov: bool = False,
     use_clipping: bool = True,
-    clip_value_fn: Callable[..., Any] | None = None,
+    clip_value_fn: Callable[[Any], Any] | None = None,
 ) -> Transform:
     """Scale by ADOPT.
 
@@ -5860,7 +5861,7 @@ def scale_by_dion2(
     ns_steps: int = 5,
     selection: Literal["largest", "random"] = "largest",
     seed: _t.Key = 0,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """Orthogonalise the largest rows or columns of the momentum; these decay, the others wait.
@@ -5948,7 +5949,7 @@ def scale_by_factored_rms(
     step_offset: _t.Hyper = 0,
     min_dim_size_to_factor: int = 128,
     eps: _t.Hyper = 1e-30,
-    decay_rate_fn: Callable[..., Any] | None = None,
+    decay_rate_fn: Callable[[Any, Any], Any] | None = None,
     *,
     longest_axes: bool = False,
 ) -> Transform:
@@ -6144,7 +6145,7 @@ def scale_by_kl_shampoo(
 ) -> Transform:
     """Multiply the mean gradient by L^(-1/2) and R^(-1/2), in whose estimates each has the other's inverse.
 
-    u = P (P^H m Q / (sqrt(a b^T) + eps)) Q^H,  L = P diag(a) P^H, R = Q diag(b) Q^H nearly, m = E[g]; then
+    u = P (m / (sqrt(a b^T) + eps)) Q^H,  L = P diag(a) P^H, R = Q diag(b) Q^H nearly, m = E[P^H g Q]; then
     L = b2 L + (1 - b2) (g Q / b) (g Q)^H / n;  a = b2 a + (1 - b2) mean_j(|P^H g Q|^2 / b_j);  R and b alike
     Each precondition_frequency steps P is that of the QR decomposition of L P. The first step makes L, R, P
     and Q of the gradient, with a = b = 0.1, and its update is 0. inner_adam: KL-SOAP, v = E[|P^H g Q|^2] for
@@ -6389,7 +6390,7 @@ def scale_by_muon(
     weight_dimension_numbers: MuonDimensionNumbers | Mapping[str, Any] | Sequence[Any] | Callable[..., Any] | None = None,
     eps_floor: bool = False,
     bias_correction: bool = False,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
     equilibrate: Literal["outputs", "inputs", "both", "elements"] | None = None,
 ) -> Transform:
@@ -7061,8 +7062,9 @@ def scale_by_soap(
 ) -> Transform:
     """Adam in the eigenbases P, Q of L = E[g g^H] and R = E[g^H g].
 
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) |P^H g Q|^2;  u = P (P^H m' Q / (sqrt(v') + eps)) Q^H
-    then L, R with shampoo_beta, and each precondition_frequency steps P from the QR decomposition of L P.
+    h = P^H g Q;  m = b1 m + (1 - b1) h;  v = b2 v + (1 - b2) |h|^2;  u = P (m' / (sqrt(v') + eps)) Q^H
+    then L, R with shampoo_beta, and each precondition_frequency steps P from the QR decomposition of L P,
+    and m in the new bases.
     The first step of a matrix makes its L, R, P, Q by eigenvectors, and its update is 0, as in the authors'
     code; their eps is divided by sqrt(1 - b2^t). A vector has Adam's update, from the first step on.
     of_momentum: v, L and R are of m' instead of g. State of a square matrix in float32: 20 bytes a parameter,
@@ -7469,7 +7471,7 @@ def scion(
     ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = (3.4445, -4.775, 2.0315),
     ns_steps: int = 5,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.
@@ -7902,7 +7904,7 @@ def spel(
     adam_weight_decay: _t.Hyper = 0.0,
     adam_learning_rate: _t.Hyper | None = None,
     muon_mask: _t.Selection = None,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """SPEL: Muon on orthogonal matrices, p = newton_schulz(p - lr * (u + weight_decay * p)).
@@ -8124,7 +8126,7 @@ def step_by_outputs(
     ns_steps: int = 5,
     nesterov: bool = True,
     consistent_rms: _t.Hyper = 0.2,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """Descend in p = r v / |v| of each output's weights: in their lengths r by Adam, in v by Muon.
@@ -8175,7 +8177,7 @@ def step_on_stiefel(
     ns_steps: int = 5,
     eps: _t.Hyper = 1e-08,
     *,
-    precision: str | None = None,
+    precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
 ) -> Transform:
     """Descend, then make the matrix orthogonal again: the last link of a chain.
