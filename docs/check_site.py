@@ -156,6 +156,9 @@ class Check:
             await page.set_viewport_size({"width": width, "height": 900})
             await page.evaluate(DRESS, {"light": "default", "dark": "slate"}[scheme])
             found = await page.evaluate(LOOK)
+            if found["wrong"]:  # again, when the theme's scripts are done
+                await page.wait_for_timeout(700)
+                found = await page.evaluate(LOOK)
             self.wrong += [f"{now['at']}: {text}" for text in found["wrong"]]
             if shots and name in SHOTS:
                 title = f"{name.strip('/').replace('/', '_') or 'home'}_{width}_{scheme}.png"

@@ -92,6 +92,7 @@ def test_refuses(text):
         ("m = g of the last one", ["m = g"]),
         ("v = w g + b2 min over the axes of x", []),
         ("for long runs, where keys and queries differ", []),
+        ("loss = max(0, 1 + the largest other score - the label's score)", []),
         ("u = g banana", []),  # a word that joins no clauses
     ],
 )

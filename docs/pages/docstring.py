@@ -151,7 +151,8 @@ def inline(text: str, names: Collection[str] = (), link: Link = str, letters: bo
     for found in formula.find(text, names):
         if any(a < found.end and found.start < b and text[a] != "{" for a, b in codes):
             continue
-        out += [_text(text[at : found.start], names, link, letters), mark(found.html)]
+        shown = mark(f'<span class="gc-math">{found.html}</span>')
+        out += [_text(text[at : found.start], names, link, letters), shown]
         at = found.end
     return "".join([*out, _text(text[at:], names, link, letters)])
 

@@ -165,6 +165,8 @@ class Parser:
                 count = 0
                 while self.take("'"):
                     count += 1
+                if self.next.kind == "name" and not self.next.spaced:  # a genitive
+                    raise NotMath
                 base = f"<msup>{base}{op('′' * count)}</msup>"
             elif self.next.text == "_" and not self.next.spaced:
                 self.at += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gradchain as gc
+
 PAGES: dict[str, tuple[str, ...]] = {
     "install.md": ("install", "pip", "requirements"),
     "quickstart.md": ("getting started", "first steps"),
@@ -87,5 +89,8 @@ def tags(path: str) -> list[str]:
 
 
 def boost(path: str) -> float:
-    """By how much a page counts more than others."""
-    return next((x for start, x in BOOST.items() if path.startswith(start)), 1.0)
+    """How much more a page counts than others; an algorithm more than those whose names begin with its."""
+    found = next((x for start, x in BOOST.items() if path.startswith(start)), 1.0)
+    name = path.removeprefix("algorithms/").removesuffix(".md")
+    longer = name in gc.REGISTRY and any(n.startswith(name) and n != name for n in gc.REGISTRY)
+    return 2 * found if longer else found
