@@ -36,9 +36,7 @@ class _Short(reprlib.Repr):
             return repr(x) if small else f"{x.dtype}{list(x.shape)}"
         if callable(x) and hasattr(x, "__qualname__"):
             return f"<{'class' if isinstance(x, type) else 'function'} {x.__qualname__.rpartition('.')[2]}>"
-        if hasattr(x, "recipe"):  # a transform, in one line
-            x = x.recipe
-        return super().repr1(x, level)
+        return super().repr1(getattr(x, "recipe", x), level)  # of a transform one line
 
     def repr_int(self, x: int, level: int) -> str:
         """Python refuses to print numbers of more than 4,300 digits."""
