@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
-import json
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from gradchain.cli import output
 from gradchain.cli.given import FORMS, UsageError, optimizer
 from gradchain.core import words
 from gradchain.doctor.diagnose import diagnose
+from gradchain.writers.reading import numbers, records
 
 
 def add_to(commands: Any) -> None:
@@ -46,33 +44,10 @@ def history(path: Path) -> list[dict[str, float]]:
         if not files:
             raise UsageError(f"{path}: no .jsonl or .csv in this folder")
         path = max(files, key=lambda f: f.stat().st_mtime)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file)) if path.suffix == ".csv" else list(_lines(file, path))
-    found = [numbers(row) for row in rows]
+    try:
+        found = [numbers(row) for row in records(path)]
+    except ValueError as error:
+        raise UsageError(words.plain(str(error))) from None
     if not any(found):
         raise UsageError(f"{path}: no numbers in it; expected a row of named numbers for each step")
-    return found
-
-
-def _lines(file: Iterable[str], path: Path) -> Iterable[Mapping[str, Any]]:
-    for i, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UsageError(f"{path}: line {i} is not JSON: {words.plain(str(error))}") from None
-        if not isinstance(row, dict):
-            raise UsageError(f"{path}: line {i} is {words.show(row)}; expected a mapping of names to numbers")
-        yield row
-
-
-def numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    """What in a row is a number."""
-    found = {}
-    for name, value in row.items():
-        try:
-            found[name] = float(value)
-        except (TypeError, ValueError):
-            continue
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from gradchain.report import held
 from gradchain.report.arguments import arguments, changed
 from gradchain.report.links import Place, links
 from gradchain.report.metrics import metrics
+from gradchain.writers.reading import numbers, records
 
 PREFIX = "opt/"
 MOMENTS = ("mu", "nu", "trace", "sum_of_squares")  # fields that only gradients fill
@@ -190,8 +192,10 @@ def count_of(entry: Any, default: int) -> int:
 def gathered(state: Any, params: Any, tx: Any, grads: Any, history: Any, steps: Any) -> Facts:
     """The facts of what was given; errors for what is none of it."""
     who = "diagnose"
-    if history is None and is_history(state):
+    if history is None and (is_history(state) or isinstance(state, str | os.PathLike)):
         state, history = None, state
+    if isinstance(history, str | os.PathLike):
+        history = [numbers(row) for row in records(history)]
     if all(x is None for x in (state, params, tx, grads, history)):
         raise ValueError(
             f"{who}: nothing to look at; give a state, a history of metrics, or an optimizer: tx="
@@ -208,7 +212,7 @@ def gathered(state: Any, params: Any, tx: Any, grads: Any, history: Any, steps: 
     if history is not None and not is_history(history):
         raise TypeError(
             f"{who}: history is {words.show(history)}; expected a list of dicts of numbers by name, one for "
-            "each step that was logged"
+            "each step that was logged, or the path of a CSV or JSON Lines file of them"
         )
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise ValueError(

@@ -20,12 +20,18 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Where a step was written twice, as by a run that went on from an earlier checkpoint, each name has its
     last value; steps come in order. A half line at the end is left out, and so are texts.
     """
+    return columns(records(path), f"writers.read: {path}")
+
+
+def records(path: str | os.PathLike) -> Iterable[Mapping[str, Any]]:
+    """The rows of a CSV or JSON Lines file, as they stand there."""
     path = Path(path)
-    if path.suffix.lower() in (".jsonl", ".json", ".ndjson"):
-        rows: Iterable[Mapping[str, Any]] = _records(path)
-    else:
-        rows = rows_of_csv(path)
-    return columns(rows, f"writers.read: {path}")
+    return _json_lines(path) if path.suffix.lower() in (".jsonl", ".json", ".ndjson") else rows_of_csv(path)
+
+
+def numbers(row: Mapping[str, Any]) -> dict[str, float]:
+    """What in a row is a number."""
+    return {str(k): x for k, v in row.items() if (x := _number(v)) is not None}
 
 
 def columns(rows: Iterable[Mapping[str, Any]], who: str) -> dict[str, np.ndarray]:
@@ -41,7 +47,7 @@ def columns(rows: Iterable[Mapping[str, Any]], who: str) -> dict[str, np.ndarray
             raise ValueError(
                 f"{who}: row {i} has the step {words.show(row.get(STEP))}; expected a number"
             ) from None
-        found = {str(k): x for k, v in row.items() if k != STEP and (x := _number(v)) is not None}
+        found = {k: x for k, x in numbers(row).items() if k != STEP}
         names |= dict.fromkeys(found)
         by_step.setdefault(step, {}).update(found)
     steps = sorted(by_step)
@@ -57,12 +63,17 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def _records(path: Path):
+def _json_lines(path: Path):
     with path.open(encoding="utf-8") as file:
         for i, line in enumerate(file, 1):
             if not line.endswith("\n") or not line.strip():
                 continue  # cut off by a crash, or empty
             try:
-                yield json.loads(line)
+                row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise ValueError(f"writers.read: {path}: line {i} is no JSON: {error}") from None
+                raise ValueError(f"{path}: line {i} is not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(
+                    f"{path}: line {i} is {words.show(row)}; expected a mapping of names to numbers"
+                )
+            yield row

@@ -178,6 +178,14 @@ def test_history_alone():
     assert only("update size", "warning", "40 %", "100 times smaller", gc.diagnose(ratios)).where == "w"
 
 
+def test_a_file_is_a_history(tmp_path):
+    """NaN stays NaN, and a cell that is empty is no number."""
+    (tmp_path / "run.csv").write_text("step,loss,opt/grad_norm\n1,2.5,\n2,nan,1.0\n")
+    found = gc.diagnose(tmp_path / "run.csv")
+    assert [finding.name for finding in found.findings if finding.severity == "error"]
+    assert str(gc.diagnose(history=str(tmp_path / "run.csv"))) == str(found)
+
+
 def test_holders_and_html():
     from flax.training.train_state import TrainState
 

@@ -106,7 +106,7 @@ def test_what_is_no_number_is_refused(kind, tmp_path):
 def test_reading_says_which_line_is_wrong(tmp_path):
     path = tmp_path / "run.jsonl"
     path.write_text('{"step": 0}\nnonsense\n')
-    with pytest.raises(ValueError, match="line 2 is no JSON"):
+    with pytest.raises(ValueError, match="line 2 is not JSON"):
         gc.writers.read(path)
 
 
