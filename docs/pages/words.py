@@ -93,4 +93,4 @@ def boost(path: str) -> float:
     found = next((x for start, x in BOOST.items() if path.startswith(start)), 1.0)
     name = path.removeprefix("algorithms/").removesuffix(".md")
     longer = name in gc.REGISTRY and any(n.startswith(name) and n != name for n in gc.REGISTRY)
-    return 2 * found if longer else found
+    return 4 * found if longer else found
