@@ -7,10 +7,9 @@ from pathlib import Path
 from benchmarks import results
 from benchmarks.figures.bars import COLOURS, GREY
 
-MOVED = (  # rows of aot_tpu_gpt2
+MOVED = (  # rows of aot_h100_gpt2
     *(("AdamW", "adamw", "optax"), ("AdamW", "adamw", "gradchain")),
     *(("AdamW, 8 bits", "adamw+log8", "gradchain"), ("AdamW, 4 bits", "adamw+log4", "gradchain")),
-    *(("Muon", "muon", "optax"), ("Muon", "muon", "gradchain")),
 )
 STARTED = (("adamw, equal-1000", "AdamW"), ("clip+adamw, equal-1000", "clip, AdamW"))
 
@@ -22,7 +21,7 @@ def draw(path: Path) -> Path:
     figure = Figure(figsize=(11, 3.1), layout="constrained", dpi=150)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
 
-    found = {(row["name"], row["library"]): row for row in results.read("aot_tpu_gpt2")}
+    found = {(row["name"], row["library"]): row for row in results.read("aot_h100_gpt2")}
     shown = [(label, library, found[name, library]["average"]) for label, name, library in MOVED]
     for i, (_, library, moved) in enumerate(shown):
         left.barh(i, moved, 0.8, color=COLOURS[library])
@@ -30,7 +29,7 @@ def draw(path: Path) -> Path:
     left.set_yticks(range(len(shown)), [f"{label}, {library}" for label, library, _ in shown], fontsize=8)
     left.set(xlim=(0, 1.15 * max(moved for *_, moved in shown)), ylim=(len(shown) - 0.4, -0.6))
     left.set_title(
-        "bytes a step moves for each parameter\nGPT-2 124M, compiled for TPU v5e", fontsize=9, loc="left"
+        "bytes a step moves for each parameter\nGPT-2 124M, compiled for H100", fontsize=9, loc="left"
     )
 
     rows = {row["name"]: row for row in results.read("quality")}
