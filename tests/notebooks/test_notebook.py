@@ -1,6 +1,9 @@
 """The code of every notebook runs, in this process and without Jupyter; its outputs are committed."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,20 @@ def test_quickstart_runs_and_shows_what_it_says(no_window, capsys):
     assert int(names["losses"].argmin()) not in (0, len(names["rates"]) - 1)
     printed = capsys.readouterr().out
     assert "embed unchanged" in printed and "hidden unchanged" in printed and "head trained" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda f: f.name)
+def test_runs_by_itself(file, tmp_path):
+    """As a program of its own, for a notebook may choose its devices before JAX starts."""
+    if "jax[tpu]" in file.read_text(encoding="utf-8"):
+        pytest.importorskip("libtpu", reason="compiles for TPU: make test-aot runs it")
+    code = "\n\n".join("".join(cell["source"]) for cell in code_cells(file))
+    (tmp_path / "cells.py").write_text(code, encoding="utf-8")
+    env = {**os.environ, "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
+    env.pop("XLA_FLAGS", None)
+    done = subprocess.run([sys.executable, "cells.py"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda f: f.name)
