@@ -32,7 +32,7 @@ START = 0.1  # what eigenvalues start with
 
 class ScaleByKlShampooState(NamedTuple):
     count: Array  # [] int32, steps taken
-    mu: PyTree  # like params, E[g] in the bases
+    rotated_mu: PyTree  # like params, E[g] in the bases
     nu: PyTree  # like params, E[|g|^2] in the bases, or only of leaves without factors
     left: PyTree  # for each block [m, m], packed
     right: PyTree  # [n, n], packed
@@ -69,7 +69,7 @@ def scale_by_kl_shampoo(
         on = True if s.left is None and s.right is None else s.count > 1
         t = s.count if on is True else jnp.maximum(s.count - 1, 1)
         h = into(s, g)
-        mu = jnp.where(on, ema(s.mu, h, b1), s.mu)
+        mu = jnp.where(on, ema(s.rotated_mu, h, b1), s.rotated_mu)
         nu = known(lambda v: ema(v, abs2(h), b2), s.nu)
         corrected = bias_correction or on is True
         m, a, b = (debias(mu, b1, t) if corrected else mu), s.left_values, s.right_values
@@ -80,7 +80,7 @@ def scale_by_kl_shampoo(
         u = out_of(s, over_root(m, v, eps))
         if on is not True:
             s = _accumulated(g, h, s, a, b, on)
-        return u, s._replace(mu=mu, nu=nu)
+        return u, s._replace(rotated_mu=mu, nu=nu)
 
     def _accumulated(g, h, s, a, b, on):
         """The factors and eigenvalues after a gradient g, h in the bases; the first counts as it is."""
@@ -107,7 +107,7 @@ def scale_by_kl_shampoo(
         who="scale_by_kl_shampoo",
         every=precondition_frequency,
         start=first_bases,
-        mu=zeros,
+        rotated_mu=zeros,
         nu=squares if inner_adam else Otherwise(squares),
         left=Factor(0),
         right=Factor(1),

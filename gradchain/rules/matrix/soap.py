@@ -42,7 +42,7 @@ PAPER: Any = {
 
 class ScaleBySoapState(NamedTuple):
     count: Array  # [] int32, steps taken
-    mu: PyTree  # like params, E[g] in the bases
+    rotated_mu: PyTree  # like params, E[g] in the bases
     nu: PyTree  # like params, E[|g|^2] in the bases
     left: PyTree  # for each block [m, m], packed: E[g g^H]
     right: PyTree  # [n, n], packed: E[g^H g]
@@ -63,7 +63,7 @@ def out_of(s: Any, x: Array) -> Array:
 def in_bases(s: Any, left: Array | None, right: Array | None) -> Any:
     """The state with other bases, and the mean gradient in these."""
     new = s._replace(left_basis=left, right_basis=right)
-    return new._replace(mu=into(new, out_of(s, s.mu)))
+    return new._replace(rotated_mu=into(new, out_of(s, s.rotated_mu)))
 
 
 def first_bases(s: Any) -> Any:
@@ -99,14 +99,14 @@ def scale_by_soap(
         matrix = not (s.left is None and s.right is None)
         on, t = (s.count > 1, jnp.maximum(s.count - 1, 1)) if matrix else (True, s.count)
         h = into(s, g)
-        mu = jnp.where(on, ema(s.mu, h, b1), s.mu)
+        mu = jnp.where(on, ema(s.rotated_mu, h, b1), s.rotated_mu)
         m = debias(mu, b1, t)
         nu = ema(s.nu, abs2(jnp.where(on, m, h) if of_momentum else h), b2)
         u = out_of(s, over_root(m, debias(nu, b2, t), eps))
         x = jnp.where(on, out_of(s, m), g) if of_momentum and matrix else g
         left = known(lambda a: ema(a, times(x, adjoint(x)), shampoo_beta), s.left)
         right = known(lambda a: ema(a, times(adjoint(x), x), shampoo_beta), s.right)
-        return u, s._replace(mu=mu, nu=nu, left=left, right=right)
+        return u, s._replace(rotated_mu=mu, nu=nu, left=left, right=right)
 
     def renew(s):
         nu, left, right = s.nu, None, None
@@ -126,7 +126,7 @@ def scale_by_soap(
         who="scale_by_soap",
         every=precondition_frequency,
         start=first_bases,
-        mu=zeros,
+        rotated_mu=zeros,
         nu=squares,
         left=Factor(0),
         right=Factor(1),

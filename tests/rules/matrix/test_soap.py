@@ -103,6 +103,6 @@ def test_state():
     assert gc.describe(gc.scale_by_soap(), params).total_bytes == pytest.approx(20 * 64**2, rel=0.01)
     assert gc.describe(gc.scale_by_kl_shampoo(), params).total_bytes == pytest.approx(16 * 64**2, rel=0.04)
     small = gc.stored(gc.scale_by_soap(), "log8").init(params)["scale_by_soap"]
-    assert small.mu["kernel"].dtype.itemsize == small.nu["kernel"].dtype.itemsize == 1
+    assert small.rotated_mu["kernel"].dtype.itemsize == small.nu["kernel"].dtype.itemsize == 1
     assert small.left["kernel"].dtype == small.left_basis["kernel"].dtype == jnp.float32
     assert small.left["kernel"].shape == (32, 65)
