@@ -19,6 +19,7 @@ DECAY = 1.0  # of the rest of the update
 TINY = 0.5  # of the elements, whose second moment lies below eps
 BEYOND = 0.01  # of the codes, at the end of their range
 BELOW = 0.5  # of the codes of squares, the least that there is
+NONE = np.zeros(())  # of a leaf that is not known
 EARLY = 20  # steps in which parameters that started at zero move by their own size
 KEPT = (
     "kahan",
@@ -68,6 +69,11 @@ def update_size(facts: Facts) -> Iterator[Finding]:
                 ratios[path] = rms(u) / size
     elif found := facts.series_of("update_ratio"):
         ratios = {path: float(np.median(x[len(x) // 2 :])) for path, x in found.items() if len(x) >= EARLY}
+        # What large updates made is large beside the later ones: of matrices the first count, too.
+        first = {path: x[: EARLY // 2] for path, x in found.items() if facts.weights.get(path, NONE).ndim > 1}
+        ratios |= {
+            path: max(float(np.median(x)), ratios.get(path, 0.0)) for path, x in first.items() if x.size
+        }
     elif facts.step > EARLY:
         flat = {path for path, x in facts.weights.items() if x.ndim < 2}
         ratios = {path: x for path, x in facts.last_of("update_ratio").items() if path not in flat}

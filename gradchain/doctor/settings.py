@@ -22,6 +22,7 @@ IN_A_ROW = 3
 HALVED = 100  # steps in which decay alone takes 63 % off a parameter
 ROWS = 10  # that a history must have
 FLAT = 1e-3  # of the loss, in a whole run
+JUMP = 3.0  # times the first loss, at any time
 GROWN = 10.0  # times, of the gradient's norm
 IDLE = 0.1  # of a run, with a learning rate of 0
 
@@ -161,6 +162,13 @@ def losses(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 "loss", "warning", "", f"the loss rose from {np.mean(start):.4g} to {np.mean(end):.4g}",
                 "two standard deviations", "a smaller learning rate; see the sign of the loss",
+            )  # fmt: skip
+        elif loss[0] > 0 and loss.max() > JUMP * loss[0]:
+            yield Finding(
+                "loss", "warning", "",
+                f"the loss rose from {loss[0]:.4g} to {loss.max():.4g} in row {int(loss.argmax())}",
+                f"{JUMP:g} times its first value",
+                "a smaller learning rate, a warmup, gc.clip_by_global_norm; gc.find_lr looks for a rate",
             )  # fmt: skip
         elif np.ptp(loss) <= FLAT * max(abs(float(np.mean(loss))), 1e-30):
             yield Finding(

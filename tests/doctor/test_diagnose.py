@@ -178,6 +178,15 @@ def test_history_alone():
     assert only("update size", "warning", "40 %", "100 times smaller", gc.diagnose(ratios)).where == "w"
 
 
+def test_a_loss_that_jumps_and_updates_that_were_large_at_first():
+    """The parameters that they made are large, so that later ratios are small."""
+    rows = [{"loss": 2.4, "opt/update_ratio/w": 0.2} for _ in range(12)]
+    rows += [{"loss": 300.0 if i == 3 else 2.3, "opt/update_ratio/w": 1e-4} for i in range(28)]
+    found = gc.diagnose(history=rows, params={"w": jnp.ones((4, 4))})
+    assert {finding.name for finding in found.findings} == {"loss", "update size"}
+    assert "from 2.4 to 300 in row 15" in str(found)
+
+
 def test_a_file_is_a_history(tmp_path):
     """NaN stays NaN, and a cell that is empty is no number."""
     (tmp_path / "run.csv").write_text("step,loss,opt/grad_norm\n1,2.5,\n2,nan,1.0\n")
