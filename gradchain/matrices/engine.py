@@ -121,10 +121,11 @@ class Engine:
         stacks = [sides(self.leaves[i].shape, self.leaves[i].axes)[0] for i in at]
         numbers = [(np.arange(k) + o) % every for k, o in zip(stacks, offsets, strict=True)]
         first, phase = count == 1, (count - 1) % every
-        phases, later = due_in(numbers, every), [on != phase for on in numbers]
+        phases, later = due_in(numbers), [on != phase for on in numbers]
+        here = [jnp.minimum(phase + i, len(phases)) for i in (0, 1)]  # in later phases nothing is due
         if begin is f and devices == 1:
             plan = Rounds.of(phases, 1)
-            low, high = (jnp.asarray(plan.bounds)[phase + i] for i in (0, 1))
+            low, high = (jnp.asarray(plan.bounds)[i] for i in here)
             bounds = jnp.where(first, 0, low), jnp.where(first, len(plan.leaf), high)
             self._turned(f, at, plan, bounds, [~first & x for x in later])
             return
@@ -133,7 +134,7 @@ class Engine:
         bounds = none, jnp.where(first, jnp.int32(len(plan.leaf)), none)
         self._turned(begin, at, plan, bounds, [jnp.repeat(~first, k) for k in stacks])
         plan = Rounds.of(phases, min(devices, max(map(len, phases))))
-        low, high = (jnp.where(first, none, jnp.asarray(plan.bounds)[phase + i]) for i in (0, 1))
+        low, high = (jnp.where(first, none, jnp.asarray(plan.bounds)[i]) for i in here)
         self._turned(f, at, plan, (low, high), [first | x for x in later])
 
     def _turned(self, f: Callable, at: Sequence[int], plan: Rounds, bounds: Any, keep: Sequence[Array]):
