@@ -20,7 +20,7 @@ Member = tuple[int, int]  # which of the alike leaves, and which of its matrices
 
 
 def due_in(phase_of: Sequence[np.ndarray]) -> list[list[Member]]:
-    """The matrices due in each phase, up to the last that has any; from the phase of each matrix of a leaf."""
+    """The matrices due in each phase, up to the last that has any; from the phases of each leaf."""
     return [
         [(leaf, int(i)) for leaf, phases in enumerate(phase_of) for i in np.flatnonzero(phases == phase)]
         for phase in range(1 + max(int(phases.max()) for phases in phase_of))
