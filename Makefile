@@ -50,6 +50,7 @@ smoke-versions: $(OTHERS:%=%/.installed)  ## the core, Flax, sharding and a twel
 
 test-aot: .envs/tpu/.installed .envs/h100/.installed  ## compile for TPU and H100 with the real compilers
 	$(TPU_ENV) .envs/tpu/bin/python -m pytest -m "aot and not slow" tests/aot/compiled $(ARGS)
+	$(TPU_ENV) .envs/tpu/bin/python -m pytest tests/notebooks -k "runs_by_itself and scaling_on_paper" $(ARGS)
 	$(H100_ENV) .envs/h100/bin/python -m pytest -m "aot and not slow" tests/aot/compiled $(ARGS)
 
 test-clients: .envs/peer/.installed  ## programs written for Optax with one import changed, and L-BFGS on real data
