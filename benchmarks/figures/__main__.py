@@ -11,4 +11,4 @@ tables = [RESULTS / f"{name}.csv" for name in wanted if name != "front"]
 for table in tables if wanted else sorted(RESULTS.glob("*.csv")):
     figures.show(table)
 if not wanted or "front" in wanted:
-    print(front.draw(RESULTS / "front.png"))
+    print(front.draw(front.WHERE))

@@ -14,6 +14,9 @@ MOVED = (  # rows of aot_h100_gpt2
 STARTED = (("adamw, equal-1000", "AdamW"), ("clip+adamw, equal-1000", "clip, AdamW"))
 
 
+WHERE = Path(__file__).resolve().parents[2] / "docs" / "assets" / "front.png"
+
+
 def draw(path: Path) -> Path:
     """Bytes of a step, the loss with fewer bits, seconds before the first step."""
     from matplotlib.figure import Figure

@@ -35,6 +35,7 @@ def on_device():
     return run(gc.stored(TX, CODEC, min_size=1))
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", NESTED)
 def test_every_bit_is_that_of_the_state_on_the_device(name, on_device):
     params, state, kept = run(NESTED[name])

@@ -42,7 +42,7 @@ def smallest(x: Array, k: Array, axes: tuple[int, ...], gone: Array | None = Non
 
     def before(level, place):
         """Less, or equal and before that place: one comparison, and places that are no array in memory."""
-        return size - (_places(x.shape, axes) < place) < level
+        return size - (_places(x.shape, axes) < place).astype(kind) < level
 
     def longer(i, found):
         level, place = found  # of a number; how many come before it?
@@ -53,7 +53,7 @@ def smallest(x: Array, k: Array, axes: tuple[int, ...], gone: Array | None = Non
 
     start = jnp.sum(jnp.zeros_like(size), axis=axes, keepdims=True, dtype=kind)
     level, place = lax.fori_loop(0, bits + 31, longer, (start, start.astype(jnp.int32)))
-    found = before(level, place + (k > 0))
+    found = before(level, place + (k > 0).astype(place.dtype))
     return found if gone is None else found | (size == 0)
 
 
