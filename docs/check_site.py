@@ -245,6 +245,8 @@ def main() -> int:
     args = parser.parse_args()
     if not (args.site / "index.html").exists():
         parser.error(f"{args.site} holds no site: run make docs first")
+    if shutil.which("chromium") is None:
+        parser.error("there is no chromium: install it, as by apt-get install chromium")
     if args.shots:
         args.shots.mkdir(parents=True, exist_ok=True)
     server = serve(args.site)
