@@ -88,6 +88,7 @@ def test_page_runs(page, registry):
 @pytest.mark.parametrize("page", CONSOLE_PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")  # a worker of pytest-xdist says 80
     text = page.read_text()
     assert run_console(text, page.name) == len(re.findall(r"^\$ ", text, re.MULTILINE)) > 0
 
