@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import jax
 from jax import Array
 
-from gradchain.core import place
+from gradchain.core import place, versions
 from gradchain.core.place import Split
 from gradchain.sharding.mesh import is_tpu
 
@@ -50,6 +50,8 @@ def gathered_into(old: Array, new: Array, start: Split, end: Split) -> Array | N
     others = set() if home is None else {n for n, size in home.mesh.shape.items() if size > 1}
     moved = list(place.route(start, end))
     if home is None or not is_tpu(home.mesh) or old.dtype != new.dtype or old.nbytes < LARGE:
+        return None
+    if not versions.BARRIERS_KEEP_TYPES:
         return None
     if start == end or any(start) or not others <= {n for names in end for n in names}:
         return None
