@@ -12,8 +12,8 @@ from jax.extend.core import Jaxpr, JaxprEqn, jaxpr_as_fun
 # From 0.12 on a jaxpr holds its constants itself, and the two classes are one.
 _Closed: Any = getattr(core, "ClosedJaxpr", Jaxpr)
 
-# Within shard_map a result of an optimization barrier varies over the axes of its own operand; before 0.12 over
-# those of all operands.
+# Within shard_map a result of an optimization barrier varies over the axes of its own operand; before 0.12
+# over those of all operands.
 BARRIERS_KEEP_TYPES = hasattr(jax, "Inline")
 
 

@@ -9,7 +9,7 @@ from gradchain.core import place, versions
 from gradchain.sharding import gather
 
 
-@pytest.mark.skipif(not versions.BARRIERS_KEEP_TYPES, reason="this JAX gathers at once: the barrier's types")
+@pytest.mark.skipif(not versions.BARRIERS_KEEP_TYPES, reason="this JAX gathers at once")
 @pytest.mark.parametrize("explicit", [False, True], ids=["auto", "explicit"])
 @pytest.mark.parametrize(
     "split",
