@@ -185,8 +185,13 @@ def wrong(found: Any, who: str, name: str, f: Any, expected: str) -> TypeError:
 
 def truth(found: Any, who: str, name: str, f: Any) -> Array:
     """What a function returned, as one truth value: bool []."""
-    if not is_number(found) or jnp.size(found) != 1:
+    if not is_number(found):
         raise wrong(found, who, name, f, "one truth value")
+    if jnp.size(found) != 1:
+        raise ValueError(
+            f"{who}: {name}, {words.show(f)}, returned shape {list(jnp.shape(found))}; "
+            "expected one truth value"
+        )
     return jnp.asarray(found).reshape(()).astype(bool)
 
 
