@@ -71,7 +71,7 @@ format: .venv/.installed-test  ## rewrite the code as ruff would have it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-stubs: .venv/.installed-test  ## write gradchain/__init__.pyi, from which editors and type checkers know the names
+stubs: .venv/.installed-test  ## write the .pyi files, from which editors and type checkers know the names
 	JAX_PLATFORMS=cpu $(BIN)/python .ci/stubs.py
 
 hooks: .venv/.installed-test  ## run ruff and pyright before each commit

@@ -13,7 +13,12 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = ("gradchain/py.typed", "gradchain/__init__.pyi", "gradchain/aot/h100.txtpb")
+DATA = (
+    "gradchain/py.typed",
+    "gradchain/__init__.pyi",
+    "gradchain/optax/__init__.pyi",
+    "gradchain/aot/h100.txtpb",
+)
 LIMIT = 3_000_000  # bytes of the wheel
 
 

@@ -89,6 +89,7 @@ class GradientTransformationExtraArgs(GradientTransformation):
     """One whose update takes extra arguments by name."""
 
     __slots__ = ()
+    update: TransformUpdateExtraArgsFn  # pyright: ignore[reportIncompatibleVariableOverride]  # for checkers
 
 
 # The classes of Optax's states that no link here declares: gradchain.optax gives states in their form.

@@ -32,12 +32,17 @@ from gradchain.optax import (
 from gradchain.optax.surface import Transformation as Transformation
 from gradchain.optax.surface import faces
 
+_NAMESPACES = (
+    *("assignment", "contrib", "experimental", "losses", "microbatching", "perturbations", "projections"),
+    *("schedules", "second_order", "transforms", "tree", "tree_utils", "types"),
+)
+
 if TYPE_CHECKING:
     from gradchain import *
 else:
     _here = dict(globals())
     globals().update(faces(gradchain) | special.names(gradchain) | types.names(gradchain))
-    globals().update({name: _here[name] for name in gradchain.__all__ if name in _here})
+    globals().update({name: _here[name] for name in _NAMESPACES})
 
     def __getattr__(name: str):
         raise absent.missing(name, __all__, __name__)

@@ -1,6 +1,7 @@
 """gradchain.optax where Optax's behaviour is another than gradchain's: what its own tests hold, in short."""
 
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,15 @@ def test_the_state_of_shapes_is_that_of_parameters(name):
 def test_a_state_of_values_asks_for_them():
     with pytest.raises(TypeError, match="schedule_free_sgd: the state starts with values of the parameters"):
         optax.contrib.schedule_free_sgd(0.1).init(SHAPES)
+
+
+def test_names_are_those_of_gradchain():
+    """A module of the package has not taken the place of a function of the same name."""
+    for name in gc.__all__:
+        assert inspect.ismodule(getattr(optax, name)) == inspect.ismodule(getattr(gc, name)), name
+    assert (
+        optax.describe(optax.adam(0.1), PARAMS).total_bytes == gc.describe(gc.adam(0.1), PARAMS).total_bytes
+    )
 
 
 CASES = {
