@@ -12,15 +12,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)] * (str(ROOT) not in sys.path)
 
 import gradchain as gc  # noqa: E402
-from docs.pages import docstring, site, words  # noqa: E402
+from docs.pages import docstring, repository, site, words  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 RESULT = re.compile(r"\*\*([^*\n]+)\*\*\n\n((?:\|[^\n]*\n)+)\n(!\[[^\n]*\n)")
 
 
 def on_config(config):
-    """The navigation with the pages that are made here."""
+    """The navigation with the pages that are made here, and the repository where it has an address."""
     config.nav = site.navigation(config.nav)
+    if repository.address():
+        config.repo_url, config.repo_name = repository.address(), repository.name(repository.address())
     return config
 
 
@@ -48,7 +50,9 @@ def on_page_markdown(markdown: str, page, **_) -> str:
     markdown = markdown.replace("](../benchmarks/results/", "](results/")
     if path == "benchmarks.md":
         markdown = RESULT.sub(_folded, markdown)
-    return site.relinked(markdown)
+    if repository.address():
+        page.edit_url = repository.edited(repository.address(), path)
+    return repository.linked(site.relinked(markdown), repository.address())
 
 
 def _folded(found: re.Match) -> str:
@@ -64,6 +68,11 @@ def on_page_content(html: str, page, config, **_) -> str:
         for name in re.findall(r'<a id="(gradchain\.\w+)"></a>', html):
             config.plugins["autorefs"].register_anchor(page=page, identifier=name)
     return docstring.filled(html)
+
+
+def on_post_page(output: str, **_) -> str:
+    """The theme's script asks the repository's host for stars wherever it finds this mark."""
+    return output.replace(' data-md-component="source"', "")
 
 
 class Docstrings(griffe.Extension):
