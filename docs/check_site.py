@@ -1,8 +1,9 @@
 """Open every page of the built site in Chromium, wide and narrow, light and dark: docs/check_site.py [site]
 
 Fails on errors in the console, requests that fail or leave the site, broken links and anchors, pages and code
-wider than the window, empty tables and headings, formulas and images that are not shown, and searches whose
-first result is another page than the one that answers. `--shots FOLDER` also keeps pictures of some pages.
+wider than the window, empty tables and headings, formulas and images that are not shown, searches whose first
+result is another page than the one that answers, and a table of algorithms that does not sort or filter.
+`--shots FOLDER` also keeps pictures of some pages.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+if __package__ in (None, ""):  # as a script: the folder above holds the package
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from docs import check_overview
 
 LOOKS = [(width, scheme) for width in (1280, 400) for scheme in ("light", "dark")]
 SHOTS = (
@@ -210,6 +216,10 @@ async def look_at_all(
 
         await asyncio.gather(*(work() for _ in range(workers)))
         check.wrong += [text async for text in searches(browser, root)]
+        if "algorithms/" in names:
+            page = await browser.new_page()
+            await page.goto(f"{root}algorithms/", wait_until="load")
+            check.wrong += [f"algorithms/ at {text}" async for text in check_overview.clicks(page)]
         await browser.close()
     return [*dict.fromkeys(check.wrong), *check.broken()]
 
