@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradchain as gc
-from docs.pages import docstring, facts, paths, pictures, snippet
+from docs.pages import compared, docstring, facts, paths, pictures, snippet
 
 SHOWN_ORACLES = 6
 
@@ -168,18 +168,28 @@ def _needs(name: str) -> str:
 
 
 def _oracle(name: str) -> str:
-    rows = facts.oracles(name)
-    if not rows:
-        return ""
-    shown = [
-        (by, f"`{call}`" if "(" in call else call, rtol, note)
-        for by, call, rtol, note in rows[:SHOWN_ORACLES]
+    found = compared.rows(name)
+    if not found:
+        why = docstring.inline(compared.reason(name))
+        return f"## Compared with\n\nNo other implementation's numbers: {why}."
+    rows = [
+        (
+            row.by,
+            docstring.inline(row.call, letters=False) if row.by.startswith("NumPy") else f"`{row.call}`",
+            *(f"{x:.2g}" for x in (row.difference, row.deviation, row.allowed)),
+            docstring.inline(row.note, letters=False),
+        )
+        for row in found[:SHOWN_ORACLES]
     ]
-    more = f"\n\nAnd {len(rows) - SHOWN_ORACLES} more." if len(rows) > SHOWN_ORACLES else ""
-    shown = [(by, call, rtol, docstring.inline(note, letters=False)) for by, call, rtol, note in shown]
+    noted = any(row[5] for row in rows)
+    head = ("implementation", "call", "difference", "relative", "allowed", "note")
+    shown = table(head[: 5 + noted], [row[: 5 + noted] for row in rows], (2, 3, 4))
+    more = f"\n\nAnd {len(found) - SHOWN_ORACLES} more." if len(found) > SHOWN_ORACLES else ""
+    part = "" if any(row.own for row in found) else " It is a part of what is run there."
     return (
-        "## Compared with\n\nTrajectories of other implementations that a test holds it to, in float64, "
-        f"within a relative deviation:\n\n{table(('implementation', 'call', 'within', 'note'), shown)}{more}"
+        "## Compared with\n\nSteps of other implementations that a test holds it to, in float64: the largest "
+        "difference of a number that was measured, the same relative to its size, and what the test allows "
+        f"of that.{part}\n\n{shown}{more}"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import functools
 import inspect
-import json
 import math
 import re
 from pathlib import Path
@@ -112,38 +111,6 @@ def digits(cell: str | float | None) -> str:
     if not math.isfinite(x):
         return "–"
     return f"{x:.4g}" if abs(x) < 1000 else f"{x:,.0f}"
-
-
-@functools.cache
-def golden() -> dict[str, list[dict[str, Any]]]:
-    """Trajectories of independent implementations, by the names in their configurations."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for file in sorted((ROOT / "tests" / "golden").glob("*.json")):
-        for case in json.loads(file.read_text("utf-8")):
-            for name in _named(case["config"]):
-                found.setdefault(name, []).append(case)
-    return found
-
-
-def _named(config: Any) -> list[str]:
-    """The registered names in a configuration, each once."""
-    if isinstance(config, dict):
-        here = [k for k in config if k in gc.REGISTRY]
-        return list(dict.fromkeys([*here, *(n for v in config.values() for n in _named(v))]))
-    if isinstance(config, list):
-        return list(dict.fromkeys(n for v in config for n in _named(v)))
-    return []
-
-
-def oracles(name: str) -> list[tuple[str, str, str, str]]:
-    """What an algorithm is compared with: implementation, call, tolerance, note; NumPy last."""
-    rows = []
-    for case in golden().get(name, []):
-        oracle = case["oracle"]
-        library = oracle["library"]
-        by = "NumPy, from the paper" if library == "numpy" else f"{library} {oracle['version']}"
-        rows.append((by, oracle["call"], f"{case['rtol']:g}", case.get("notes", "")))
-    return sorted(set(rows), key=lambda row: (row[0].startswith("NumPy"), row[1]))
 
 
 def arguments(factory: Factory) -> list[tuple[str, str, str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradchain as gc
+from docs.pages import compared
 from gradchain import testing
 
 GOLDEN = Path(__file__).parent
@@ -71,7 +72,10 @@ def test_trajectory(name: str):
     with jax.enable_x64(True):
         params, grads, expected = golden(case)
         found = run(case["config"], params, grads)
-    assert testing.distance(found, expected, case["rtol"]) <= 1, case["oracle"]
+    units = testing.distance(found, expected, case["rtol"])
+    assert units <= 1, case["oracle"]
+    recorded = compared.measured()["golden"][name]["deviation"]
+    assert compared.alike(units * case["rtol"], recorded), "run: python -m docs.pages.deviations"
 
 
 @SOME
