@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 import gradchain as gc
 from docs import check_site
-from docs.pages import algorithm, facts, overview, paths, reference, site, small, snippet, words
+from docs.pages import algorithm, facts, overview, paths, problems, reference, site, small, snippet, words
 
 ROOT = Path(__file__).resolve().parent.parent
 NAV = (ROOT / "mkdocs.yml").read_text("utf-8")
@@ -84,8 +85,47 @@ def test_every_algorithm_has_a_path_or_a_reason():
         assert "error" not in one, name
 
 
+def points(kept) -> list[tuple[float, float]]:
+    """The points of a path, of its `d`."""
+    moves = [tuple(map(int, pair.split(","))) for pair in kept["d"].removeprefix("m").split()]
+    at = [tuple(map(sum, zip(*moves[: i + 1], strict=True))) for i in range(len(moves))]
+    return [(x / paths.UNIT + problems.LOW[0], problems.HIGH[1] - y / paths.UNIT) for x, y in at]
+
+
+def test_every_path_goes_somewhere():
+    for name, one in paths.read().items():
+        assert "why" in one or (math.isfinite(one["value"]) and len(points(one)) > 2 and one["value"] < 10), (
+            name
+        )
+
+
+def test_what_keeps_a_norm_is_drawn_where_it_can_reach_the_minimum():
+    for name, problem in problems.OF.items():
+        kept = paths.read()[name]
+        assert kept["value"] < 0.05 and sum(problem.terms(*problem.goal)) == 0 and problem.note, name
+        assert "the cross is the minimum. " + problem.note[:30] in algorithm.page(name)
+    for name, radius in {
+        "muonh": problems.NORM,
+        "adamh": problems.NORM,
+        "spel": 1,
+        "step_on_stiefel": 1,
+    }.items():
+        assert all(abs(math.hypot(*point) - radius) < 0.02 for point in points(paths.read()[name])), name
+    assert all(abs(x + y + 0.5) < 0.02 for x, y in points(paths.read()["centralize"]))
+
+
+def test_contours_are_where_the_function_has_their_height():
+    for problem in {problems.VALLEY, *problems.OF.values()}:
+        heights = [sum(problem.terms(*point)) for point in problem.contour(3.0)]
+        assert max(abs(height - 3) for height in heights) < 1e-9
+    assert problems.VALLEY.formula == "(1 − x)² + 10 (y − x²)²"
+    assert (
+        problems.AXES.formula == "(x − 1.2)² + 4 y²" and problems.LINE.formula == "(x − 0.2)² + 4 (y + 0.7)²"
+    )
+
+
 def test_a_path_is_what_running_it_gives():
-    for name in ("sgd", "lion"):
+    for name in ("sgd", "lion", "step_on_sphere"):
         assert paths.picture(name) == paths.read()[name]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradchain as gc
-from docs.pages import compared, docstring, facts, paths, pictures, snippet
+from docs.pages import compared, docstring, facts, paths, pictures, problems, snippet
 
 SHOWN_ORACLES = 6
 
@@ -95,10 +95,12 @@ def _picture(name: str) -> str:
         "none": "no rate to tune",
     }[kept["where"]].format(rate=kept["rate"] or 0)
     tuned = ", the best of powers of 2" if kept["rate"] else ""
+    problem = problems.of(name)
+    note = f" {docstring.inline(problem.note, letters=False)}" if problem.note else ""
     return (
         '## Its path\n\n<figure class="gc-figure" markdown="span">'
         f"{docstring.mark(pictures.path(name, kept))}<figcaption>{paths.STEPS} steps on "
-        "f(x, y) = (1 − x)² + 10 (y − x²)², from the circle; the cross is the minimum. A dot is a step. "
+        f"f(x, y) = {problem.formula}, from the circle; the cross is the minimum.{note} A dot is a step. "
         f"With {where}{tuned}; f is {kept['value']:g} at the end.</figcaption></figure>"
     )
 

@@ -18,13 +18,16 @@ import jax.numpy as jnp
 import numpy as np
 
 import gradchain as gc
+from docs.pages import problems
+from docs.pages.problems import HIGH, LOW, Problem
 
 KEPT = Path(__file__).with_name("paths.json")
-STEPS, START = 100, (-1.5, 1.0)
+STEPS = 100
 RATES = 2.0 ** np.arange(-14, 7)
 TAIL = 20  # steps over whose mean value rates are compared
-UNIT, LOW, HIGH = 200, (-2.0, -1.0), (2.0, 3.0)  # SVG units in 1, and the corners that are shown
-CHANGED = {"rank": 1, "ess": 1e4, "min_size": 0}  # arguments of examples that a matrix of 2 x 1 asks for
+UNIT = 200  # SVG units in 1
+# Arguments of examples that a matrix of 2 x 1 asks for.
+CHANGED = {"rank": 1, "ess": 1e4, "min_size": 0, "max_backtracking_steps": 20}
 DESCEND = ("scale_by_cocob",)  # links that go down by themselves
 ALONE = {  # why there is no path
     "foreign": "it is a transformation of another library",
@@ -42,21 +45,14 @@ ALONE = {  # why there is no path
 }
 
 
-def terms(p: Any) -> tuple[jax.Array, jax.Array]:
-    """The two terms of the function."""
-    x, y = jnp.ravel(p["kernel"])
-    return (1 - x) ** 2, 10 * (y - x**2) ** 2
+def terms(problem: Problem, p: Any) -> tuple[Any, Any]:
+    """The two terms of the function at parameters."""
+    return problem.terms(*jnp.ravel(p["kernel"]))
 
 
-def value(p: Any) -> jax.Array:
-    """f(x, y) = (1 - x)^2 + 10 (y - x^2)^2, a bent valley with its minimum, 0, at (1, 1)."""
-    return sum(terms(p))
-
-
-def heights(points: np.ndarray) -> np.ndarray:
+def heights(problem: Problem, points: np.ndarray) -> np.ndarray:
     """The function at points [..., 2], in NumPy."""
-    x, y = points[..., 0], points[..., 1]
-    return (1 - x) ** 2 + 10 * (y - x**2) ** 2
+    return sum(problem.terms(points[..., 0], points[..., 1]))
 
 
 def with_rate(tx: gc.Transform, rate: Any) -> gc.Transform:
@@ -92,6 +88,7 @@ def example(name: str) -> gc.Transform:
     factory = gc.REGISTRY[name]
     given = {**factory.example()}
     given |= {argument: new for argument, new in CHANGED.items() if argument in given}
+    given |= problems.GIVEN.get(name, {})
     if "adv_optimizer" in given:
         given["adv_optimizer"] = gc.chain(gc.normalize(), gc.sgd(0.05))
     return _made(factory, given)
@@ -102,18 +99,25 @@ def optimizer(name: str, rate: Any = 0.1) -> tuple[gc.Transform, str]:
     tx, factory = example(name), gc.REGISTRY[name]
     made = with_rate(tx, rate)
     if name in ("proximal_decay", "step_and_shrink") or {"sets", "last"} & factory.traits:
-        return (gc.chain(gc.sgd(rate), made), "before") if name != "step_and_shrink" else (made, "own")
+        alone = name in ("step_and_shrink", "scale_by_ftrl", "ftrl")  # with a rate of their own
+        return (made, "own") if alone else (gc.chain(gc.sgd(rate), made), "before")
     if "linesearch" in name:
         return gc.chain(gc.sgd(1.0), tx), "none"
+    if name == "scale_by_rprop":  # its rate is the first step's, its updates go up
+        return gc.chain(made, gc.scale(-1.0)), "own"
     if made is not tx and name != "add_corrected_weights":
         return made, "own"
-    if name in DESCEND or (factory.kind == "optimizer" and name != "normalize"):
+    if name in DESCEND or (factory.kind == "optimizer" and name not in ("normalize", "apply_every")):
         return tx, "none"
     return gc.chain(made, gc.scale_by_learning_rate(rate)), "after"
 
 
-def run(tx: gc.Transform, per_example: bool) -> jax.Array:
+def run(tx: gc.Transform, per_example: bool, problem: Problem) -> jax.Array:
     """The points [STEPS + 1, 2] of a run."""
+
+    def value(p):
+        return sum(terms(problem, p))
+
     extras = {
         "value": lambda p, v, g: v,
         "grad": lambda p, v, g: g,
@@ -127,30 +131,30 @@ def run(tx: gc.Transform, per_example: bool) -> jax.Array:
         v, g = jax.value_and_grad(value)(p)
         given = {k: extras[k](p, v, g) for k in tx.body.needs}
         if per_example:
-            parts = jax.jacobian(lambda p: jnp.stack(terms(p)))(p)
+            parts = jax.jacobian(lambda p: jnp.stack(terms(problem, p)))(p)
             g = jax.tree.map(lambda x: 2 * x, parts)
         u, state = tx.update(g, state, p, **given)
         p = gc.apply_updates(p, u)
         return (p, state), jnp.ravel(p["kernel"])
 
-    first = {"kernel": jnp.asarray(START).reshape(2, 1)}
+    first = {"kernel": jnp.asarray(problem.start, "float32").reshape(2, 1)}
     _, points = jax.lax.scan(step, (first, tx.init(first)), None, STEPS)
-    return jnp.concatenate([jnp.asarray(START)[None], points])
+    return jnp.concatenate([first["kernel"].reshape(1, 2), points])
 
 
 def tuned(name: str) -> tuple[np.ndarray, float | None]:
     """The path with the best rate, and that rate; None where there is none to tune."""
-    per_example = "per_example" in gc.REGISTRY[name].traits
+    per_example, problem = "per_example" in gc.REGISTRY[name].traits, problems.of(name)
     if optimizer(name)[1] == "none":
-        return np.asarray(jax.jit(lambda: run(optimizer(name)[0], per_example))()), None
-    one = lambda rate: run(optimizer(name, rate)[0], per_example)  # noqa: E731
+        return np.asarray(jax.jit(lambda: run(optimizer(name)[0], per_example, problem))()), None
+    one = lambda rate: run(optimizer(name, rate)[0], per_example, problem)  # noqa: E731
     try:
         paths = np.asarray(jax.jit(jax.vmap(one))(jnp.asarray(RATES, "float32")))
     except Exception:  # a rate that must be a number
         paths = np.stack([np.asarray(jax.jit(lambda r=float(r): one(r))()) for r in RATES[::2]])
     rates = RATES if len(paths) == len(RATES) else RATES[::2]
     with np.errstate(all="ignore"):
-        values = heights(paths)[:, -TAIL:].mean(1)
+        values = heights(problem, paths)[:, -TAIL:].mean(1)
     best = int(np.nanargmin(np.where(np.isfinite(values), values, np.inf)))
     return paths[best], float(rates[best])
 
@@ -177,7 +181,7 @@ def picture(name: str) -> dict[str, Any]:
     return {
         "rate": rate,
         "where": optimizer(name)[1],
-        "value": float(f"{heights(points)[-1]:.2g}"),
+        "value": float(f"{heights(problems.of(name), points)[-1]:.2g}"),
         "d": as_svg(points),
     }
 

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import math
 from collections.abc import Sequence
 
-from docs.pages import paths
+from docs.pages import paths, problems
 
 LEVELS = (0.3, 1, 3, 10, 30, 100)
 
 
 def _screen(x: float, y: float) -> tuple[float, float]:
-    return (x - paths.LOW[0]) * paths.UNIT, (paths.HIGH[1] - y) * paths.UNIT
+    return (x - problems.LOW[0]) * paths.UNIT, (problems.HIGH[1] - y) * paths.UNIT
 
 
-def _contour(level: float) -> str:
-    """f = level solves to y = x^2 +- sqrt((level - (1 - x)^2) / 10), |x - 1| up to sqrt(level)."""
-    root = math.sqrt(level)
-    xs = [1 - root * math.cos(math.pi * i / 100) for i in range(101)]
-    up = [_screen(x, x**2 + math.sqrt(max(level - (1 - x) ** 2, 0) / 10)) for x in xs]
-    down = [_screen(x, x**2 - math.sqrt(max(level - (1 - x) ** 2, 0) / 10)) for x in reversed(xs)]
-    return "M" + " ".join(f"{x:.0f},{y:.0f}" for x, y in [*up, *down]) + "z"
+def _line(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + " ".join(f"{x:.0f},{y:.0f}" for x, y in (_screen(*point) for point in points))
 
 
-CONTOURS = "".join(f'<path d="{_contour(level)}"/>' for level in LEVELS)
-SIZE = round((paths.HIGH[0] - paths.LOW[0]) * paths.UNIT)
+@functools.cache
+def contours(problem: problems.Problem) -> str:
+    """The function as lines of equal height, and where the algorithm may go."""
+    levels = "".join(f'<path d="{_line(problem.contour(level))}z"/>' for level in LEVELS)
+    held, (x, y) = "", _screen(0, 0)
+    for shape in problem.drawn:
+        if len(shape) == 1:
+            held += f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{shape[0] * paths.UNIT:.0f}"/>'
+        else:
+            held += f'<path d="{_line([shape[:2], shape[2:]])}"/>'  # type: ignore[list-item]
+    return f'<g class="gc-contours">{levels}</g>' + (f'<g class="gc-held">{held}</g>' if held else "")
+
+
+SIZE = round((problems.HIGH[0] - problems.LOW[0]) * paths.UNIT)
 
 
 def path(name: str, kept: dict, small: bool = False) -> str:
-    """The path of an algorithm in the valley; a small one for a gallery has no dots."""
-    goal = _screen(1, 1)
-    start = _screen(*paths.START)
-    title = html.escape(
-        f"The path of {name} in 100 steps on a bent valley, from the left to the minimum at the right"
-    )
+    """The path of an algorithm on its problem; a small one for a gallery has no dots."""
+    problem = problems.of(name)
+    goal, start = _screen(*problem.goal), _screen(*problem.start)
+    where = "in a bent valley" if problem.bent else "in a bowl"
+    title = html.escape(f"The path of {name} in 100 steps {where}, from the left to the minimum at the right")
     dots = "" if small else f'<path class="gc-dots" d="{kept["d"]}"/>'
     # The dots' marker has a name of its own in each picture: names are the page's.
     marker = f"gc-dot-{name}"
@@ -47,8 +54,7 @@ def path(name: str, kept: dict, small: bool = False) -> str:
     dots = dots.replace("<path ", f'<path style="marker-mid:url(#{marker})" ')
     return (
         f'<svg class="gc-path" viewBox="0 0 {SIZE} {SIZE}" role="img" aria-label="{title}">'
-        f"<title>{title}</title>{defs}"
-        f'<g class="gc-contours">{CONTOURS}</g><path class="gc-line" d="{kept["d"]}"/>{dots}'
+        f'<title>{title}</title>{defs}{contours(problem)}<path class="gc-line" d="{kept["d"]}"/>{dots}'
         f'<circle class="gc-start" cx="{start[0]:.0f}" cy="{start[1]:.0f}" r="9"/>'
         f'<path class="gc-goal" d="M{goal[0]:.0f},{goal[1] - 14:.0f}v28m-14,-14h28"/></svg>'
     )
