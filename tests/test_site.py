@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import math
 import re
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import gradchain as gc
-from docs import check_site
+from docs import check_searches, check_site
 from docs.pages import algorithm, facts, overview, paths, problems, reference, site, small, snippet, words
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -175,12 +174,20 @@ def test_facts():
     assert needed <= set(facts.NEEDS) and needed <= set(snippet.GIVEN)
 
 
+def known_pages() -> set[str]:
+    """The pages that are files, and those that are made."""
+    nav = [{"Algorithms": "algorithms/index.md"}, {"Reference": "reference.md"}]
+    return written() | set(leaves(site.navigation(nav)))
+
+
 def test_words_are_of_pages_that_are_there():
-    others = {"guide/watching.md", "guide/tuning.md", "guide/doctor.md", "guide/cli.md"}
-    known = written() | others | {f"algorithms/{n}.md" for n in gc.REGISTRY}
-    known |= {f"schedules/{n}.md" for n in gc.SCHEDULES}
-    assert set(words.PAGES) <= known
+    assert set(words.PAGES) <= known_pages()
     assert words.tags("algorithms/scale_by_adam.md") == ["scale_by_adam", "scalebyadam"]
+
+
+def test_searches_lead_to_pages_that_are_there():
+    wanted = {page.rstrip("/") + ".md" for pages in check_searches.SEARCHES.values() for page in pages}
+    assert len(check_searches.SEARCHES) > 50 and wanted <= known_pages()
 
 
 def test_check_finds_what_is_wrong(tmp_path):
@@ -197,4 +204,3 @@ def test_check_finds_what_is_wrong(tmp_path):
         "no such anchor: page/#not",
     ]
     assert not check.inside("https://fonts.googleapis.com/css") and check.inside("http://here/page/")
-    json.dumps(check_site.SEARCHES)
