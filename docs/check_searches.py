@@ -53,7 +53,7 @@ SEARCHES = {  # what is typed -> the pages of which one must come first
     "bfloat16": ("guide/storage/",),
     "8bit adam": ("guide/storage/", "algorithms/stored/"),
     "memory": ("guide/storage/",),
-    "nan": ("guide/doctor/", "guide/wrappers/"),
+    "nan": ("guide/doctor/", "guide/wrappers/", "algorithms/skip/"),
     "loss spikes": ("algorithms/skip/", "guide/doctor/"),
     "line search": ("algorithms/lbfgs/", "algorithms/scale_by_zoom_linesearch/"),
     "hessian": ("guide/matrices/",),

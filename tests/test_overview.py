@@ -36,7 +36,6 @@ def wrong_with(script: str) -> list[str]:
             )
             page = await browser.new_page()
             await page.set_content(f"<style>{style}</style>{table}<script>{script}</script>")
-            await page.evaluate("document.dispatchEvent(new Event('DOMContentLoaded'))")
             found = [text async for text in check_overview.clicks(page)]
             await browser.close()
             return found

@@ -101,13 +101,13 @@ BOOST = {
     "optax.md": 2.0,
     "torch.md": 2.0,
     "algorithms/add_decayed_weights": 6.0,
+    "algorithms/sam": 4.0,
     "algorithms/skip": 8.0,
     "algorithms/lbfgs": 10.0,
     "algorithms/": 2.0,
     "losses/softmax_cross_entropy": 4.0,
     "losses/smooth_labels": 8.0,
     "schedules/cosine_decay": 6.0,
-    "schedules/": 2.0,
     "reference/": 0.5,
     "log.md": 0.3,
     "design.md": 0.5,
@@ -131,4 +131,4 @@ def boost(path: str) -> float:
     found = next((x for start, x in BOOST.items() if path.startswith(start)), 1.0)
     name = path.removeprefix("algorithms/").removesuffix(".md")
     longer = sum(n.startswith(name) and n != name for n in gc.REGISTRY) if name in gc.REGISTRY else 0
-    return found * (4 + longer / 10) if longer else found
+    return found * (4 + longer) if longer else found
