@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-examples test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures dist clean
+.PHONY: help demo demo-sharded test test-all test-examples test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures deviations links dist clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -104,6 +104,12 @@ docs-check: docs  ## open every page in Chromium, wide and narrow, light and dar
 
 pictures: .venv/.installed-docs  ## run what has no picture yet on the pages of the algorithms; ARGS=--all: everything
 	JAX_PLATFORMS=cpu PYTHONPATH=. $(BIN)/python -m docs.pages.paths $(ARGS)
+
+deviations: .venv/.installed-test  ## measure the deviations from other implementations that the site shows; ARGS=NAMES
+	JAX_PLATFORMS=cpu PYTHONPATH=. $(BIN)/python -m docs.pages.deviations $(ARGS)
+
+links: .venv/.installed-test  ## write links to Colab into README and notebooks
+	JAX_PLATFORMS=cpu PYTHONPATH=. $(BIN)/python -m docs.pages.repository
 
 clean:  ## remove environments, caches and build products; runs/ stays
 	rm -rf .venv .envs build dist site .pytest_cache .ruff_cache

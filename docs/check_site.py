@@ -190,7 +190,8 @@ async def look_at_all(
             await context.close()
 
         await asyncio.gather(*(work() for _ in range(workers)))
-        check.wrong += [text async for text in check_searches.searches(browser, root)]
+        if "" in names:
+            check.wrong += [text async for text in check_searches.searches(browser, root)]
         if "algorithms/" in names:
             page = await browser.new_page()
             await page.goto(f"{root}algorithms/", wait_until="load")

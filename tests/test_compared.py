@@ -11,7 +11,7 @@ from docs.pages import algorithm, compared, deviations
 from docs.pages.held import HELD, REASONS
 
 MEASURED = compared.measured()
-AGAIN = "run: python -m docs.pages.deviations"
+AGAIN = "run: make deviations"
 
 
 def test_every_algorithm_has_a_deviation_or_a_reason():

@@ -25,7 +25,7 @@ def hooks():
 
 def test_files_are_as_the_setting_says():
     for file, text in repository.written(repository.address()).items():
-        assert file.read_text("utf-8") == text, f"{file.name}: run: python -m docs.pages.repository"
+        assert file.read_text("utf-8") == text, f"{file.name}: run: make links"
 
 
 def test_without_the_setting_there_are_no_links():

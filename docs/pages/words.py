@@ -6,7 +6,7 @@ import gradchain as gc
 
 PAGES: dict[str, tuple[str, ...]] = {
     "install.md": ("install", "pip", "requirements"),
-    "quickstart.md": ("getting started", "first steps"),
+    "quickstart.md": ("getting started", "first steps", "donate", "donation"),
     "cheatsheet.md": ("recipes", "how to"),
     "glossary.md": ("hyperparameters", "arguments", "meaning"),
     "stability.md": ("compatibility", "versions", "deprecation", "breaking changes"),
@@ -104,6 +104,7 @@ BOOST = {
     "algorithms/sam": 4.0,
     "algorithms/skip": 8.0,
     "algorithms/lbfgs": 10.0,
+    "algorithms/schedule_free": 1.0,
     "algorithms/": 2.0,
     "losses/softmax_cross_entropy": 4.0,
     "losses/smooth_labels": 8.0,

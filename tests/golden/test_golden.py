@@ -75,7 +75,7 @@ def test_trajectory(name: str):
     units = testing.distance(found, expected, case["rtol"])
     assert units <= 1, case["oracle"]
     recorded = compared.measured()["golden"][name]["deviation"]
-    assert compared.alike(units * case["rtol"], recorded), "run: python -m docs.pages.deviations"
+    assert compared.alike(units * case["rtol"], recorded), f"run: make deviations ARGS={name}"
 
 
 @SOME
