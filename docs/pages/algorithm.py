@@ -172,7 +172,7 @@ def _needs(name: str) -> str:
 def _oracle(name: str) -> str:
     found = compared.rows(name)
     if not found:
-        why = docstring.inline(compared.reason(name))
+        why = docstring.inline(compared.reason(name), (), link, letters=False)
         return f"## Compared with\n\nNo other implementation's numbers: {why}."
     rows = [
         (
@@ -201,7 +201,7 @@ def _near(name: str) -> str:
     back = [n for n, other in gc.REGISTRY.items() if name in other.near and n not in near]
     mentioned = [n for n in docstring.named(factory.fn.__doc__ or "") if n in gc.REGISTRY and n != name]
     rows = [
-        (link(n), docstring.inline((gc.REGISTRY[n].fn.__doc__ or "").strip().split("\n")[0], letters=False))
+        (link(n), docstring.inline(facts.first(n), (), link, letters=False))
         for n in dict.fromkeys([*near, *mentioned, *back])
     ]
     return "## Compare\n\n" + table(("algorithm", "what it does"), rows[:10]) if rows else ""

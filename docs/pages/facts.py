@@ -76,6 +76,11 @@ def slots(name: str) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def first(name: str) -> str:
+    """The first line of a docstring."""
+    return (gc.REGISTRY[name].fn.__doc__ or "").strip().split("\n")[0]
+
+
 def entry(name: str) -> search.Entry:
     """Family, kind, state, needs of an algorithm, as `gc.search` has them."""
     return search.entry(gc.REGISTRY[name])

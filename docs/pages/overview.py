@@ -13,8 +13,7 @@ from gradchain import losses
 
 def first(name: str) -> str:
     """The first line of a docstring as HTML."""
-    line = (gc.REGISTRY[name].fn.__doc__ or "").strip().split("\n")[0]
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(line, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(facts.first(name), quote=False))
 
 
 def _cells(name: str) -> str:
