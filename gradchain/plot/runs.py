@@ -68,6 +68,7 @@ def curves(
             panel.set_yscale("log", nonpositive="mask")
             plain_ticks(panel)
         label(panel, x, title=name)
+        panel.xaxis.get_major_locator().set_params(integer=True)
         if len(members) > 1:
             panel.margins(y=0.2)  # room for their names
             _names(panel, len(members))
@@ -148,6 +149,7 @@ def compare(
                 low, high = _band(values, spread)
                 panel.fill_between(steps, low, high, color=stroke["color"], alpha=0.22, linewidth=0)
         label(panel, x, title=name)
+        panel.xaxis.get_major_locator().set_params(integer=True)
         if logarithmic(log, name):
             panel.set_yscale("log", nonpositive="mask")
             plain_ticks(panel)
