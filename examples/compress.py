@@ -84,7 +84,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, kb, loss in rows:
         right.plot([kb], [loss], "o")
         right.annotate(name, (kb, loss), xytext=(5, 4), textcoords="offset points", fontsize=8, color="gray")
-    right.set(xlabel="kB", ylabel=unit, xscale="log")
+    right.set(xlabel="kB", ylabel=unit)
     right.margins(x=0.25)
     save(figure, args)
 

@@ -127,15 +127,15 @@ def summary(tx: gc.Transform, params: Any, state: Any, rows: list[Row], plan: Pl
 
 def curves(rows: list[Row], path: Path, optimizer: str) -> None:
     """The losses, the learning rate and the gradient norm over the steps, as a picture."""
-    panels = {
-        "loss, nats per byte": ["loss", "validation_loss"],
-        "learning rate": "learning_rate",
-        "gradient norm": "grad_norm",
-    }
+    loss, norm = "loss, nats per byte", "gradient norm"
+    panels = {loss: ["loss", "validation_loss"], "learning rate": ["learning_rate"], norm: ["grad_norm"]}
+    panels["bytes per second"] = ["tokens_per_second"]
+    known = {name for row in rows for name in row}
+    panels = {title: found for title, names in panels.items() if (found := [n for n in names if n in known])}
+    if not panels:  # the metrics may be gone
+        return
     title = textwrap.fill(textwrap.shorten(optimizer, 330, placeholder=" ..."), 110)
-    figure = gc.plot.curves(
-        rows, panels, smooth=0.9, log=["loss, nats per byte", "gradient norm"], title=title
-    )
+    figure = gc.plot.curves(rows, panels, smooth={loss: 0.9, norm: 0.9}, log=[loss, norm], title=title)
     with naming(path):
         figure.savefig(path, dpi=150)
 

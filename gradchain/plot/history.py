@@ -103,8 +103,9 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     return out
 
 
-def checked_weight(smooth: Any, who: str) -> float:
-    """How much of the past stays, from 0 to less than 1."""
-    if isinstance(smooth, bool) or not isinstance(smooth, int | float) or not 0 <= smooth < 1:
-        raise ValueError(f"{who}: smooth is {words.show(smooth)}; expected a number from 0 to less than 1")
-    return float(smooth)
+def checked_weight(smooth: Any, name: str, who: str) -> float:
+    """How much of the past stays in the panel of a name, from 0 to less than 1."""
+    weight = smooth.get(name, 0.0) if isinstance(smooth, Mapping) else smooth
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < 1:
+        raise ValueError(f"{who}: smooth is {words.show(weight)}; expected a number from 0 to less than 1")
+    return float(weight)

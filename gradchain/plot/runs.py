@@ -38,7 +38,7 @@ def curves(
     names: Names = None,
     *,
     x: str = STEP,
-    smooth: float = 0.0,
+    smooth: float | Mapping[str, float] = 0.0,
     log: Logs = None,
     title: str = "",
     ax: Any = None,
@@ -49,12 +49,12 @@ def curves(
     JSON Lines file. `names` are names, beginnings of them or globs, each a panel: ["loss", "opt/*"], or with
     a title for those of one panel: {"loss, nats": ["loss", "validation_loss"]}; by default all, the layers of
     a metric together. x: the column to go along, such as "seconds". smooth: how much of the average stays at
-    each row, such as 0.9; the numbers themselves are then paler, and what few rows have stays as it is.
-    log: logarithmic values, which leave out 0, in all panels, in none or in those of these names; None: for
-    norms and ratios alone. ax: axes to draw the one panel in.
+    each row, such as 0.9, or {name of a panel: 0.9}; the numbers themselves are then paler, and what few rows
+    have stays as it is. log: logarithmic values, which leave out 0, in all panels, in none or in those of
+    these names; None: for norms and ratios alone. ax: axes to draw the one panel in.
     """
     who = "plot.curves"
-    found, weight = table(history, who), checked_weight(smooth, who)
+    found = table(history, who)
     shown, along = groups(found, names, who, x), across(found, x, who)
     left = len(shown) - MOST if names is None else 0
     shown = dict(list(shown.items())[:MOST]) if names is None else shown
@@ -62,6 +62,7 @@ def curves(
         raise ValueError(f"{who}: the history has no numbers besides the step")
     figure, axes = rows_of([*shown], ax, who)
     for (name, members), panel in zip(shown.items(), axes, strict=True):
+        weight = checked_weight(smooth, name, who)
         norms = _norms(name) and sizes(found[k] for k in members)
         _lines(panel, found, along, name, members, weight)
         if logarithmic(log, name, norms):
@@ -110,7 +111,7 @@ def compare(
     names: Names = None,
     *,
     x: str = STEP,
-    smooth: float = 0.0,
+    smooth: float | Mapping[str, float] = 0.0,
     log: Logs = False,
     spread: str = "range",
     ax: Any = None,
@@ -127,7 +128,6 @@ def compare(
     found = _tables(runs, who)
     if spread not in ("range", "std"):
         raise ValueError(f"{who}: spread is {words.show(spread)}; expected 'range' or 'std'")
-    weight = checked_weight(smooth, who)
     common = _common(found)
     own = [k for k in common if not k.startswith("opt/") and k not in (STEP, x)] or common
     shown = [
@@ -139,6 +139,7 @@ def compare(
         raise ValueError(f"{who}: the runs have no name in common besides the step")
     figure, axes = rows_of(shown, ax, who, height=2.8)
     for name, panel in zip(shown, axes, strict=True):
+        weight = checked_weight(smooth, name, who)
         for (run, tables), stroke in zip(found.items(), strokes(len(found)), strict=True):
             steps, values = _aligned([finite(across(t, x, who), t[name]) for t in tables])
             if weight:

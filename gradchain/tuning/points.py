@@ -96,10 +96,11 @@ def grid(tx: Any, given: Mapping[str, Any], paired: bool) -> Grid:
         joined = (_joined([axes[k] for axes, _ in found.values()]) for k in range(len(given)))
         axes = (Axis(OPTIMIZER, tuple(several), choice=True), *joined)
 
-        def make(point: Mapping[str, Any]) -> Transform:
+        def chosen(point: Mapping[str, Any]) -> Transform:
             rest = {name: x for name, x in point.items() if name != OPTIMIZER}
             return found[point[OPTIMIZER]][1](rest)
 
+        make: Make = chosen
     else:
         axes, make = _over(tx, given)
     if paired and len({len(axis.values) for axis in axes}) > 1:

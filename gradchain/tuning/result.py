@@ -148,8 +148,8 @@ def _mean(values: np.ndarray) -> np.ndarray:
 def _shown(row: dict[str, Any], name: str, metric: bool) -> str:
     if not metric:
         value = row[name]
-        plain = isinstance(value, bool | str) or value is None
-        return words.plain(str(value), LONG) if plain else text.number(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return text.number(value) if number else words.plain(str(value), LONG)
     spread = f" ± {row[f'{name}_sd']:.2g}" if math.isfinite(row.get(f"{name}_sd", math.nan)) else ""
     return f"{text.number(row[name])}{spread}" if math.isfinite(row[name]) else "-"
 
