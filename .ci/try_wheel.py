@@ -19,6 +19,7 @@ DATA = (
     "gradchain/optax/__init__.pyi",
     "gradchain/aot/h100.txtpb",
 )
+ABOUT = ("METADATA", "entry_points.txt", "licenses/LICENSE", "licenses/CITATION.cff")  # in dist-info/
 LIMIT = 3_000_000  # bytes of the wheel
 
 
@@ -30,7 +31,8 @@ def version_of(source: str) -> str:
 
 def faults(names: list[str], version: str) -> list[str]:
     """What is wrong with the files of a wheel."""
-    found = [f"no {name}" for name in DATA if name not in names]
+    about = [f"gradchain-{version}.dist-info/{name}" for name in ABOUT]
+    found = [f"no {name}" for name in (*DATA, *about) if name not in names]
     folders = {name.split("/")[0] for name in names}
     found += [
         f"{folder}/ in it" for folder in sorted(folders - {"gradchain", f"gradchain-{version}.dist-info"})

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import gradchain as gc
+
 RESULTS = Path(__file__).parent / "results"
 RUNS = RESULTS / "quality"  # where runs.csv is, of single runs
 
@@ -20,13 +22,7 @@ def write(name: str, rows: Iterable[Mapping[str, Any]], folder: Path = RESULTS) 
     rows = list(rows)
     if not rows:
         raise ValueError(f"{name}: nothing was measured")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: _text(v) for k, v in row.items()} for row in rows)
-    return path
+    return gc.writers.table(folder / f"{name}.csv", [{k: _text(v) for k, v in row.items()} for row in rows])
 
 
 def read(name: str, folder: Path = RESULTS) -> list[dict[str, Any]]:

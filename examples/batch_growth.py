@@ -9,11 +9,11 @@ python examples/batch_growth.py --steps 300
 import jax
 import jax.numpy as jnp
 from compare.problems import digits
-from show import arguments, fit, save, sheet, table
+from show import arguments, fit, save, table
 
 import gradchain as gc
 
-MICROBATCH = 16
+MICROBATCH, LOSS = 16, "training loss, nats"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,20 +35,15 @@ def main(argv: list[str] | None = None) -> None:
         tx = gc.accumulate(gc.sgd(args.learning_rate, momentum=0.9), every)
         params = problem.init(jax.random.key(args.seed))
         _, found = fit(tx, params, problem.loss, batch, calls, name, problem.judge, args.seed)
-        curves[name] = [float(x) for x in found]
+        seen = [calls * MICROBATCH * (i + 1) / len(found) for i in range(len(found))]
+        curves[name] = {"images seen": seen, LOSS: [float(x) for x in found]}
         step = used = 0
         while used + int(every(jnp.int32(step))) <= calls:
             used, step = used + int(every(jnp.int32(step))), step + 1
         last = int(every(jnp.int32(max(step - 1, 0)))) * MICROBATCH
-        rows.append([name, calls * MICROBATCH, step, last, curves[name][-1]])
+        rows.append([name, calls * MICROBATCH, step, last, curves[name][LOSS][-1]])
     table("SGD with momentum", ["batch", "images", "steps", "last batch", "loss, nats"], rows)
-    figure, (axis,) = sheet(width=7)
-    for name, losses in curves.items():
-        at = [calls * MICROBATCH * (i + 1) / len(losses) for i in range(len(losses))]
-        axis.plot(at, losses, label=name)
-    axis.set(xlabel="images seen", ylabel="training loss, nats", yscale="log")
-    axis.legend(frameon=False)
-    save(figure, args)
+    save(gc.plot.compare(curves, LOSS, x="images seen", log=True), args)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ python examples/breast_cancer.py --epochs 10
 import jax
 import jax.numpy as jnp
 import numpy as np
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.model_selection import train_test_split
@@ -51,17 +51,13 @@ def main(argv: list[str] | None = None) -> None:
         for at in np.array_split(rng.permutation(len(y)), -(-len(y) // args.batch)):
             params, state, _ = train_step(params, state, x[at], y[at])
         chance = np.asarray(jax.nn.sigmoid(logits_of(params, x_held)), np.float64)
-        curve.append((float(loss_fn(params, x, y)), log_loss(y_held, chance)))
+        losses = {"trained on": float(loss_fn(params, x, y)), "held out": log_loss(y_held, chance)}
+        curve.append({"epoch": len(curve) + 1, **losses})
 
     found = chance > 0.5
-    rows = [[len(found), accuracy_score(y_held, found), f1_score(y_held, found), curve[-1][1]]]
+    rows = [[len(found), accuracy_score(y_held, found), f1_score(y_held, found), curve[-1]["held out"]]]
     table("held out", ["tumours", "accuracy", "F1", "log loss, nats"], rows)
-    figure, (axis,) = sheet()
-    for name, values in zip(("trained on", "held out"), zip(*curve, strict=True), strict=True):
-        axis.plot(range(1, len(curve) + 1), values, label=name)
-    axis.set(xlabel="epoch", ylabel="log loss, nats", ylim=(0, None))
-    axis.legend(frameon=False)
-    save(figure, args)
+    save(gc.plot.curves(curve, {"log loss, nats": ["trained on", "held out"]}, x="epoch"), args)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ about 3. Without clipping one steep place throws the parameters away. `skip` onl
 import jax
 import jax.numpy as jnp
 from lm import data
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 
 import gradchain as gc
 
@@ -63,15 +63,12 @@ def main(argv: list[str] | None = None) -> None:
     table(
         "of all steps; loss of the last 20", ["run", "largest norm", "median norm", "loss, nats a byte"], rows
     )
-    figure, (left, right) = sheet(2)
-    for name in runs:
-        mean = [sum(losses[name][max(0, i - 9) : i + 1]) / min(i + 1, 10) for i in range(steps)]
-        left.plot(mean, label=name)
-        right.plot(norms[name], linewidth=0.8)
+    figure, (left, right) = gc.plot.panels(2, across=2, width=10)
+    histories = {name: {"loss, nats a byte": losses[name], "gradient norm": norms[name]} for name in runs}
+    gc.plot.compare(histories, "loss, nats a byte", smooth=0.9, ax=left)
+    gc.plot.compare(histories, "gradient norm", log=True, ax=right)
     right.axhline(args.max_norm, color="gray", linestyle=":")
-    left.set(xlabel="step", ylabel="loss, mean of 10 steps, nats a byte", ylim=(2, 12))
-    left.legend(frameon=False)
-    right.set(xlabel="step", ylabel="gradient norm", yscale="log")
+    left.set_ylim(2, 12)
     save(figure, args)
 
 

@@ -6,7 +6,6 @@ python examples/compare_optimizers.py --all --problem regression --out runs/regr
 """
 
 import argparse
-import csv
 import functools
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from compare import report
 from compare.problems import PROBLEMS, Problem
 from compare.tuning import ASKED, Make, Tuned, tune
 from lm import UserError
+from lm.files import naming
 from lm.optimizers import required
 from lm.report import print_anything
 from rich.console import Console
@@ -119,11 +119,8 @@ def run(args: Any, console: Console) -> int:
     console.print(report.table(problem, made, args.reference, args.seeds))
     for name, why in failed.items():
         console.print(f"{name} could not be run: {why}")
-    args.out.mkdir(parents=True, exist_ok=True)
-    with (args.out / f"{problem.name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(made[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(made)
+    with naming(args.out):
+        gc.writers.table(args.out / f"{problem.name}.csv", made)
     report.figure(problem, found, args.reference, args.out / f"{problem.name}.png")
     console.print(f"figure and table: {args.out / problem.name}.png, .csv")
     return 0

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from compare.problems import SIZES, language, transformer
 from lm.model import ModelConfig
-from show import arguments, fit, save, sheet, table
+from show import arguments, fit, save, table
 
 import gradchain as gc
 
@@ -74,15 +74,17 @@ def main(argv: list[str] | None = None) -> None:
         rows.append([name, kilobytes(small), float(pupil.judge(small))])
     table("byte-level transformer, held-out text", ["model", "kB", "loss, nats a byte"], rows)
 
-    figure, (left, right) = sheet(2)
-    for name, losses in curves.items():
-        left.plot([100 * (i + 1) / len(losses) for i in range(len(losses))], losses, label=name)
-    left.set(xlabel="part of its training, %", ylabel="loss, nats a byte", yscale="log")
-    left.legend(frameon=False, fontsize=8)
+    figure, (left, right) = gc.plot.panels(2, across=2, width=10)
+    part, unit = "part of its training, %", "loss, nats a byte"
+    runs = {
+        name: {part: [100 * (i + 1) / len(losses) for i in range(len(losses))], unit: losses}
+        for name, losses in curves.items()
+    }
+    gc.plot.compare(runs, unit, x=part, log=True, ax=left)
     for name, kb, loss in rows:
         right.plot([kb], [loss], "o")
-        right.annotate(name, (kb, loss), xytext=(5, 4), textcoords="offset points", fontsize=8)
-    right.set(xlabel="kB", ylabel="loss, nats a byte", xscale="log")
+        right.annotate(name, (kb, loss), xytext=(5, 4), textcoords="offset points", fontsize=8, color="gray")
+    right.set(xlabel="kB", ylabel=unit)
     right.margins(x=0.25)
     save(figure, args)
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
@@ -50,24 +50,19 @@ def main(argv: list[str] | None = None) -> None:
             rows = rng.permutation(np.arange(part.start, part.stop))
             for at in np.array_split(rows[: len(rows) // args.batch * args.batch], len(rows) // args.batch):
                 train_step(model, optimizer, x[at], y[at])
-            curves.append(
-                (float(evaluate(model, x[part], y[part])), float(evaluate(model, x[held], y[held])))
-            )
+            seen = float(evaluate(model, x[part], y[part]))
+            unseen = float(evaluate(model, x[held], y[held]))
+            curves.append({"epoch": len(curves) + 1, "seen in this phase": seen, "held out": unseen})
 
     found = np.argmax(model(x[held]), 1)
     accuracy, f1 = accuracy_score(y[held], found), f1_score(y[held], found, average="macro")
     table("held out", ["images", "accuracy", "F1, mean over digits"], [[len(found), accuracy, f1]])
 
-    figure, (left, right) = sheet(2)
-    for name, values in zip(("seen in this phase", "held out"), zip(*curves, strict=True), strict=True):
-        left.plot(range(1, len(curves) + 1), values, "o-", markersize=3, label=name)
+    figure, (left, right) = gc.plot.panels(2, across=2, width=9.6, height=4.0)
+    shown = {"cross-entropy, nats": ["seen in this phase", "held out"]}
+    gc.plot.curves(curves, shown, x="epoch", log=True, ax=left)
     left.axvline(epochs + 0.5, color="gray", linestyle=":")
-    left.set(
-        xlabel="epoch; from the line on, fine-tuning on 400 others",
-        ylabel="cross-entropy, nats",
-        yscale="log",
-    )
-    left.legend(frameon=False)
+    left.set_xlabel("epoch; from the line on, fine-tuning on 400 others")
     confusion = confusion_matrix(y[held], found)
     right.imshow(confusion, cmap="Blues", vmax=confusion.max() * 1.4)
     for (i, j), count in np.ndenumerate(confusion):

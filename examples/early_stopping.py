@@ -7,7 +7,7 @@ python examples/early_stopping.py --patience 3
 import jax
 import jax.numpy as jnp
 import numpy as np
-from show import arguments, console, progress, save, sheet, table
+from show import arguments, console, progress, save, table
 from sklearn.datasets import load_digits
 
 import gradchain as gc
@@ -60,15 +60,12 @@ def main(argv: list[str] | None = None) -> None:
     console.print(
         f"stopped after epoch {rows[-1][0]}; best validation loss {best[0]:.4f} after epoch {best[1]}"
     )
-    figure, (left, right) = sheet(2)
-    epochs, training, validation, scales = zip(*rows, strict=True)
-    left.plot(epochs, training, label="training")
-    left.plot(epochs, validation, label="validation")
-    left.plot([best[1]], [best[0]], "ko", label="kept")
-    left.set(xlabel="epoch", ylabel="loss, nats", yscale="log")
-    left.legend(frameon=False)
-    right.step(epochs, scales, where="post")
-    right.set(xlabel="epoch", ylabel="scale of the learning rate", yscale="log")
+    names = ("epoch", "training", "validation", "scale")
+    history = dict(zip(names, zip(*rows, strict=True), strict=True))
+    panels = {"loss, nats": ["training", "validation"], "scale of the learning rate": "scale"}
+    figure = gc.plot.curves(history, panels, x="epoch", log=True)
+    figure.axes[0].plot([best[1]], [best[0]], "o", color="gray")
+    figure.axes[0].annotate("kept", (best[1], best[0]), (4, 6), textcoords="offset points", color="gray")
     save(figure, args)
 
 

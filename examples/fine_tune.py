@@ -12,7 +12,7 @@ import sysconfig
 import jax
 import jax.numpy as jnp
 from compare.problems import language
-from show import arguments, fit, save, sheet, table
+from show import arguments, fit, save, table
 
 import gradchain as gc
 
@@ -84,12 +84,12 @@ def main(argv: list[str] | None = None) -> None:
         ["fine-tuned", "trained numbers", "bytes of state", "Python", "English"],
         rows,
     )
-    figure, (axis,) = sheet(width=7)
-    for name, losses in curves.items():
-        axis.plot([steps * i / (len(losses) - 1) for i in range(len(losses))], losses, label=name)
-    axis.set(xlabel="step of fine-tuning", ylabel="loss on English, nats a byte")
-    axis.legend(frameon=False)
-    save(figure, args)
+    at, unit = "step of fine-tuning", "loss on English, nats a byte"
+    runs = {
+        name: {at: [steps * i / (len(losses) - 1) for i in range(len(losses))], unit: losses}
+        for name, losses in curves.items()
+    }
+    save(gc.plot.compare(runs, unit, x=at), args)
 
 
 if __name__ == "__main__":

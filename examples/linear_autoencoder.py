@@ -6,7 +6,7 @@ python examples/linear_autoencoder.py --epochs 200 --learning-rate 0.1
 
 import jax.numpy as jnp
 from flax import nnx
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 from sklearn.datasets import load_diabetes
 from sklearn.preprocessing import StandardScaler
 
@@ -39,12 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     every = max(1, len(losses) // 8)
     rows = [[i, losses[i], norms[i]] for i in range(0, len(losses), every)]
     table("each epoch is one step over all patients", ["epoch", "mean squared error", "gradient norm"], rows)
-    figure, (left, right) = sheet(2)
-    left.plot(losses)
-    left.set(xlabel="epoch", ylabel="mean squared error, variances", yscale="log")
-    right.plot(norms, color="C1")
-    right.set(xlabel="epoch", ylabel="gradient norm", yscale="log")
-    save(figure, args)
+    history = {"mean squared error, variances": losses, "gradient norm": norms}
+    save(gc.plot.curves({"epoch": range(len(losses)), **history}, [*history], x="epoch", log=True), args)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ The chain is the one that people write for PPO (arXiv:1707.06347, the 37 details
 
 import jax
 import jax.numpy as jnp
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 
 import gradchain as gc
 
@@ -115,13 +115,9 @@ def main(argv: list[str] | None = None) -> None:
         rows.append([i + 1, float(length), float(metrics["learning_rate"]), float(metrics["grad_norm"])])
     head = ["update", "steps until the end", "learning rate", "gradient norm"]
     table("episodes that ended in an update", head, rows[:: max(1, updates // 10)] + rows[-1:])
-    figure, (left, right) = sheet(2)
-    left.plot([row[0] for row in rows], [row[1] for row in rows])
-    left.set(xlabel="update, each of 2,048 steps", ylabel="mean length of an episode, at most 500")
-    right.plot([row[0] for row in rows], [row[3] for row in rows], color="C1")
-    right.axhline(0.5, color="gray", linestyle=":", label="clipped to")
-    right.set(xlabel="update", ylabel="gradient norm of its last part", yscale="log")
-    right.legend(frameon=False)
+    history = dict(zip(head, zip(*rows, strict=True), strict=True))
+    figure = gc.plot.curves(history, head[1::2], x="update")
+    figure.axes[1].axhline(0.5, color="gray", linestyle=":")  # clipped to
     save(figure, args)
 
 

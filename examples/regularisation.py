@@ -7,7 +7,7 @@ python examples/regularisation.py --images 300 --steps 1000
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 from sklearn.datasets import load_digits
 
 import gradchain as gc
@@ -75,12 +75,11 @@ def main(argv: list[str] | None = None) -> None:
         rows.append([name, float(fit), float(loss), f"{float(accuracy):.1%}", f"{zeros:.0%}"])
     head = ["rule", "loss on them", "loss on others", "accuracy on others", "exact zeros"]
     table(f"trained on {args.images} digits", head, rows)
-    figure, (axis,) = sheet(width=7)
-    for name, losses in curves.items():
-        axis.plot(range(10, 10 * len(losses) + 1, 10), losses, label=name)
-    axis.set(xlabel="step", ylabel="loss on other digits, nats", yscale="log")
-    axis.legend(frameon=False)
-    save(figure, args)
+    unit = "loss on other digits, nats"
+    runs = {
+        name: {"step": range(10, 10 * len(losses) + 1, 10), unit: losses} for name, losses in curves.items()
+    }
+    save(gc.plot.compare(runs, unit, log=True), args)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import matplotlib
-from lm.plot import STYLE
 from lm.report import print_anything
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -88,16 +85,9 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> 
     console.print(shown)
 
 
-def sheet(columns: int = 1, width: float = 5.0, height: float = 3.6) -> tuple[Figure, list]:
-    """An empty figure and its axes, from left to right."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height), layout="constrained", dpi=130)
-        return figure, [*figure.subplots(1, columns, squeeze=False)[0]]
-
-
-def save(figure: Figure, args: argparse.Namespace) -> None:
+def save(figure: Any, args: argparse.Namespace) -> None:
     """Write the figure under the program's name and say where."""
     path = args.out / f"{Path(sys.modules['__main__'].__file__ or 'example').stem}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, dpi=150)
     console.print(f"figure: {path}")

@@ -6,7 +6,7 @@ python examples/theta_squared.py --steps 200 --start 50
 
 import jax
 import jax.numpy as jnp
-from show import arguments, console, progress, save, sheet, table
+from show import arguments, console, progress, save, table
 
 import gradchain as gc
 
@@ -41,14 +41,8 @@ def main(argv: list[str] | None = None) -> None:
     rows = [[i, *(losses[name][i] for name in RULES)] for i in range(0, steps, every)]
     table("theta^2 before the step", ["step", *RULES], rows)
 
-    figure, (left, right) = sheet(2)
-    for name in RULES:
-        left.plot([abs(x) ** 0.5 for x in losses[name]], label=name, linewidth=1.5)
-        right.plot([max(x, 1e-30) for x in losses[name]], linewidth=1.5)
-    left.set(xlabel="step", ylabel="|theta|")
-    left.legend(frameon=False)
-    right.set(xlabel="step", ylabel="theta²", yscale="log")
-    save(figure, args)
+    runs = {name: {"|theta|": [x**0.5 for x in losses[name]], "theta²": losses[name]} for name in RULES}
+    save(gc.plot.compare(runs, log="theta²"), args)
     console.print("Each takes steps of its own size: of the gradient, of at most 0.005, of 0.01 at first.")
 
 

@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from flax import nnx
-from lm import UserError, data, flags, optimizers, plot, report, training
+from lm import UserError, data, flags, optimizers, report, training
 from lm.checkpoint import RunFolder
 from lm.model import ModelConfig, Transformer
 from lm.same import check_same
@@ -86,7 +86,7 @@ def train(trained: training.OneDevice, folder: RunFolder, start: int, args) -> i
         print(f"stopped and saved after step {done:,} of {plan.steps:,}; go on with")
         print(f"  {flags.again(folder.path)}")
         return 130
-    plot.curves(folder.rows, folder.curves, repr(optimizer.tx))
+    report.curves(folder.rows, folder.curves, repr(optimizer.tx))
     if not args.quiet:
         judged = training.eval_model(model, optimizer)
         screen.console.print(report.sample_panel(*training.generate(judged, corpus, plan)))

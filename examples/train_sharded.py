@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lm import UserError, flags, mesh_flags, optimizers, plot, processes, report, training
+from lm import UserError, flags, mesh_flags, optimizers, processes, report, training
 from lm import data as texts
 from lm.files import take
 from lm.model import ModelConfig
@@ -113,7 +113,7 @@ def train(trained: Sharded, folder: MeshFolder, start: int, args) -> int:
         print(f"stopped and saved after step {done:,} of {plan.steps:,}; to go on:")
         print(f"  --resume --out {folder.path}")
         return 130
-    plot.curves(folder.rows, folder.curves, repr(tx))
+    report.curves(folder.rows, folder.curves, repr(tx))
     if judged:
         screen.console.print(report.sample_panel(*training.generate(judged, trained.corpus, plan)))
         screen.console.print(report.summary(tx, trained.params, trained.state, folder.rows, plan))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from show import arguments, progress, save, sheet, table
+from show import arguments, progress, save, table
 from sklearn.datasets import load_digits
 
 import gradchain as gc
@@ -63,11 +63,9 @@ def main(argv: list[str] | None = None) -> None:
     z = jnp.stack(jnp.meshgrid(side, side[::-1]), -1).reshape(-1, 2)
     images = jax.nn.sigmoid(averaged.decode(z)).reshape(12, 12, 8, 8)
     images = jnp.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1))).transpose(0, 2, 1, 3).reshape(120, 120)
-    figure, (left, right) = sheet(2)
-    for i, name in enumerate(head[1:], 1):
-        left.plot([row[0] for row in rows], [row[i] for row in rows], label=name)
-    left.set(xlabel="epoch", ylabel="nats an image")
-    left.legend(frameon=False)
+    figure, (left, right) = gc.plot.panels(2, across=2, width=9.6, height=4.2)
+    history = dict(zip(head, zip(*rows, strict=True), strict=True))
+    gc.plot.curves(history, {"nats an image": head[1:]}, x="epoch", ax=left)
     right.imshow(images, cmap="gray_r", extent=(-2, 2, -2, 2))
     right.set(xlabel="first latent number", ylabel="second, decoded with averaged parameters")
     right.grid(visible=False)

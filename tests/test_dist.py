@@ -23,14 +23,15 @@ def test_one_version():
 
 def test_faults_of_a_wheel():
     faults = TRY["faults"]
-    info = f"gradchain-{gc.__version__}.dist-info/METADATA"
+    info = [f"gradchain-{gc.__version__}.dist-info/{name}" for name in TRY["ABOUT"]]
     files = [str(f.relative_to(ROOT)) for f in (ROOT / "gradchain").rglob("*") if "__pycache__" not in str(f)]
-    whole = [*files, info]
+    whole = [*files, *info]
     assert faults(whole, gc.__version__) == []
     assert faults([f for f in whole if f != "gradchain/py.typed"], gc.__version__) == [
         "no gradchain/py.typed"
     ]
     assert faults([*whole, "tests/conftest.py"], gc.__version__) == ["tests/ in it"]
+    assert faults([f for f in whole if "CITATION" not in f], gc.__version__) == [f"no {info[-1]}"]
     without = [f for f in whole if f != "gradchain/core/tree.py"]
     assert faults(without, gc.__version__) == ["no gradchain/core/tree.py"]
 

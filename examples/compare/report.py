@@ -1,21 +1,17 @@
 """The comparison as a table in the terminal, as rows for a file and as a figure."""
 
 import math
-import statistics
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from lm.files import naming
-from lm.plot import STYLE
-from matplotlib import ticker
-from matplotlib.figure import Figure
 from rich.table import Table
 from scipy import stats
 
+import gradchain as gc
 from compare.problems import Problem
 from compare.tuning import Tuned, steps_to
 
@@ -94,42 +90,14 @@ def spread(row: dict[str, Any]) -> str:
 def figure(problem: Problem, found: Sequence[Tuned], reference: str, path: Path) -> None:
     """Curves of the best and of the reference; the losses of all with their spread over the seeds."""
     ranked = sorted(found, key=lambda one: _order(one.ends))
-    curves = ranked[:6] + [one for one in ranked[6:] if one.name == reference]
-    with matplotlib.rc_context(STYLE):
-        size = (11, max(4.0, 0.19 * len(ranked) + 1.4))
-        sheet = Figure(figsize=size, layout="constrained", dpi=130)
-        left, right = sheet.subplots(1, 2, width_ratios=(1.25, 1))
-        sheet.suptitle(problem.title, x=0.01, ha="left", fontsize=10)
-        at = problem.steps / problem.points * np.arange(1, problem.points + 1)
-        colors = [*(f"C{i}" for i in range(len(curves)))]
-        for one, color in zip(curves, colors, strict=True):
-            color = "black" if one.name == reference else color
-            middle = np.median(one.curves, 0)
-            left.fill_between(at, one.curves.min(0), one.curves.max(0), color=color, alpha=0.15, linewidth=0)
-            left.plot(at, middle, color=color, linewidth=1.6, label=one.name)
-        left.set(yscale="log", xlabel="step", ylabel=problem.unit)
-        left.legend(frameon=False)
-        _dots(right, problem, ranked, reference)
-        with naming(path):
-            sheet.savefig(path)
-
-
-def _plain(axes: Any) -> None:
-    """A logarithmic horizontal axis with a number at each power of ten, or at 1, 2 and 5 of few."""
-    low, high = axes.get_xlim()
-    few = math.log10(high / low) < 2.5
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if few else (1,)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-
-
-def _dots(axes: Any, problem: Problem, ranked: Sequence[Tuned], reference: str) -> None:
-    good = [one for one in ranked if np.isfinite(one.ends).all()]
-    for i, one in enumerate(reversed(good)):
-        color = "black" if one.name == reference else "#4878a8"
-        middle = statistics.median(one.ends.tolist())
-        axes.plot([one.ends.min(), one.ends.max()], [i, i], color=color, linewidth=1.2)
-        axes.plot([middle], [i], "o", color=color, markersize=3.5)
-    axes.set_yticks(range(len(good)), [one.name for one in reversed(good)], fontsize=7)
-    axes.set(xscale="log", xlabel=f"{problem.unit}, at the end: median and range", ylim=(-1, len(good)))
-    _plain(axes)
+    at = problem.steps / problem.points * np.arange(1, problem.points + 1)
+    runs = {one.name: [{"step": at, problem.unit: curve} for curve in one.curves] for one in ranked}
+    curves = [one.name for i, one in enumerate(ranked) if i < 6 or one.name == reference]
+    sheet, (left, right) = gc.plot.panels(
+        2, across=2, width=11, height=max(4.0, 0.19 * len(ranked) + 1.4), widths=(1.25, 1)
+    )
+    gc.plot.compare({name: runs[name] for name in curves}, problem.unit, log=True, ax=left)
+    gc.plot.ranking(runs, problem.unit, reference=reference, log=True, ax=right)
+    sheet.suptitle(problem.title, x=0.01, ha="left", fontsize=10, color="gray")
+    with naming(path):
+        sheet.savefig(path, dpi=130)

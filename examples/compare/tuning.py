@@ -11,18 +11,12 @@ import numpy as np
 
 import gradchain as gc
 from compare.problems import Problem
+from gradchain.tuning.training import ASKED
 
 Make = Callable[[gc.Schedule], gc.Transform]  # learning rate -> optimizer
 RATES = 5  # in one program
 FACTOR = 2.0  # between neighbours
 LOWEST, HIGHEST = 1e-7, 1e4
-ASKED = {  # what an update may ask for, from (loss, gradients, function of the parameters)
-    "value": lambda loss, grads, f: loss,
-    "grad": lambda loss, grads, f: grads,
-    "value_fn": lambda loss, grads, f: f,
-    "grad_fn": lambda loss, grads, f: jax.grad(f),
-    "obj_fn": lambda loss, grads, f: f,
-}
 
 
 @dataclasses.dataclass(frozen=True)

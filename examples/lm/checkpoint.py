@@ -1,11 +1,9 @@
 """A run's folder: its config, its metrics and its checkpoints, each with a checksum."""
 
-import csv
 import functools
 import hashlib
 import json
 import logging
-import math
 import os
 import shutil
 import sys
@@ -44,12 +42,16 @@ class RunFolder:
         self.given, self.parent = path is not None, parent
         self.path = path or parent / "lm-new"
         self.rows: list[dict[str, Any]] = []
-        self.size, self.digest = 0, hashlib.sha256()  # of the metrics that are written
 
     @functools.cached_property
     def checkpoints(self) -> gc.Checkpointer:
         """The checkpoints, of which the two newest are kept."""
         return gc.Checkpointer(self.path / CHECKPOINTS, keep=2, background=self.background)
+
+    @functools.cached_property
+    def writer(self) -> gc.writers.Writer:
+        """What takes the metrics of a step."""
+        return gc.writers.jsonl(self.metrics)
 
     @property
     def curves(self) -> Path:
@@ -152,10 +154,8 @@ class RunFolder:
 
     def save(self, step: int, tx: gc.Transform, state: Any, params: Any) -> None:
         """Write a checkpoint, which says which metrics were written until then."""
-        metadata = {"metrics": {"bytes": self.size, "sha256": self.digest.hexdigest()}}
         try:
-            if self.writes:
-                self.sync()
+            metadata = {"metrics": self.sync()} if self.writes else {}
             self.checkpoints.save(step, tx, state, params, metadata)
         except DAMAGE as error:
             at = self.path / CHECKPOINTS / str(step)
@@ -182,6 +182,10 @@ class RunFolder:
         except DAMAGE as error:
             at = self.path / CHECKPOINTS
             raise UserError(f"cannot save in {at}: {first_line(error)}; {self.standing()}") from None
+        finally:
+            if "writer" in vars(self):
+                with naming(self.metrics):
+                    self.writer.close()
         self.write_table()
 
     def __enter__(self) -> "RunFolder":
@@ -197,18 +201,18 @@ class RunFolder:
     def record(self, row: dict[str, Any]) -> None:
         """Keep the metrics of one step."""
         self.rows.append(row)
-        line = as_line(row).encode()
-        self.size += len(line)
-        self.digest.update(line)
         if self.writes:
-            with naming(self.metrics), self.metrics.open("ab") as file:
-                file.write(line)
+            with naming(self.metrics):
+                self.writer.write(row["step"], without_step(row))
 
-    def sync(self) -> None:
-        """The metrics are on the disk before the checkpoint that counts on them."""
-        if self.metrics.exists():
-            with naming(self.metrics), self.metrics.open("ab") as file:
-                os.fsync(file.fileno())
+    def sync(self) -> dict[str, Any]:
+        """The metrics are on the disk before the checkpoint that counts on them; their size and checksum."""
+        if not self.rows:
+            return {"bytes": 0, "sha256": hashlib.sha256().hexdigest()}
+        with naming(self.metrics):
+            self.writer.flush()
+            data = self.metrics.read_bytes()
+        return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
     def read_rows(self, step: int, kept: Any) -> None:
         """The metrics up to the checkpoint; what came after it will be trained again.
@@ -226,21 +230,26 @@ class RunFolder:
                 f"--resume: {self.metrics} was altered: its first {kept['bytes']:,} bytes do not have their "
                 "checksum; put it back, or move it away to go on without the metrics of the steps so far"
             )
-        self.rows = [from_line(line) for line in data.decode().splitlines()]
-        self.size, self.digest = len(data), hashlib.sha256(data)
+        self.rows = [json.loads(line) for line in data.decode().splitlines()]
         if self.writes:
             with naming(self.metrics):
-                os.truncate(self.metrics, self.size)
+                os.truncate(self.metrics, len(data))
 
     def write_table(self) -> None:
         """The metrics once more, as CSV."""
-        if self.rows and self.writes:
-            columns = dict.fromkeys(name for row in self.rows for name in row)
-            path = self.path / TABLE
-            with naming(path), path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, columns)
-                writer.writeheader()
-                writer.writerows(self.rows)
+        if not (self.rows and self.writes):
+            return
+        path = self.path / TABLE
+        with naming(path):
+            path.unlink(missing_ok=True)
+            with gc.writers.csv(path) as table:
+                for row in self.rows:
+                    table.write(row["step"], without_step(row))
+
+
+def without_step(row: dict[str, Any]) -> dict[str, Any]:
+    """What a writer takes beside the step."""
+    return {name: value for name, value in row.items() if name != "step"}
 
 
 def numbered(folder: Path) -> list[Path]:
@@ -253,13 +262,3 @@ def numbered(folder: Path) -> list[Path]:
 def digest(config: dict[str, Any]) -> str:
     """The checksum of a config."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def as_line(row: dict[str, Any]) -> str:
-    """Metrics as a line of JSON, which knows no NaN and no infinity: null."""
-    return json.dumps({name: value if math.isfinite(value) else None for name, value in row.items()}) + "\n"
-
-
-def from_line(line: str) -> dict[str, Any]:
-    """The metrics of a line."""
-    return {name: math.nan if value is None else value for name, value in json.loads(line).items()}

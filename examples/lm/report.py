@@ -1,9 +1,10 @@
-"""What a run prints: a progress bar, a line per evaluation, a sample, a table."""
+"""What a run shows: a progress bar, a line per evaluation, a sample, a table, a figure of its curves."""
 
 import io
 import math
 import statistics
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rich.text import Text
 
 import gradchain as gc
 from lm.data import Corpus
+from lm.files import naming
 from lm.training import Plan
 
 Row = dict[str, Any]  # the metrics of one step
@@ -114,13 +116,28 @@ def summary(tx: gc.Transform, params: Any, state: Any, rows: list[Row], plan: Pl
         "wall time": f"{last['seconds']:.1f} s",
     }
     if "skipped" in last:
-        entries["skipped"] = f"{last['skipped']:,} steps"
+        entries["skipped"] = f"{last['skipped']:,.0f} steps"
     table = Table(show_header=False, box=box.ROUNDED, border_style="dim")
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
     for name, entry in entries.items():
         table.add_row(name, entry if isinstance(entry, Text) else Text(entry))
     return table
+
+
+def curves(rows: list[Row], path: Path, optimizer: str) -> None:
+    """The losses, the learning rate and the gradient norm over the steps, as a picture."""
+    loss, norm = "loss, nats per byte", "gradient norm"
+    panels = {loss: ["loss", "validation_loss"], "learning rate": ["learning_rate"], norm: ["grad_norm"]}
+    panels["bytes per second"] = ["tokens_per_second"]
+    known = {name for row in rows for name in row}
+    panels = {title: found for title, names in panels.items() if (found := [n for n in names if n in known])}
+    if not panels:  # the metrics may be gone
+        return
+    title = textwrap.fill(textwrap.shorten(optimizer, 330, placeholder=" ..."), 110)
+    figure = gc.plot.curves(rows, panels, smooth={loss: 0.9, norm: 0.9}, log=[loss, norm], title=title)
+    with naming(path):
+        figure.savefig(path, dpi=150)
 
 
 def print_lines(console: Console, text: str) -> None:

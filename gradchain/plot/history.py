@@ -39,9 +39,12 @@ def table(history: Any, who: str) -> dict[str, np.ndarray]:
     raise ValueError(f"{who}: the history is {words.show(history)}, without a step; {EXPECTED}")
 
 
-def groups(known: Iterable[str], names: Any, who: str) -> dict[str, list[str]]:
-    """What each panel shows: the names that a pattern means, or by default each name, layers together."""
-    known = [k for k in known if k != STEP]
+def groups(known: Iterable[str], names: Any, who: str, across: str = STEP) -> dict[str, list[str]]:
+    """What each panel shows: the names that a pattern means, or by default each name, layers together.
+
+    A mapping of titles to names or patterns is a panel for each title.
+    """
+    known = [k for k in known if k not in (STEP, across)]
     if names is None:
         found: dict[str, list[str]] = {}
         for name in known:
@@ -50,17 +53,44 @@ def groups(known: Iterable[str], names: Any, who: str) -> dict[str, list[str]]:
             if parts[-1] != STEP:
                 found.setdefault(name if layered is None else "/".join(parts[: layered + 1]), []).append(name)
         return dict(sorted(found.items(), key=lambda item: "/" in item[0]))  # yours before the optimizer's
-    wanted = [names] if isinstance(names, str) else list(names)
-    made = {w: [k for k in known if k == w or k.startswith(f"{w}/") or select.matches(w, k)] for w in wanted}
-    if missing := next((w for w, found in made.items() if not found), None):
-        hint = words.near(missing, known) or ", ".join(known[:6])
-        raise ValueError(f"{who}: the history has no {words.show(missing)}; there are {hint}")
-    return made
+    if isinstance(names, Mapping):
+        return {
+            str(title): [*dict.fromkeys(_meant(known, _listed(inner), who))] for title, inner in names.items()
+        }
+    return {wanted: _meant(known, [wanted], who) for wanted in _listed(names)}
+
+
+def _listed(names: Any) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _meant(known: list[str], wanted: list[str], who: str) -> list[str]:
+    """The names that some patterns mean; an error for one that means none."""
+    found = []
+    for w in wanted:
+        mine = [k for k in known if k == w or k.startswith(f"{w}/") or select.matches(w, k)]
+        if not mine:
+            raise ValueError(f"{who}: the history has no {words.show(w)}; {there(w, known)}")
+        found += mine
+    return found
+
+
+def across(found: Mapping[str, np.ndarray], x: str, who: str) -> np.ndarray:
+    """The column that a figure goes along."""
+    if x not in found:
+        raise ValueError(f"{who}: the history has no {words.show(x)} to go along; {there(x, found)}")
+    return found[x]
+
+
+def there(name: str, known: Iterable[str]) -> str:
+    """What there is in the place of a name that is not."""
+    known = list(known)
+    return f"there are {words.near(name, known) or ', '.join(known[:6])}"
 
 
 def finite(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The steps that have a number, and the numbers."""
-    there = np.isfinite(values)
+    there = np.isfinite(values) & np.isfinite(steps)
     return steps[there], values[there]
 
 
@@ -73,8 +103,9 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     return out
 
 
-def checked_weight(smooth: Any, who: str) -> float:
-    """How much of the past stays, from 0 to less than 1."""
-    if isinstance(smooth, bool) or not isinstance(smooth, int | float) or not 0 <= smooth < 1:
-        raise ValueError(f"{who}: smooth is {words.show(smooth)}; expected a number from 0 to less than 1")
-    return float(smooth)
+def checked_weight(smooth: Any, name: str, who: str) -> float:
+    """How much of the past stays in the panel of a name, from 0 to less than 1."""
+    weight = smooth.get(name, 0.0) if isinstance(smooth, Mapping) else smooth
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < 1:
+        raise ValueError(f"{who}: smooth is {words.show(weight)}; expected a number from 0 to less than 1")
+    return float(weight)

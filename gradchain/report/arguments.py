@@ -35,21 +35,29 @@ def arguments(tx: Transform) -> dict[str, Any]:
     return found
 
 
+def options(tx: Transform) -> dict[str, Any]:
+    """Every argument by path that is neither a hyperparameter nor a transform: masks, dtypes, switches."""
+    found: dict[str, Any] = {}
+    _Walk(lambda path, value: value, lambda path, value: found.setdefault(path, value)).transform(tx, "")
+    return found
+
+
 def changed(tx: Transform, change: Change) -> Transform:
     """The optimizer with what `change` makes of its hyperparameters."""
     return _Walk(change).transform(tx, "")
 
 
 def replaced(tx: Transform, values: Mapping[str, Any]) -> Transform:
-    """The optimizer with other values at some paths of `arguments`."""
-    return changed(tx, lambda path, value: values.get(path, value))
+    """The optimizer with other values at some paths of `arguments` and `options`."""
+    change = lambda path, value: values.get(path, value)  # noqa: E731
+    return _Walk(change, change).transform(tx, "")
 
 
 class _Walk:
     """A walk through the arguments of a transform, which makes anew what holds something that changed."""
 
-    def __init__(self, change: Change):
-        self.change, self.taken = change, set()
+    def __init__(self, change: Change, option: Change | None = None):
+        self.change, self.option, self.taken = change, option, set()
 
     def transform(self, tx: Transform, within: str) -> Transform:
         """A transform, and all that it is made of."""
@@ -75,7 +83,11 @@ class _Walk:
         if factory.name == "injected" and name == "arguments":
             new = {k: self._injected(f"{here}/{k}", x) for k, x in value.items()}
             return value if all(new[k] is value[k] for k in value) else new
-        return self._inside(value, here, 3)
+        before = len(self.taken)
+        new = self._inside(value, here, 3)
+        if self.option is None or len(self.taken) > before or factory.variadic:
+            return new
+        return self.option(f"{here}/{name}", value)
 
     def _injected(self, path: str, value: Any) -> Any:
         number = isinstance(value, int | float | Tunable) and not isinstance(value, bool)

@@ -11,7 +11,9 @@ import numpy as np
 
 from gradchain.core import words
 from gradchain.core.optional import need
-from gradchain.plot.figure import COLORS, INK, label, legend, panels
+from gradchain.plot.figure import COLORS, FEW, INK, label, legend, panels, plain_ticks, strokes
+from gradchain.plot.runs import ranking
+from gradchain.tuning.points import OPTIMIZER
 
 if TYPE_CHECKING:
     from gradchain.tuning.find_lr import RateTest
@@ -21,71 +23,106 @@ DECADE = 10.0
 
 
 def swept(result: Sweep, x: str | None, y: str | None, path: str | Path | None) -> Any:
-    """A line over one hyperparameter, a map of colours over two."""
+    """A line over one hyperparameter, a map of colours over two; of choices alone a row for each."""
     names = _axes(result, x, y)
+    if not names:
+        return _saved(_rows(result), path)
     figure, (axes,) = panels(height=4.2)
-    (_line if len(names) == 1 else _map)(result, axes, *names)
+    (_lines if len(names) == 1 else _map)(result, axes, *names)
     return _saved(figure, path)
 
 
 def _axes(result: Sweep, x: str | None, y: str | None) -> list[str]:
-    names, given = list(result.grid.names), [name for name in (x, y) if name is not None]
+    """What the figure goes along: names of numbers; none where choices alone were varied."""
+    numbers = [axis.name for axis in result.grid.axes if not axis.choice]
+    given = [name for name in (x, y) if name is not None]
     for name in given:
-        if name not in names:
-            raise ValueError(f"Sweep.plot: no hyperparameter {words.show(name)}; {words.meant(name, names)}")
+        if name in result.grid.names and name not in numbers:
+            raise ValueError(
+                f"Sweep.plot: {words.show(name)} is no number; leave it out: it has a line for each"
+            )
+        if name not in numbers:
+            hint = words.meant(name, numbers)
+            raise ValueError(f"Sweep.plot: no hyperparameter {words.show(name)}; {hint}")
     if given:
         return given
-    varied = [axis.name for axis in result.grid.axes if len(axis.values) > 1] or names[:1]
+    varied = [axis.name for axis in result.grid.axes if len(axis.values) > 1 and not axis.choice]
+    varied = varied or ([] if len(result.grid.programs()) > 1 else numbers[:1])
     if len(varied) > 2:
         raise ValueError(
             f"Sweep.plot: {len(varied)} hyperparameters were varied; choose one or two: "
             f"plot({words.show(varied[0])}, {words.show(varied[1])}); the others are at their best"
         )
-    return varied[:1] if result.grid.paired else varied
+    return varied[:1] if result.grid.paired or len(result.grid.programs()) > 1 else varied
 
 
-def _line(result: Sweep, axes: Any, name: str) -> None:
-    k, scores = result.grid.names.index(name), result.scores
+def _chosen(result: Sweep, point: int) -> str:
+    """The choices of a point in words."""
+    pairs = zip(result.grid.axes, result.grid.points[point], strict=True)
+    return ", ".join(
+        str(v) if isinstance(v, str) and axis.name == OPTIMIZER else f"{axis.name} {v}"
+        for axis, v in pairs
+        if axis.choice and len(axis.values) > 1
+    )
+
+
+def _rows(result: Sweep) -> Any:
+    """A row for each choice, the best above."""
+    values = result.values[result.metric]
+    names = [_chosen(result, i) for i in range(len(values))]
+    runs = {name: [{result.metric: [x]} for x in row] for name, row in zip(names, values, strict=True)}
+    return ranking(runs, result.metric, highest=result.highest)
+
+
+def _lines(result: Sweep, axes: Any, name: str) -> None:
+    """The metric over a hyperparameter, a line for each combination of choices."""
+    k, scores, parts = result.grid.names.index(name), result.scores, result.grid.programs()
     at = np.asarray([float(point[k]) for point in result.grid.points])
     alive = np.isfinite(scores)
     label(axes, name, _metric(result))
     if _logarithmic(at):
         axes.set_xscale("log")
-    if alive.any():
-        kept = _best_of(result, [at])
-        values = result.values[result.metric]
-        style = "o" if result.grid.paired else "-o"
-        if values.shape[1] > 1:
-            low, high = values[kept].min(1), values[kept].max(1)
+    values = result.values[result.metric]
+    for points, stroke in zip(parts, strokes(len(parts)), strict=True):
+        kept = _best_of(result, [at], points)
+        several = values.shape[1] > 1
+        if several and len(kept):
             axes.fill_between(
-                at[kept], low, high, color=COLORS[0], alpha=0.2, linewidth=0, label=f"{values.shape[1]} seeds"
-            )
+                at[kept], values[kept].min(1), values[kept].max(1), color=stroke["color"], alpha=0.2,
+                linewidth=0, label=f"{values.shape[1]} seeds" if len(parts) == 1 else None,
+            )  # fmt: skip
+        text = _chosen(result, points[0]) if len(parts) > 1 else "mean" if several else None
+        style = "" if result.grid.paired else stroke["linestyle"] if len(parts) <= FEW else "-"
         axes.plot(
             at[kept],
             scores[kept],
-            style,
-            color=COLORS[0],
+            marker="o",
             markersize=4,
-            label="mean" if values.shape[1] > 1 else None,
+            color=stroke["color"],
+            linestyle=style,
+            label=text,
         )
-        best = result.best_index
+    if alive.any():
+        best, kept = result.best_index, scores[alive]
         axes.plot(at[best], scores[best], "o", markersize=11, fillstyle="none", color=COLORS[1],
                   label=f"best: {at[best]:.4g}")  # fmt: skip
-        if _logarithmic(np.abs(scores[kept])) and (scores[kept] > 0).all():
+        if _logarithmic(kept):
             axes.set_yscale("log")
     gone = np.asarray(sorted(set(at[~alive]) - set(at[alive])))
     if gone.size:
         axes.plot(gone, np.full(gone.shape, 0.96), "x", color=COLORS[3], transform=axes.get_xaxis_transform(),
                   label="diverged")  # fmt: skip
-    _plain(axes)
-    legend(axes.figure, axes, 3)
+    plain_ticks(axes)
+    legend(axes.figure, axes, len(parts) + 2)
 
 
-def _best_of(result: Sweep, keys: Sequence[np.ndarray]) -> np.ndarray:
+def _best_of(result: Sweep, keys: Sequence[np.ndarray], points: Sequence[int] | None = None) -> np.ndarray:
     """The point of the best score among those with equal keys, in order of the first key."""
     found: dict[tuple[float, ...], int] = {}
     sign = -1 if result.highest else 1
-    for i in np.flatnonzero(np.isfinite(result.scores)):
+    for i in range(len(result.scores)) if points is None else points:
+        if not np.isfinite(result.scores[i]):
+            continue
         key = tuple(float(k[i]) for k in keys)
         if key not in found or sign * result.scores[i] < sign * result.scores[found[key]]:
             found[key] = int(i)
@@ -155,7 +192,7 @@ def tested(result: RateTest, path: str | Path | None) -> Any:
     kept = scores[shown]
     if kept.size and (kept > 0).all() and top > 0 and _logarithmic(np.append(kept, top)):
         axes.set_yscale("log")
-    _plain(axes)
+    plain_ticks(axes)
     legend(axes.figure, axes, 3)
     return _saved(figure, path)
 
@@ -172,14 +209,3 @@ def _saved(figure: Any, path: str | Path | None) -> Any:
 
 def _logarithmic(values: np.ndarray) -> bool:
     return bool(len(values) > 1 and values.min() > 0 and values.max() / values.min() >= DECADE)
-
-
-def _plain(axes: Any) -> None:
-    """Numbers on logarithmic axes at powers of ten, or at 1, 2 and 5 where there are few of them."""
-    ticker = need("matplotlib.ticker", "plot", "plot")
-    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        if axis.get_scale() == "log":
-            few = math.log10(high / low) < 2.5
-            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if few else (1,)))
-            axis.set_major_formatter("{x:g}")
-            axis.set_minor_formatter(ticker.NullFormatter())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import html
 import math
@@ -11,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from gradchain import writers
+from gradchain.core import words
 from gradchain.core.transform import Transform
 from gradchain.report import text
 from gradchain.tuning import plots
-from gradchain.tuning.points import Grid, Number
+from gradchain.tuning.points import Grid
 
 SHOWN = 40  # rows of a table
 LONG = 24  # characters of a heading
@@ -35,8 +36,8 @@ class Sweep:
     highest: bool = False
 
     @property
-    def points(self) -> list[dict[str, Number]]:
-        """The hyperparameters of each point by name."""
+    def points(self) -> list[dict[str, Any]]:
+        """The values of each point by name, as the table shows them."""
         return [dict(zip(self.grid.names, point, strict=True)) for point in self.grid.points]
 
     @property
@@ -56,7 +57,7 @@ class Sweep:
         return int(np.nanargmax(scores) if self.highest else np.nanargmin(scores))
 
     @property
-    def best(self) -> dict[str, Number]:
+    def best(self) -> dict[str, Any]:
         """The hyperparameters of the best point."""
         return self.points[self.best_index]
 
@@ -94,12 +95,7 @@ class Sweep:
 
     def to_csv(self, path: str | Path) -> Path:
         """Write the rows to a file; its path."""
-        rows = self.rows()
-        with Path(path).open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        return Path(path)
+        return writers.table(path, self.rows())
 
     def plot(self, x: str | None = None, y: str | None = None, *, path: str | Path | None = None) -> Any:
         """The metric over one hyperparameter as a line, over two as a map of colours; a matplotlib Figure.
@@ -128,11 +124,12 @@ class Sweep:
         def line(i: int, note: str) -> list[str]:
             return [*(_shown(rows[i], name, name in self.values) for name in names), note]
 
+        right = [not axis.choice for axis in self.grid.axes] + [True] * len(self.values)
         cells = [[*(name if len(name) <= LONG else f"...{name[3 - LONG :]}" for name in names), ""]]
         for i in sorted(order[:SHOWN].tolist()):
             cells.append(line(i, "diverged" if rows[i]["diverged"] else "best" if i == best else ""))
         last = line(best, f"best of {len(rows)}") if alive else [*[""] * len(names), "all have diverged"]
-        return [*cells, last], [*[True] * len(names), False]
+        return [*cells, last], [*right, False]
 
     def _notes(self) -> list[str]:
         found, (n, seeds) = [], next(iter(self.values.values())).shape
@@ -150,7 +147,9 @@ def _mean(values: np.ndarray) -> np.ndarray:
 
 def _shown(row: dict[str, Any], name: str, metric: bool) -> str:
     if not metric:
-        return text.number(row[name])
+        value = row[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return text.number(value) if number else words.plain(str(value), LONG)
     spread = f" ± {row[f'{name}_sd']:.2g}" if math.isfinite(row.get(f"{name}_sd", math.nan)) else ""
     return f"{text.number(row[name])}{spread}" if math.isfinite(row[name]) else "-"
 
@@ -159,6 +158,8 @@ def _edges(grid: Grid, best: int, scores: np.ndarray) -> list[str]:
     """For each axis at whose end the best lies: the value that goes on where the axis stops."""
     found = []
     for k, axis in enumerate(grid.axes):
+        if axis.choice:
+            continue
         values = sorted(axis.values)
         at = grid.points[best][k]
         if len(values) < 2 or values[0] < at < values[-1]:
@@ -172,7 +173,7 @@ def _edges(grid: Grid, best: int, scores: np.ndarray) -> list[str]:
         after = at * at / near if ratio else 2 * at - near
         after = round(after) if all(isinstance(v, int) for v in values) else after
         nearer = 1 - (1 - at) ** 2 / (1 - near) if 0 < near < at < 1 else after  # of 0.9, 0.99: 0.999
-        point = dict(zip(grid.names, grid.points[best], strict=True))
+        point = dict(zip(grid.names, grid.points[best], strict=True)) | grid.choices(best)
         for value in (after, nearer):
             if value != at and _allowed(grid, point | {axis.name: value}):
                 word = "largest" if up else "smallest"
@@ -181,7 +182,7 @@ def _edges(grid: Grid, best: int, scores: np.ndarray) -> list[str]:
     return found
 
 
-def _allowed(grid: Grid, point: dict[str, Number]) -> bool:
+def _allowed(grid: Grid, point: dict[str, Any]) -> bool:
     """Whether there is an optimizer beyond: no decay rate of 1, no weight decay below 0."""
     try:
         grid.make(point)

@@ -19,8 +19,8 @@ from gradchain.tuning.result import Sweep
 
 def sweep(
     train: Callable[..., Any],
-    tx: Any,
     /,
+    tx: Any,
     *,
     seeds: int | None = None,
     paired: bool = False,
@@ -33,14 +33,15 @@ def sweep(
 ) -> Sweep:
     """Train with every combination of some hyperparameters: sweep(train, tx, learning_rate=[...], b2=[...]).
 
-    train(tx) runs a training and returns the loss, one number, or a dict of them, of which `metric` (
-    "loss") counts; with `seeds` it is train(tx, key). It is traced once: all points are data of one vmapped
-    program, at_once of them at a time (None: all, or what fits into memory). compiled=False calls it point by
-    point with plain numbers instead, for what JAX cannot trace. Names are arguments of tx, or as much of
-    their path as is unique ("adamw/b2"), or numbers of its schedules (peak_value); other paths and globs go
-    into **{"**/b2": [...]}. tx may be a function of the names that makes an optimizer. paired=True goes
-    through the lists side by side, as for random points. highest=True: the best has the largest metric.
-    Warns where the best is the last value tried. `trainer` makes a train function of a loss and batches.
+    train(tx) runs a training and returns the loss, one number, or a dict of them, of which `metric` ("loss")
+    counts; with `seeds` it is train(tx, key); `trainer` makes one. All points are data of one vmapped
+    program, traced once, at_once of them at a time (None: what fits into memory). Values that are no numbers
+    (masks, True and False, schedules; {name: value} names them) make a program for each combination.
+    compiled=False calls train point by point with plain numbers instead, for what JAX cannot trace. Names are
+    arguments of tx, or as much of their path as is unique ("adamw/b2"), or numbers of its schedules; other
+    paths and globs go into **{"**/b2": [...]}. tx may be several, [tx, ...] or {name: tx}, or a function of
+    the names that makes an optimizer. paired=True goes through the lists side by side, as for random points.
+    highest=True: the best has the largest metric. Warns where the best is the last value tried.
     """
     if not callable(train) or hasattr(train, "init"):
         hint = "; the arguments are exchanged" if hasattr(train, "init") and callable(tx) else ""
@@ -77,17 +78,29 @@ def _traced(
     progress: bool | None,
     name: str,
 ) -> dict[str, np.ndarray]:
-    n = seeds or 1
-    runs = [i for i in range(len(grid.points)) for _ in range(n)]
-    numbers = jnp.asarray([s for _ in grid.points for s in range(n)], jnp.uint32)
+    n, parts = seeds or 1, grid.programs()
+    found: dict[str, np.ndarray] = {}
+    for k, part in enumerate(parts):
+        runs = [i for i in part for _ in range(n)]
+        numbers = jnp.asarray([s for _ in part for s in range(n)], jnp.uint32)
+        chosen = grid.choices(part[0])
 
-    def one(operands: Any) -> dict[str, Any]:
-        point, seed = operands
-        keys = () if seeds is None else (jax.random.key(seed),)
-        return program.numbers(WHO, name, train(grid.make(point), *keys))
+        def one(operands: Any, chosen: Mapping[str, Any] = chosen) -> dict[str, Any]:
+            point, seed = operands
+            keys = () if seeds is None else (jax.random.key(seed),)
+            return program.numbers(WHO, name, train(grid.make({**point, **chosen}), *keys))
 
-    found = program.run(WHO, one, (grid.operands(runs), numbers), at_once, progress, name)
-    return {key: np.asarray(x, np.float64).reshape(-1, n) for key, x in found.items()}
+        label = WHO if len(parts) == 1 else f"{WHO} {k + 1} of {len(parts)}"
+        got = program.run(label, one, (grid.operands(runs), numbers), at_once, progress, name)
+        found = found or {key: np.empty((len(grid.points), n)) for key in got}
+        if got.keys() != found.keys():
+            raise ValueError(
+                f"{WHO}: {name} returned {words.listed([*got])} for {grid.points[part[0]]}, and "
+                f"{words.listed([*found])} before; expected the same names"
+            )
+        for key, x in got.items():
+            found[key][part] = np.asarray(x, np.float64).reshape(-1, n)
+    return found
 
 
 def _one_by_one(

@@ -48,9 +48,11 @@ class Closing:
     def close(self) -> None:
         """Flush, and release what is open; a second time does nothing."""
         if not self.closed:
-            self.flush()
-            self._end()
             self.closed = True
+            try:
+                self.flush()
+            finally:
+                self._end()
 
     def _end(self) -> None:
         """Release what is open."""

@@ -1,4 +1,4 @@
-"""csv and jsonl: a table and a list of records, as files that any program reads."""
+"""csv, jsonl and table: steps and rows, as files that any program reads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv as tables
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,16 @@ class _File(Closing):
 
     def flush(self) -> None:
         """Until it is on the disk; what is written is in the hands of the system without it."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _end(self) -> None:
         self._file.close()
 
     def _line(self, text: str) -> None:
+        if self._file.closed:  # by an error while the table was written anew
+            self._file = self.path.open("a", newline="", encoding="utf-8")
         self._file.write(text)
         self._file.flush()
 
@@ -60,7 +63,6 @@ class csv(_File):
 
     def _widen(self, columns: list[str]) -> None:
         """The same rows under more columns, in a file that takes the old one's place at once."""
-        self._file.close()
         beside = self.path.with_name(f"{self.path.name}.new")
         with beside.open("w", newline="", encoding="utf-8") as file:
             file.write(_csv_line(columns))
@@ -68,6 +70,7 @@ class csv(_File):
                 file.write(_csv_line([row.get(name) or "" for name in columns]))
             file.flush()
             os.fsync(file.fileno())
+        self._file.close()
         os.replace(beside, self.path)
         self._columns, self._file = columns, self.path.open("a", newline="", encoding="utf-8")
 
@@ -88,6 +91,26 @@ class jsonl(_File):
         """A record with a text."""
         step, _ = self._checked(step, {name: 0})
         self._line(json.dumps({STEP: step, name: str(text)}) + "\n")
+
+
+def table(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> Path:
+    """Write rows of any values as a CSV file, a column for each name, in place of what is there; its path.
+
+    For results that have no step, such as a row for each optimizer; folders are made. What a row does not
+    have is empty, and so is None.
+    """
+    found = list(rows)
+    names = list(dict.fromkeys(name for row in found for name in row))
+    if not names:
+        raise ValueError(
+            f"writers.table: no rows for {path}; expected at least one mapping of names to values"
+        )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(_csv_line(names))
+        file.writelines(_csv_line([row.get(name) for name in names]) for row in found)
+    return path
 
 
 def whole_lines(path: Path) -> None:

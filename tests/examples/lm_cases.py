@@ -38,7 +38,7 @@ def arrays(out: Path, step: int) -> dict[str, np.ndarray]:
 def undrawn():
     """Runs within leave an empty picture, which takes no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_lm.plot, "curves", lambda rows, path, optimizer: path.touch())
+        patch.setattr(train_lm.report, "curves", lambda rows, path, optimizer: path.touch())
         yield
 
 

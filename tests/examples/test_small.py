@@ -7,7 +7,7 @@ import pytest
 
 SMALL = (
     *("batch_growth", "breast_cancer", "clip_recurrent", "compress", "digits_classifier", "early_stopping"),
-    *("fine_tune", "linear_autoencoder", "ppo", "regularisation", "theta_squared", "vae"),
+    *("fine_tune", "keras_fit", "linear_autoencoder", "ppo", "regularisation", "theta_squared", "vae"),
 )
 
 
@@ -20,6 +20,7 @@ def example(request, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, while it saves
 def test_short_form(example, tmp_path, capsys):
     example.main(["--short", "--out", str(tmp_path)])
     shown = capsys.readouterr().out

@@ -171,6 +171,47 @@ def test_curves_that_are_asked_for():
         gc.plot.curves(history(), smooth=1)
 
 
+def test_panels_with_titles_along_any_column():
+    rows = [{"step": t, "seconds": 2.0 * t, "loss": 4.0 - t, "rate": 0.1} for t in range(4)]
+    rows += [{"step": 3, "held": 2.0}]
+    shown = {"loss, nats": ["loss", "held"], "learning rate": "rate"}
+    figure = inside(gc.plot.curves(rows, shown, x="seconds", smooth={"loss, nats": 0.5}, title="a run"))
+    loss, rate = figure.axes
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [*shown] and loss.get_xlabel() == "seconds"
+    np.testing.assert_allclose(lines(loss)["loss"][:, 0], [0, 2, 4, 6])
+    held = loss.get_lines()[-1]
+    assert held.get_marker() == "o" and held.get_xydata().tolist() == [[6, 2]]  # one row has it: not smoothed
+    assert len(rate.get_lines()) == 1 and len(loss.get_lines()) == 3 and figure.get_suptitle() == "a run"
+    both = {"a": rows, "b": rows}
+    axes = inside(gc.plot.compare(both, ["loss", "rate"], x="seconds", log="rate")).axes
+    assert [ax.get_yscale() for ax in axes] == ["linear", "log"]
+    figure, (left, right) = gc.plot.panels(2, across=2, widths=(2, 1))
+    assert gc.plot.compare(both, "loss", ax=left) is figure is gc.plot.curves(rows, "rate", ax=right)
+    inside(figure)
+    with pytest.raises(ValueError, match="has no 'second' to go along; there are seconds"):
+        gc.plot.curves(rows, x="second")
+    with pytest.raises(ValueError, match="2 panels do not fit into one ax"):
+        gc.plot.compare(both, ["loss", "rate"], ax=left)
+    with pytest.raises(ValueError, match="as many widths as columns"):
+        gc.plot.panels(2, widths=(1, 2))
+
+
+def test_runs_are_ranked_by_their_ends():
+    ends = {"a": [3.0, 2.0], "b": [1.0, 1.5], "c": [0.5, np.nan], "long " * 9: [2.0, 2.0]}
+    runs = {name: [{"loss": [9.0, x]} for x in found] for name, found in ends.items()}
+    (ax,) = inside(gc.plot.ranking(runs, reference="a", log=True)).axes
+    assert [text.get_text()[:4] for text in ax.get_yticklabels()] == ["b", "long", "a", "c"]
+    assert [text.get_text() for text in ax.texts] == ["diverged"] and ax.get_xscale() == "log"
+    dots = [line.get_xydata().tolist() for line in ax.get_lines() if line.get_marker() == "o"]
+    assert dots == [[[1.25, 0]], [[2.0, 1]], [[2.5, 2]]]
+    (ax,) = gc.plot.ranking(runs, highest=True).axes
+    assert ax.get_yticklabels()[0].get_text() == "a"
+    with pytest.raises(ValueError, match="not all runs have 'los'; there are loss"):
+        gc.plot.ranking(runs, "los")
+    with pytest.raises(ValueError, match="there is no run 'd'"):
+        gc.plot.ranking(runs, reference="d")
+
+
 def test_runs_are_compared_over_their_seeds():
     runs = {
         "adamw": [{"step": [0, 2, 4], "loss": [4.0, 2.0, 0.0]}, {"step": [0, 4], "loss": [2.0, 2.0]}],

@@ -99,7 +99,16 @@ def test_ipython_shows_states_and_metrics():
     state = TX.init(PARAMS)
     assert "<table>" in show(state)[0]["text/html"] and "<table>" in show(gc.metrics(state))[0]["text/html"]
     assert "text/html" not in show({"a": 1})[0] and "text/html" not in show({"step": object, 1: 2})[0]
-    assert "<table>" in show(TX)[0]["text/html"]
+    values = {
+        "scale_by_adam": TX, "mu": state, "grad_norm": gc.metrics(gc.monitored(TX).init(PARAMS)),
+        "float32": gc.layout(TX, PARAMS), "init_value": gc.cosine_decay_schedule(1e-3, 10),
+        "nu": gc.describe(TX, PARAMS), "adamw": gc.search("adamw"),
+    }  # fmt: skip
+    for word, value in values.items():
+        data, _ = show(value)
+        assert "<table>" in data["text/html"] and data["text/plain"].strip(), type(value)
+        assert word in data["text/html"], (type(value), word)
+    assert eval(show(TX)[0]["text/plain"], {**vars(gc), "re": re}) == TX  # the text is the optimizer's own
 
 
 def test_a_long_optimizer_is_printed_over_several_lines():

@@ -129,6 +129,52 @@ def test_schedules_functions_and_pairs():
     assert repr(both.grid.optimizer(1)).count("learning_rate=0.2") == 2
 
 
+def test_choices_make_a_program_each():
+    calls = []
+
+    def train(tx):
+        calls.append(tx)
+        return one_step(tx)
+
+    rates = [0.01, 0.1]
+    found = quiet(train, gc.adam(0.1), nesterov=[False, True], learning_rate=rates, seeds=None)
+    assert len(calls) == 2 and found.points[1] == {"nesterov": False, "learning_rate": 0.1}
+    for i, point in enumerate(found.points):
+        assert found.grid.optimizer(i) == gc.adam(**point)
+        np.testing.assert_allclose(found.scores[i], one_step(gc.adam(**point)), rtol=1e-5)
+    assert set(lines(found.plot())) == {
+        "nesterov False",
+        "nesterov True",
+        f"best: {found.best['learning_rate']}",
+    }
+    assert "False" in str(found) and not any("nesterov" in text for text in found.edges)
+
+    schedules = {"constant": gc.constant_schedule(0.1), "linear": gc.linear_schedule(0.2, 0.0, 4)}
+    found = quiet(one_step, gc.sgd(0.1), learning_rate=schedules)
+    assert found.points == [{"learning_rate": "constant"}, {"learning_rate": "linear"}]
+    assert found.grid.optimizer(1) == gc.sgd(schedules["linear"])
+    assert len(found.plot().axes[0].get_yticklabels()) == 2
+
+
+def test_several_optimizers():
+    several = [gc.sgd(0.1), gc.adam(0.1), gc.sgd(0.1, momentum=0.9)]
+    found = quiet(one_step, several, learning_rate=[0.01, 0.1])
+    assert len(found.points) == 6 and found.optimizer == found.grid.optimizer(found.best_index)
+    assert found.points[2] == {"optimizer": "adam", "learning_rate": 0.01}
+    assert found.points[5]["optimizer"] == "sgd(learning_rate=0.1, momentum=0.9)"
+    np.testing.assert_allclose(found.scores[3], one_step(gc.adam(0.1)), rtol=1e-5)
+    alone = quiet(one_step, {"a": gc.sgd(0.1), "b": lambda: gc.lion(0.1)}, compiled=False)
+    assert alone.points == [{"optimizer": "a"}, {"optimizer": "b"}] and alone.best["optimizer"] in "ab"
+    with pytest.raises(ValueError, match="sgd has no hyperparameter 'b2'"):
+        gc.sweep(one_step, several, b2=[0.9])
+    with pytest.raises(ValueError, match="expected different optimizers"):
+        gc.sweep(one_step, [gc.sgd(0.1), gc.sgd(0.1)])
+
+
+def lines(figure):
+    return {line.get_label(): line for line in figure.axes[0].get_lines()}
+
+
 def test_edges_say_where_to_go_on():
     with pytest.warns(UserWarning, match=r"the best learning_rate is the largest tried: try 0\.03333 too"):
         found = gc.sweep(
@@ -150,10 +196,11 @@ def test_edges_say_where_to_go_on():
         ({"beta2": [0.9]}, ValueError, "here it is b2"),
         ({"learningrate": [0.9]}, ValueError, "did you mean learning_rate"),
         ({"b2": []}, ValueError, "b2 has no values"),
-        ({"b2": 0.9}, TypeError, r"expected a list of numbers: b2=\[0.9\]"),
+        ({"b2": 0.9}, TypeError, r"expected a list of values: b2=\[0.9\]"),
         ({"b2": [0.9, 1.5]}, ValueError, "b2 is 1.5; expected at least 0 and less than 1"),
         ({"b2": [0.9, 0.9]}, ValueError, "0.9 twice"),
-        ({"b2": [True]}, TypeError, "has True among its values"),
+        ({"b2": [True]}, TypeError, "b2 is True; expected"),
+        ({"mask": ["**", "**"]}, ValueError, "mask has '\\*\\*' twice"),
         ({"b2": [0.9], "adam/b2": [0.8]}, ValueError, "both set 'adam/b2'"),
         ({"b1": [0.9], "b2": [0.8, 0.9], "paired": True}, ValueError, "found b1 1, b2 2"),
         ({"b2": [0.9], "at_once": 0}, ValueError, "at_once is 0"),

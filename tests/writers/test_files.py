@@ -76,6 +76,24 @@ def test_a_resumed_run_appends(kind, tmp_path):
     np.testing.assert_array_equal(found["only"], [np.nan, 7, np.nan])
 
 
+def test_rows_of_any_values_are_a_table(tmp_path):
+    rows = [{"name": "adam, w", "ms": 1.5}, {"name": "lion", "ms": None, "best": True}]
+    path = gc.writers.table(tmp_path / "new" / "a.csv", iter(rows))
+    assert path.read_text() == 'name,ms,best\n"adam, w",1.5,\nlion,,True\n'
+    with pytest.raises(ValueError, match=r"no rows for .*a\.csv; expected at least one mapping"):
+        gc.writers.table(path, [])
+
+
+def test_a_csv_that_cannot_be_widened_goes_on(tmp_path):
+    (tmp_path / "run.csv.new").mkdir()  # in the way
+    with gc.writers.csv(tmp_path / "run.csv") as writer:
+        with pytest.raises(OSError, match="directory"):
+            writer.write(0, {"loss": 1})
+        (tmp_path / "run.csv.new").rmdir()
+        writer.write(1, {"loss": 2})
+    assert gc.writers.read(writer.path)["loss"].tolist() == [2]
+
+
 def test_csv_refuses_a_file_of_something_else(tmp_path):
     (tmp_path / "a.csv").write_text("name,ms\nadam,1\n")
     with pytest.raises(ValueError, match="begins with 'name, ms'; expected a table that begins with 'step'"):
