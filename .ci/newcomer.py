@@ -6,27 +6,15 @@ file, and run. pip downloads everything anew. An error where it takes more than 
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from try_wheel import ROOT, quickstart, run
+
 LIMIT = 60.0  # seconds
-
-
-def quickstart(readme: str) -> str:
-    """The first program of the README."""
-    return readme.split("```python\n", 1)[1].split("```", 1)[0]
-
-
-def run(*command: object, cwd: object = None) -> None:
-    """Run a command, silent unless it fails."""
-    done = subprocess.run([*map(str, command)], cwd=str(cwd) if cwd else None, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))[:200]}\n{done.stdout}\n{done.stderr}")
 
 
 def python_of(env: Path) -> Path:

@@ -135,17 +135,19 @@ class Factory:
         except TypeError as error:
             raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
         bound.apply_defaults()
-        if self.kind == "wrapper":
+        if self.kind == "wrapper" and bound.arguments:
             self._check_order(bound.arguments)
         return {k: self.check(k, inside(v)) for k, v in bound.arguments.items()}
 
     def _check_order(self, given: Mapping[str, Any]) -> None:
         """Raise where a number or text stands in the place of the transformation, and it in another's."""
-        first, *others = given.values()
-        if isinstance(first, str | int | float) and any(callable(getattr(x, "update", None)) for x in others):
+        (name, first), *others = given.items()
+        if name in self.ranges or name in self.kinds or not isinstance(first, str | int | float):
+            return
+        if any(callable(getattr(x, "update", None)) for _, x in others):
             raise TypeError(
-                f"{self.name}: {next(iter(given))} is {words.show(first)}; expected a transformation, which "
-                f"comes first: {self.name}(tx, ...)"
+                f"{self.name}: {name} is {words.show(first)}; expected a transformation, which comes first: "
+                f"{self.name}(tx, ...)"
             )
 
     def named(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
