@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-examples test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures deviations links dist clean
+.PHONY: help demo demo-sharded test test-all test-examples test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures deviations links dist newcomer clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -98,6 +98,10 @@ dist: .venv/.installed-dist  ## build the wheel and the sdist, and try the wheel
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python .ci/try_wheel.py dist
+
+newcomer:  ## time the way from this checkout to the first step, in an empty environment: under a minute
+	$(check_python)
+	$(PYTHON) .ci/newcomer.py $(ARGS)
 
 docs-check: docs  ## open every page in Chromium, wide and narrow, light and dark, and follow its links
 	$(BIN)/python docs/check_site.py site $(ARGS)

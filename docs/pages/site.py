@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import gradchain as gc
-from docs.pages import algorithm, docstring, facts, overview, reference, small
+from docs.pages import algorithm, beside, docstring, facts, overview, reference, small
 from gradchain.absent import TABLE
 
 DOCS = Path(__file__).resolve().parent.parent
@@ -117,4 +117,5 @@ FILLED: dict[str, Callable[[], str]] = {
     "<!-- absent -->": absent,
     "<!-- gallery -->": overview.gallery,
     "<!-- count -->": lambda: str(len(gc.REGISTRY)),
+    **{f"<!-- beside: {name} -->": functools.partial(beside.tabs, name) for name in beside.programs()},
 }

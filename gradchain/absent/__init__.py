@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 
 from gradchain.absent.losses import LOSSES
 from gradchain.absent.optax import OF_OPTAX, OF_TREE_UTILS
@@ -38,11 +39,16 @@ def missing(
     if name in table:
         expression, note = table[name]
         text += f"; write {expression}" + (f" ({note})" if note else "")
-        frame = sys._getframe(2)
-        imported = frame.f_code.co_name == "_handle_fromlist" and "importlib" in frame.f_code.co_filename
-        return ImportError(text, name=module) if imported else AttributeError(text)
-    near = [f"gc.{n}" if module == "gradchain" else n for n in _near(name, known)]
-    return AttributeError(text + (f"; did you mean {' or '.join(near)}?" if near else ""))
+    elif near := [f"gc.{n}" if module == "gradchain" else n for n in _near(name, known)]:
+        text += f"; did you mean {' or '.join(near)}?"
+    frame = sys._getframe(2)
+    imported = frame.f_code.co_name == "_handle_fromlist" and "importlib" in frame.f_code.co_filename
+    if imported and ";" in text and not find_spec(f"{module}.{name}"):  # a folder may be imported next
+        if name not in table:
+            text = text.replace(f"module {module!r} has no attribute {words.show(name)}",
+                                f"cannot import name {words.show(name)} from {module!r}")  # fmt: skip
+        return ImportError(text, name=module)
+    return AttributeError(text)
 
 
 def missing_in_tree_utils(name: str, known: Iterable[str]) -> Exception:

@@ -13,23 +13,23 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from gradchain.aot import model
 from gradchain.aot.report import Report
 from gradchain.aot.run import UsageError, check
 from gradchain.aot.table import show
 from gradchain.aot.targets import MissingCompiler
-from gradchain.config import ConfigError, from_config
+from gradchain.config.given import FORMS, optimizer
 from gradchain.core import words
 from gradchain.storage.stored import stored
 
 EPILOG = """
-SHAPES.json    {"encoder/kernel": {"shape": [768, 3072], "dtype": "bfloat16", "spec": [null, "model"]},
-                "encoder/bias": [3072]}; nested mappings are understood, dtype is float32 and spec nothing
-                unless said. gradchain.aot.shapes(params) makes it.
-CONFIG.json    what gradchain.to_config(tx) returns: {"adamw": {"learning_rate": 0.0003}}
+SHAPES         a file .json or .yaml, or its JSON: {"encoder/kernel": {"shape": [768, 3072], "dtype":
+               "bfloat16", "spec": [null, "model"]}, "encoder/bias": [3072]}; nested mappings are understood,
+               dtype is float32 and spec nothing unless said. gradchain.aot.shapes(params) makes it.
+               In short: kernel=1024x4096,bias=4096:bfloat16
+OPTIMIZER      a file .json or .yaml of what gradchain.to_config(tx) returns, or its JSON:
+               {"adamw": {"learning_rate": 0.0003}}; an expression: 'adamw(3e-4)'; - for what is piped in
 TOPOLOGY       v5e:2x4, v5e:16x16, v5p:4x4x4, v6e:8x8, h100:8, h100:4x8 (hosts x GPUs), cpu:8
 
 exit code: 0 nothing is wrong, 1 something is, 2 the input cannot be read or the compiler is missing
@@ -43,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = made.add_argument
-    add("--params", required=True, type=Path, metavar="SHAPES.json", help="the parameters of the model")
-    add("--optimizer", required=True, type=Path, metavar="CONFIG.json", help="the optimizer")
+    add("--params", required=True, metavar="SHAPES", help="the parameters of the model")
+    add("--optimizer", required=True, metavar="OPTIMIZER", help=FORMS)
     add("--topology", required=True, metavar="TOPOLOGY", help="the machine to compile for")
     add(
         "--zero",
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         report = _run(args)
-    except (ValueError, MissingCompiler, OSError) as error:
+    except (ValueError, TypeError, MissingCompiler, ImportError, OSError) as error:
         print(f"python -m gradchain.aot: {error}", file=sys.stderr)
         return 2
     print(json.dumps(report.json(), indent=2) if args.json else show(report))
@@ -91,20 +91,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> Report:
     if args.model < 1:
         raise UsageError(f"--model {args.model}: expected the devices of an axis, 1 or more")
-    leaves = _read(args.params, model.read)
-    tx = _read(args.optimizer, from_config)
+    try:
+        leaves = model.given(args.params)
+    except model.ShapesError as error:
+        raise UsageError(f"--params {error}") from error
+    tx = optimizer(args.optimizer)
     tx = stored(tx, args.stored) if args.stored else tx
     return check(
         tx, leaves, args.topology, zero=args.zero, mesh=_axes(args.mesh), model=args.model,
         batch=tuple(args.batch_axis.split(",")) if args.batch_axis else "data", budget=args.budget, say=_say,
     )  # fmt: skip
-
-
-def _read(path: Path, read: Any) -> Any:
-    try:
-        return read(path.read_text())
-    except (model.ShapesError, ConfigError) as error:
-        raise UsageError(f"{path}: {error}") from error
 
 
 def _axes(text: str | None) -> dict[str, int]:

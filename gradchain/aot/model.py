@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
+from gradchain.config.files import SUFFIXES, read_file
 from gradchain.config.place import ConfigError, bounded, parse
 from gradchain.core import kinds, place, tree, words
 
@@ -18,6 +21,7 @@ Json = Any
 
 
 LARGEST = 2**48  # numbers in an array
+SHORT = re.compile(r"([^=,]+)=(\d+(?:x\d+)*)(?::(\w+))?")
 
 
 class ShapesError(ValueError):
@@ -48,10 +52,38 @@ def read(text: str) -> PyTree:
     else is a mapping of leaves and mappings.
     """
     try:
-        found = parse(text)
-        bounded(found)
+        return _whole(parse(text))
     except ConfigError as error:
         raise ShapesError(str(error)) from None
+
+
+def given(text: str) -> PyTree:
+    """The parameters of a file .json or .yaml, of JSON, or of kernel=1024x4096,bias=4096:bfloat16."""
+    try:
+        return _whole(_given(text))
+    except (ConfigError, ShapesError) as error:
+        shown = words.plain(text)
+        said = str(error).removeprefix(f"{shown}: ")
+        raise ShapesError(f"{shown}: {said}") from error
+
+
+def _given(text: str) -> Json:
+    if text.lstrip().startswith("{"):
+        return parse(text)
+    if Path(text).suffix.lower() in SUFFIXES:
+        return read_file(text)
+    if "=" not in text:
+        return parse(Path(text).read_text(encoding="utf-8"))
+    found = [SHORT.fullmatch(part.strip()) for part in text.split(",")]
+    if not all(found):
+        raise ShapesError("expected a file SHAPES.json, JSON, or kernel=1024x4096,bias=4096:bfloat16")
+    return {
+        m[1]: {"shape": [int(n) for n in m[2].split("x")], "dtype": m[3] or "float32"} for m in found if m
+    }
+
+
+def _whole(found: Json) -> PyTree:
+    bounded(found)
     leaves = _read(found, "")
     if not isinstance(leaves, dict) or not jax.tree.leaves(leaves, is_leaf=lambda x: isinstance(x, Leaf)):
         raise ShapesError('expected {"path": {"shape": [...], "dtype": "float32"}, ...}, found no leaf')

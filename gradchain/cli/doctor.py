@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gradchain.cli import output
-from gradchain.cli.given import FORMS, UsageError, optimizer
+from gradchain.cli.given import UsageError
+from gradchain.config.given import FORMS, optimizer
 from gradchain.core import words
 from gradchain.doctor.diagnose import diagnose
 from gradchain.writers.reading import numbers, records

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from gradchain.cli import output
-from gradchain.cli.given import FORMS, UsageError, made, optimizer, shapes
+from gradchain.cli.given import UsageError, shapes
 from gradchain.config.files import SUFFIXES, write_text
+from gradchain.config.given import FORMS, made, optimizer
 from gradchain.config.place import ConfigError
 from gradchain.config.write import to_config
 from gradchain.core.transform import Transform

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradchain.cli import output
-from gradchain.cli.given import FORMS, UsageError, made
+from gradchain.cli.given import UsageError
+from gradchain.config.given import FORMS, made
 from gradchain.core import words
 from gradchain.core.transform import Transform
 from gradchain.report import text

@@ -35,6 +35,8 @@ def check_entries(
         return
     found = sorted(map(str, state)) if isinstance(state, Mapping) else type(state).__name__
     hint = "It belongs to another optimizer: make a new one with tx.init(params)"
+    if isinstance(state, tuple) and state:
+        hint += "; a state of Optax is read by from_optax(tx, params, state)"
     if any(_has(other, keys) for other in others):
         hint = f"Arguments are exchanged: {call}(grads, state, params)"
     raise ValueError(

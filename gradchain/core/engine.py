@@ -194,7 +194,8 @@ def _same_shapes(who: str, updates, leaves: list, weights: list) -> None:
         if g.shape != p.shape:
             raise ValueError(
                 f"{who}: the gradient of {tree.paths(updates)[i]!r} has shape {list(g.shape)}, "
-                f"its parameter {list(p.shape)}"
+                f"its parameter {list(p.shape)}; expected one number for each of the parameter"
+                + (": take the mean over the first axis" if g.shape[1:] == p.shape else "")
             )
 
 

@@ -154,6 +154,8 @@ def with_extra_args_support(tx: Any) -> Transform:
 
 def _hint(tx: Any, who: str) -> str:
     """What to write instead of what is no transformation."""
+    if hasattr(type(tx), "_at"):
+        return "; a schedule is a learning rate, adam(schedule), or a factor, scale_by_schedule(schedule)"
     if callable(tx) and hasattr(tx, "__name__"):
         return f"; call it: {tx.__name__}()"
     if isinstance(tx, list | tuple):

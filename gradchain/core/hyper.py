@@ -151,7 +151,7 @@ def _hint(value) -> str:
         try:
             return f"; write {float(value):g} without quotation marks"
         except ValueError:
-            return ""
+            return f"; leaves are chosen by mask={words.show(value)}" if "*" in value or "/" in value else ""
     if value is None:
         return "; leave it out"
     if hasattr(value, "init") and hasattr(value, "update"):
@@ -174,9 +174,16 @@ def scheduled(who: str, name: str, schedule: Schedule, count) -> Any:
                 f"{what} cannot be called with the step alone: {words.plain(str(error))}; "
                 f"expected a function of one argument: {name}=lambda step: ..."
             ) from error
-        error.add_note(f"in the schedule {words.show(schedule)} of {name} in {who}")
+        error.add_note(f"in the schedule {words.show(schedule)} of {name} in {who}{_branches(error)}")
         raise
     return one_number(value, what, "number for that step")
+
+
+def _branches(error: Exception) -> str:
+    """What to write instead of Python's `if` on the step, which is traced."""
+    if not isinstance(error, jax.errors.ConcretizationTypeError):
+        return ""
+    return "; the step is traced: for `a if step < 10 else b` write jnp.where(step < 10, a, b)"
 
 
 def one_number(value: Any, what: str, expected: str = "number") -> Any:

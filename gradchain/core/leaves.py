@@ -53,10 +53,9 @@ def check(params: PyTree, acted: Sequence[bool], who: str) -> None:
     if len(wrong) > 4:
         but = "hasattr(leaf, 'dtype') and jnp.issubdtype(leaf.dtype, jnp.inexact)"
     more = f"; {len(wrong) - 1} more are none" if len(wrong) > 1 else ""
-    raise TypeError(
-        f"{who}: the parameter {path!r} is {found}; expected a floating-point array{more}. "
-        f"Leave it out of the parameters, or wrap the optimizer: masked(tx, lambda path, leaf: {but})"
-    )
+    array = f"Make it an array, jnp.asarray({x!r}), l" if isinstance(x, float) else "L"
+    do = f"{array}eave it out of the parameters, or wrap the optimizer: masked(tx, lambda path, leaf: {but})"
+    raise TypeError(f"{who}: the parameter {path!r} is {found}; expected a floating-point array{more}. {do}")
 
 
 def run(body: Any, who: str, updates: PyTree, state: dict, params: PyTree, ctx: Any) -> tuple[PyTree, dict]:
@@ -124,4 +123,6 @@ def _differ(who: str, updates: PyTree, params: PyTree, state: PyTree, acted: Seq
         right = "gradients" if in_state(odd[0]) == (odd[0] in here) else "parameters"
         wrong = "parameters" if right == "gradients" else "gradients"
         advice = f"; the state was made for the {right}, so the {wrong} are the wrong argument"
+    if isinstance(updates, tuple) and len(updates) == 2 and tree.paths(updates[1]) == there:
+        advice = "; they are (value, gradients), as jax.value_and_grad returns them: give the second"
     tree.same_structure({"the gradients": updates, "the parameters": params}, who, advice, odd)

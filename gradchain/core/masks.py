@@ -156,6 +156,7 @@ class Partition(Body):
                 raise ValueError(
                     f"partition: the leaf {path!r} has the label {words.show(label)}; "
                     f"expected one of {list(self.groups)}"
+                    + (": end with a pattern '**' for all others" if is_patterns(self.labels) else "")
                 )
         return {group: tuple(label == group for label in found) for group in self.groups}
 

@@ -31,20 +31,26 @@ class ErrorInput(NamedTuple):
     words: tuple[str, ...]
 
 
+def _module(fn: Callable[..., Any]) -> list[str]:
+    """The names in the path of a function's module; of code that has none an empty one."""
+    return (fn.__module__ or "").split(".")
+
+
 def _folder(fn: Callable[..., Any]) -> str:
     """The folder of rules, or of the library, that a function is defined in."""
-    parts = fn.__module__.split(".")
+    parts = _module(fn)
     return parts[2 if parts[1:2] == ["rules"] else 1] if parts[0] == "gradchain" else parts[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Factory:
-    """A registered function that makes transforms: its signature, and what tests and tables ask of it."""
+    """A registered function that makes transforms, and what tests and tables ask of it.
+
+    Its signature and annotations are read when something asks for them: most programs call a few of hundreds.
+    """
 
     name: str
     fn: Callable[..., Any]
-    signature: inspect.Signature
-    ranges: Mapping[str, Range]
     kind: str  # "transform", "optimizer" or "wrapper"
     paper: str = ""
     family: str = ""  # "adaptive", "matrix", ...: its folder, unless it declares another
@@ -55,8 +61,6 @@ class Factory:
     traits: frozenset[str] = frozenset()  # "matrices", "random", ...: what the algorithm declares of itself
     errors: Callable[[], Iterable[ErrorInput]] = tuple  # wrong arguments, and what is said of them
     form: type | None = None  # the class of what it makes, a Transform with methods of its own
-    kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)  # of what is no hyperparameter
-    loose: frozenset[str] = frozenset()  # arguments without an annotation
 
     @classmethod
     def of(cls, fn: Callable[..., Any], kind: str, about: Mapping[str, Any]) -> Factory:
@@ -66,29 +70,50 @@ class Factory:
         for name in about:
             if name not in DECLARED:
                 raise TypeError(f"@{kind} has no argument {words.show(name)}; {words.meant(name, DECLARED)}")
+        made = cls(fn.__name__, fn, kind, **{"family": _folder(fn), **about})
+        if _module(fn)[0] != "gradchain":
+            made.hints  # noqa: B018  so that what is wrong is said where it stands
+        return made
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """How it is called."""
+        return inspect.signature(self.fn)
+
+    @functools.cached_property
+    def hints(self) -> Mapping[str, Any]:
+        """The annotations of its arguments."""
         try:
-            hints = typing.get_type_hints(fn, include_extras=True)
+            return typing.get_type_hints(self.fn, include_extras=True)
         except (NameError, TypeError) as error:
             raise TypeError(
-                f"{fn.__name__}: its annotations cannot be read ({error}); import their names at run time, "
-                "not "
+                f"{self.name}: its annotations cannot be read ({error}); import their names at run time, not "
                 "under TYPE_CHECKING alone"
             ) from error
-        signature = inspect.signature(fn)
-        ranges = {k: hyper.widened(k, r) for k, h in hints.items() if (r := hyper.find_range(h))}
-        kinds = {k: found for k, h in hints.items() if k not in ranges and (found := find(h))}
-        named = {k for k, p in signature.parameters.items() if p.kind is not p.VAR_POSITIONAL}
-        loose = frozenset(named - hints.keys())
-        return cls(
-            fn.__name__,
-            fn,
-            signature,
-            ranges,
-            kind,
-            kinds=kinds,
-            loose=loose,
-            **{"family": _folder(fn), **about},
-        )
+
+    @functools.cached_property
+    def ranges(self) -> Mapping[str, Range]:
+        """The values that each hyperparameter may have."""
+        return {k: hyper.widened(k, r) for k, h in self.hints.items() if (r := hyper.find_range(h))}
+
+    @functools.cached_property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What the arguments are that are no hyperparameters."""
+        return {k: kind for k, h in self.hints.items() if k not in self.ranges and (kind := find(h))}
+
+    @functools.cached_property
+    def loose(self) -> frozenset[str]:
+        """The arguments without an annotation."""
+        parameters = self.signature.parameters.items()
+        return frozenset({k for k, p in parameters if p.kind is not p.VAR_POSITIONAL} - self.hints.keys())
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The names of its arguments; of a plain function without its signature, which takes long."""
+        code = getattr(self.fn, "__code__", None)
+        if code is None or hasattr(self.fn, "__wrapped__"):
+            return self.signature.parameters
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
     def uncalled(self, method: str, *args, **kwargs) -> NoReturn:
         """A method of a transform asked of the function that makes it."""
@@ -110,7 +135,20 @@ class Factory:
         except TypeError as error:
             raise TypeError(f"{self.name}(): {error}; signature: {self.name}{self.signature}") from None
         bound.apply_defaults()
+        if self.kind == "wrapper" and bound.arguments:
+            self._check_order(bound.arguments)
         return {k: self.check(k, inside(v)) for k, v in bound.arguments.items()}
+
+    def _check_order(self, given: Mapping[str, Any]) -> None:
+        """Raise where a number or text stands in the place of the transformation, and it in another's."""
+        (name, first), *others = given.items()
+        if name in self.ranges or name in self.kinds or not isinstance(first, str | int | float):
+            return
+        if any(callable(getattr(x, "update", None)) for _, x in others):
+            raise TypeError(
+                f"{self.name}: {name} is {words.show(first)}; expected a transformation, which comes first: "
+                f"{self.name}(tx, ...)"
+            )
 
     def named(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Arguments under their own names; an error where one is given under both of its names."""

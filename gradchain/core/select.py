@@ -7,11 +7,12 @@ the parameters), a function of the parameters that returns such a tree, or None 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import jax
@@ -138,7 +139,7 @@ def chosen(spec: Selection, tree, who: str, whole=None) -> tuple[bool, ...]:
         also = ": does the predicate return anything?" if bad is None and _is_function(spec) else ""
         raise TypeError(
             f"{who}: the mask says {words.show(bad)} for {path!r}; expected True or False for every "
-            f"leaf{also}"
+            f"leaf{also or _whole(spec, bad)}"
         )
     for path, v in zip(trees.paths(tree), found, strict=True):
         if getattr(v, "size", 1) != 1:
@@ -157,8 +158,30 @@ def chosen(spec: Selection, tree, who: str, whole=None) -> tuple[bool, ...]:
     return picked
 
 
+def _whole(spec: Selection, said: Any) -> str:
+    """What to do about a tree that says nothing of some leaves."""
+    tree = isinstance(spec, Mapping) and said is None
+    return ": write an entry for each part of the parameters, or a glob: '**/kernel'" if tree else ""
+
+
 def hint(spec: Selection, paths: Sequence[str]) -> str:
     """What the paths look like, nearest to a pattern first."""
     near = difflib.get_close_matches(spec, paths, 3, 0.3) if isinstance(spec, str) and len(spec) < 500 else []
     shown = near or list(paths[:3])
-    return "paths look like " + ", ".join(words.show(p) for p in shown)
+    meant = f"; did you mean {better}?" if (better := _better(spec, paths)) else ""
+    return "paths look like " + ", ".join(words.show(p) for p in shown) + meant
+
+
+def _better(spec: Selection, paths: Sequence[str]) -> str:
+    """A selection near to a text that chooses something: a glob, or what it is as a regular expression."""
+    if not isinstance(spec, str) or len(spec) > 200:
+        return ""
+    plain = spec.strip("*/")
+    slashed = plain.replace(".", "/")
+    for one in (f"**/{plain}", f"{plain}/**", f"**/{plain}/**", slashed, f"**/{slashed}"):
+        if plain and any(matches(one, path) for path in paths):
+            return repr(one)
+    with contextlib.suppress(re.error):
+        if any(re.search(spec, path) for path in paths):
+            return f"re.compile({spec!r})"
+    return ""

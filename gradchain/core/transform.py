@@ -272,7 +272,7 @@ def _decorator(kind: str, fn=None, **about):
     def call(*args, **kwargs) -> Transform:
         return make(factory, args, kwargs)
 
-    call.__doc__ = glossary.explained(fn.__doc__, factory.signature.parameters, factory.paper)
+    call.__doc__ = glossary.explained(fn.__doc__, factory.names, factory.paper)
     call.factory = factory  # pyright: ignore[reportAttributeAccessIssue]
     for method in ("init", "update", "step", "slots", "replace"):
         setattr(call, method, functools.partial(factory.uncalled, method))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-from jax.extend.core import Jaxpr
 
 from gradchain.core import leaves, versions
 from gradchain.core.transform import Transform
+
+if TYPE_CHECKING:
+    from jax.extend.core import Jaxpr
 
 # What computes nothing: numbers are named anew, repeated, counted or moved.
 _MOVES = """

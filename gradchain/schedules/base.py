@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import itertools
 import typing
 from collections.abc import Callable, Mapping
@@ -39,7 +40,17 @@ def _named(cls: type, made: Callable) -> Callable:
             if name not in fields:
                 hint = words.meant(name, fields)
                 raise TypeError(f"{cls.__name__}() has no argument {words.show(name)}; {hint}")
-        made(self, *args, **kwargs)
+        try:
+            made(self, *args, **kwargs)
+        except TypeError:
+            signature = inspect.signature(made)
+            try:
+                signature.bind(self, *args, **kwargs)
+            except TypeError as error:
+                shown = [str(p).split(":")[0] for p in signature.parameters.values()][1:]
+                said = f"{cls.__name__}(): {error}; signature: {cls.__name__}({', '.join(shown)})"
+                raise TypeError(said) from None
+            raise
 
     return init
 

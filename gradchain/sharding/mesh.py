@@ -9,6 +9,8 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh
 
+from gradchain.core import words
+
 # The longest ring of a slice by its number of chips, where chips are wired in two dimensions.
 RINGS = {16: 4, 32: 8, 64: 8, 128: 16, 256: 16}
 FLAT = 8  # chips of a slice over which one axis still compiles to reduce-scatters
@@ -26,6 +28,12 @@ def make_mesh(
     """
     from jax.experimental import mesh_utils
 
+    if isinstance(model, bool) or not isinstance(model, int) or not isinstance(data, str):
+        given = f"model={words.show(model)}" if isinstance(data, str) else f"data={words.show(data)}"
+        raise TypeError(
+            f'make_mesh: {given}; expected the devices of the axis "model" and the name of the data axis, '
+            "which takes all others: make_mesh(model=2). For a mesh of other axes: jax.make_mesh"
+        )
     devices = list(jax.devices() if devices is None else devices)
     torus = torus_of(devices)
     if model < 1 or len(devices) % model:

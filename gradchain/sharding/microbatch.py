@@ -90,7 +90,7 @@ class Job:
         if not shape or shape[0] % (devices * self.n):
             raise ValueError(
                 f"microbatch_grad: an array of the batch has shape {list(shape)}; its first axis must be a "
-                f"multiple of {devices} devices x {self.n} microbatches"
+                f"multiple of {devices} devices x {self.n} microbatches: change their number or the batch"
             )
         if not names or place.of(x) is None or place.is_blind(x):
             return x

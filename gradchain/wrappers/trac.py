@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -34,15 +35,21 @@ class TracState(NamedTuple):
     metrics = (("trac_scale", "s"),)
 
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
 ERFI = 0.9534382692512609  # erfi(1 / sqrt(2))
 LIMIT = 80.0  # of x^2: exp of it is 6e34, and float32 ends at 3e38
+
+
+@functools.cache
+def _points() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of an integral from -1 to 1."""
+    return np.polynomial.legendre.leggauss(64)
 
 
 def erfi(x: Array) -> Array:
     """2 / sqrt(pi) * integral of exp(t^2) from 0 to x, by 64 points, of x [n]; |x| counts as 8.9 at most."""
     x = jnp.clip(x, -(LIMIT**0.5), LIMIT**0.5)
-    t, w = (jnp.asarray(a, x.dtype)[None] for a in (0.5 * (NODES + 1), WEIGHTS / np.sqrt(np.pi)))
+    nodes, weights = _points()
+    t, w = (jnp.asarray(a, x.dtype)[None] for a in (0.5 * (nodes + 1), weights / np.sqrt(np.pi)))
     return x * jnp.sum(w * jnp.exp(jnp.square(x[:, None] * t)), 1)
 
 

@@ -232,6 +232,27 @@ def test_no_backend_is_started():
     assert done.returncode == 0 and "valid: adamw(" in done.stdout, done.stderr
 
 
+def test_listing_imports_little_beside_jax():
+    """What takes time when a command starts are imports, and reading the signatures of all factories."""
+    code = """
+import sys, jax, jax.numpy
+known = set(sys.modules)
+from gradchain.cli import main
+from gradchain import REGISTRY
+main(["list"])
+print(*sorted(set(sys.modules) - known))
+print(*(name for name, factory in REGISTRY.items() if "hints" in vars(factory)))
+"""
+    env = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    *_, imported, read = done.stdout.splitlines()
+    others = [name for name in imported.split() if not name.startswith("gradchain")]
+    assert "gradchain.cli.catalogue" in imported.split() and len(others) <= 6, others
+    unwanted = {"jax.extend", "numpy.polynomial", "rich", "matplotlib", "yaml", "optax", "gradchain.aot"}
+    assert not unwanted & set(imported.split())
+    assert len(read.split()) < 6, read
+
+
 def test_the_module_runs(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["gradchain", "search", "--needs=value"])
     with pytest.raises(SystemExit) as done:
