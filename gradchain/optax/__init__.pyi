@@ -2318,6 +2318,9 @@ def chain(
     The state is a dict from link name to the link's state: adding, removing or moving a link leaves the
     other entries as they are. Nested chains are opened; links of one name are numbered ("trace", "trace_1").
     Transformations of other libraries may stand between gradchain's.
+
+    Arguments shared with others:
+      links: Transformations in the order in which they run.
     """
     ...
 
@@ -4065,7 +4068,11 @@ def nadamw(
 def named_chain(
     *links: tuple[str, _t.Link],
 ) -> Transformation:
-    """A chain of pairs (name, transformation): the names replace the links' own in the state and in paths."""
+    """A chain of pairs (name, transformation): the names replace the links' own in the state and in paths.
+
+    Arguments shared with others:
+      links: Transformations in the order in which they run.
+    """
     ...
 
 def noisy_sgd(
