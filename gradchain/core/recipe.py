@@ -113,7 +113,8 @@ class Factory:
         code = getattr(self.fn, "__code__", None)
         if code is None or hasattr(self.fn, "__wrapped__"):
             return self.signature.parameters
-        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred]
 
     def uncalled(self, method: str, *args, **kwargs) -> NoReturn:
         """A method of a transform asked of the function that makes it."""
