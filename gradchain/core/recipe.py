@@ -113,7 +113,7 @@ class Factory:
         code = getattr(self.fn, "__code__", None)
         if code is None or hasattr(self.fn, "__wrapped__"):
             return self.signature.parameters
-        starred = bool(code.co_flags & inspect.CO_VARARGS)
+        starred = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
         return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + starred]
 
     def uncalled(self, method: str, *args, **kwargs) -> NoReturn:
