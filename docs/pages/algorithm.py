@@ -177,15 +177,15 @@ def _oracle(name: str) -> str:
     rows = [
         (
             row.by,
-            docstring.inline(row.call, letters=False) if row.by.startswith("NumPy") else f"`{row.call}`",
             *(f"{x:.2g}" for x in (row.difference, row.deviation, row.allowed)),
+            docstring.inline(row.call, letters=False) if row.by.startswith("NumPy") else f"`{row.call}`",
             docstring.inline(row.note, letters=False),
         )
         for row in found[:SHOWN_ORACLES]
     ]
     noted = any(row[5] for row in rows)
-    head = ("implementation", "call", "difference", "relative", "allowed", "note")
-    shown = table(head[: 5 + noted], [row[: 5 + noted] for row in rows], (2, 3, 4))
+    head = ("implementation", "difference", "relative", "allowed", "call", "note")
+    shown = table(head[: 5 + noted], [row[: 5 + noted] for row in rows], (1, 2, 3))
     more = f"\n\nAnd {len(found) - SHOWN_ORACLES} more." if len(found) > SHOWN_ORACLES else ""
     part = "" if any(row.own for row in found) else " It is a part of what is run there."
     return (

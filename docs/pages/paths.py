@@ -52,7 +52,8 @@ def terms(problem: Problem, p: Any) -> tuple[Any, Any]:
 
 def heights(problem: Problem, points: np.ndarray) -> np.ndarray:
     """The function at points [..., 2], in NumPy."""
-    return sum(problem.terms(points[..., 0], points[..., 1]))
+    one, other = problem.terms(points[..., 0], points[..., 1])
+    return one + other
 
 
 def with_rate(tx: gc.Transform, rate: Any) -> gc.Transform:

@@ -6,7 +6,7 @@ import gradchain as gc
 
 PAGES: dict[str, tuple[str, ...]] = {
     "install.md": ("install", "pip", "requirements"),
-    "quickstart.md": ("getting started", "first steps", "donate", "donation"),
+    "quickstart.md": ("getting started", "first steps", "donate", "donation", "flax", "nnx", "linen"),
     "cheatsheet.md": ("recipes", "how to"),
     "glossary.md": ("hyperparameters", "arguments", "meaning"),
     "stability.md": ("compatibility", "versions", "deprecation", "breaking changes"),
