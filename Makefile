@@ -16,7 +16,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-sharded test test-all test-examples test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures deviations links dist newcomer clean
+.PHONY: help demo demo-sharded test test-all test-examples test-golden test-versions smoke-versions test-aot test-clients test-peer lint format hooks stubs golden bench bench-aot docs docs-check pictures deviations links dist newcomer clean
 
 # Notices of newer versions, which are no business of a build.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -39,8 +39,13 @@ test-all: .venv/.installed-test  ## the quick and the slow suite
 
 OTHERS := .envs/py311 .envs/lowest
 
-test-examples: .venv/.installed-test  ## every example in its short form, and every notebook
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m slow tests/examples/test_small.py tests/notebooks $(ARGS)
+EXAMPLES := tests/examples tests/notebooks tests/distributed tests/test_docs.py
+
+test-examples: .venv/.installed-test  ## examples in their short form, every notebook and every page of docs
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m example $(EXAMPLES) $(ARGS)
+
+test-golden: .venv/.installed-test  ## the golden trajectories that the quick suite leaves out
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -n 2 -m slow -k test_trajectory tests/golden $(ARGS)
 
 test-versions: test $(OTHERS:%=%/.installed)  ## the quick suite on the newest versions, on Python 3.11 and on the lowest promised
 	for env in $(OTHERS); do JAX_PLATFORMS=cpu $$env/bin/python $(QUICK) $(ARGS) || exit 1; done

@@ -1,6 +1,7 @@
 """The laws of the code's layout as functions of source text: layers, imports, circles, lengths, machines."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def name_of(file: Path) -> str:
     return str(file.relative_to(ROOT))
 
 
+@functools.cache
+def parsed(source: str) -> ast.Module:
+    """Once for all checks."""
+    return ast.parse(source)
+
+
 def unit_of(module: str) -> str:
     """The row entry a dotted module belongs to: gradchain.rules.adam -> rules, gradchain -> __init__."""
     return [*module.split("."), "__init__"][1]
@@ -110,7 +117,7 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[tupl
         for child in children:
             yield from visit(child, inside)
 
-    return visit(ast.parse(source), False)
+    return visit(parsed(source), False)
 
 
 def layering_faults(source: str, module: str, is_package: bool = False) -> list[str]:
@@ -158,11 +165,9 @@ def run_time_faults(source: str, module: str, is_package: bool = False) -> list[
 def private_faults(source: str, module: str) -> list[str]:
     """Imports of jax's private modules, and reaching them as attributes of jax."""
     used = [(target, line) for target, line, _ in imports(source, module)]
-    used += [
-        (ast.unparse(node), node.lineno)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Attribute)
-    ]
+    if any(p.split(".")[1] in source for p in PRIVATE):
+        walked = ast.walk(parsed(source))
+        used += [(ast.unparse(node), node.lineno) for node in walked if isinstance(node, ast.Attribute)]
     return [
         f"{module}:{line} uses {target}: jax promises nothing about it"
         for target, line in used
@@ -172,10 +177,10 @@ def private_faults(source: str, module: str) -> list[str]:
 
 def version_faults(source: str, module: str) -> list[str]:
     """Asking which JAX this is: comparing versions, or looking whether a name of JAX is there."""
-    parsed = ast.parse(source)
+    tree = parsed(source)
     named = {"jax"} | {
         (alias.asname or alias.name).split(".")[0]
-        for node in ast.walk(parsed)
+        for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
         if (getattr(node, "module", None) or alias.name).split(".")[0] == "jax"
@@ -188,8 +193,9 @@ def version_faults(source: str, module: str) -> list[str]:
 
     def asks(node: ast.AST) -> bool:
         if isinstance(node, ast.Compare):
-            return bool(re.search(r"\bjax(lib)?\.__version|\bversion\(.jax(lib)?.\)", ast.unparse(node)))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("hasattr", "getattr"):
+            asked = "version" in source and ast.unparse(node)
+            return bool(asked and re.search(r"\bjax(lib)?\.__version|\bversion\(.jax(lib)?.\)", asked))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("hasattr", "getattr"):
             return of_jax(node.args[0]) and isinstance(node.args[1], ast.Constant)  # a name known here
         if isinstance(node, ast.Try) and any("Error" in ast.unparse(h.type or h) for h in node.handlers):
             tried = [n for x in node.body for n in ast.walk(x) if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -198,14 +204,14 @@ def version_faults(source: str, module: str) -> list[str]:
 
     return [
         f"{module}:{node.lineno} asks which JAX this is: add what differs to gradchain/core/versions.py"
-        for node in ast.walk(parsed)
+        for node in ast.walk(tree)
         if asks(node)
     ]
 
 
 def long_docstrings(source: str) -> list[str]:
     faults = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             length = len((ast.get_docstring(node) or "").splitlines())
             if length > MAX_DOCSTRING:

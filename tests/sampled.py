@@ -1,7 +1,6 @@
 """Parts of what grows with the catalogue: in the quick suite so many and no more, in the slow one all."""
 
-import math
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Collection, Hashable, Mapping, Sequence, Set
 
 import pytest
 
@@ -20,6 +19,11 @@ def spread(rows: Sequence[Hashable], columns: Sequence[Hashable], most: int) -> 
     }
 
 
+def evenly(names: Sequence[str], most: int) -> list[str]:
+    """At most so many names, as far apart as they can be."""
+    return [name for i, name in enumerate(names) if i * most % len(names) < most]
+
+
 def covering(features: Mapping[str, Set[Hashable]], most: int) -> set[str]:
     """At most so many names: some that have every feature, and others evenly."""
     chosen: list[str] = []
@@ -29,8 +33,7 @@ def covering(features: Mapping[str, Set[Hashable]], most: int) -> set[str]:
             chosen.append(name)
             missing -= features[name]
     rest = [name for name in features if name not in chosen]
-    step = max(1, math.ceil(len(rest) / max(most - len(chosen), 1)))
-    return {*chosen, *rest[::step]}
+    return {*chosen, *evenly(rest, max(most - len(chosen), 1))}
 
 
 def few(names: Sequence[str], most: int) -> set[str]:
@@ -43,6 +46,7 @@ def slow_but(names: Sequence[str], quick: Set[str]) -> list:
     return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
 
 
-def sampled(most: int = 30) -> list:
+def sampled(most: int = 30, names: Collection[str] | None = None) -> list:
     """All names for parametrize; those that are not in some part of `gradchain.testing.sample` are slow."""
-    return slow_but(sorted(gc.REGISTRY), few(testing.sample(), most))
+    names = sorted(gc.REGISTRY if names is None else names)
+    return slow_but(names, few([name for name in testing.sample() if name in names], most))

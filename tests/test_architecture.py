@@ -25,11 +25,13 @@ from layout_checks import (
 )
 
 
-@pytest.mark.parametrize("file", LIBRARY, ids=name_of)
-def test_module_keeps_to_its_layer(file):
-    source, module, package = file.read_text(), module_of(file), file.name == "__init__.py"
-    faults = layering_faults(source, module, package) + run_time_faults(source, module, package)
-    assert not faults + private_faults(source, module), "\n".join(faults + private_faults(source, module))
+def test_modules_keep_to_their_layers():
+    faults = []
+    for file in LIBRARY:
+        source, module, package = file.read_text(), module_of(file), file.name == "__init__.py"
+        faults += layering_faults(source, module, package) + run_time_faults(source, module, package)
+        faults += private_faults(source, module)
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize("folder", CODE_FOLDERS)
@@ -39,16 +41,18 @@ def test_no_import_circles(folder):
     assert not cycle(graph), " -> ".join(cycle(graph))
 
 
-@pytest.mark.parametrize("file", CODE, ids=name_of)
-def test_file_and_docstrings_are_short(file):
-    source = file.read_text()
-    assert len(source.splitlines()) <= MAX_FILE, f"{name_of(file)} is over {MAX_FILE} lines"
-    assert not long_docstrings(source), f"over {MAX_DOCSTRING} lines: {long_docstrings(source)}"
+def test_files_and_docstrings_are_short():
+    sources = {name_of(file): file.read_text() for file in CODE}
+    faults = [
+        f"{name} is over {MAX_FILE} lines" for name, s in sources.items() if len(s.splitlines()) > MAX_FILE
+    ]
+    faults += [f"{name}: {fault}" for name, s in sources.items() for fault in long_docstrings(s)]
+    assert not faults, f"docstrings have at most {MAX_DOCSTRING} lines:\n" + "\n".join(faults)
 
 
-@pytest.mark.parametrize("file", [f for f in CODE if f != VERSIONS], ids=name_of)
-def test_one_module_knows_the_versions_of_jax(file):
-    faults = version_faults(file.read_text(), module_of(file))
+def test_one_module_knows_the_versions_of_jax():
+    files = [file for file in CODE if file != VERSIONS]
+    faults = [fault for file in files for fault in version_faults(file.read_text(), module_of(file))]
     assert not faults, "\n".join(faults)
 
 

@@ -79,7 +79,13 @@ def registry():
     gc.REGISTRY.update(before)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+# What a newcomer reads first runs in the quick suite, the other pages in `make test-examples`.
+FIRST = ("README.md", "quickstart.md")
+LATER = [pytest.mark.slow, pytest.mark.example]
+RUN = [pytest.param(p, marks=[] if p.name in FIRST else LATER) for p in PAGES]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_page_runs(page, registry):
     text = page.read_text()
     assert run_page(text, page.name) == text.count("```python\n") - text.count("<!-- no test -->")

@@ -281,7 +281,7 @@ def run(machine, runs, steps, **more):
 
 
 @noisy
-@pytest.mark.parametrize("machine, runs", [(Edits, 20), (Folders, 4)])
+@pytest.mark.parametrize("machine, runs", [(Edits, 10), (Folders, 3)])
 def test_edits(machine, runs):
     run(machine, runs, 20)
 

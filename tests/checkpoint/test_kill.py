@@ -82,7 +82,7 @@ def kill_often(kind, folder, times):
     return len(unfinished)
 
 
-@pytest.mark.parametrize("kind", ["file", "orbax"])
+@pytest.mark.parametrize("kind", ["file", pytest.param("orbax", marks=pytest.mark.slow)])
 def test_killed_a_few_times(kind, tmp_path):
     kill_often(kind, tmp_path, 3)
 

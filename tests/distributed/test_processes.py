@@ -119,6 +119,8 @@ def two_by_two(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.slow
+@pytest.mark.example
 def test_two_processes_of_two_devices_equal_one_of_four(two_by_two, tmp_path, monkeypatch):
     """But for the last bits: a sum over four devices is added up in another order within a process."""
     trained = here(monkeypatch, 4, *command(tmp_path / "one", *RUN, *FLAGS)[2:])

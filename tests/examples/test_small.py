@@ -20,6 +20,7 @@ def example(request, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.example
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras, while it saves
 def test_short_form(example, tmp_path, capsys):
     example.main(["--short", "--out", str(tmp_path)])

@@ -44,6 +44,8 @@ def test_ctrl_c_while_modules_are_imported(program, tmp_path):
     assert err == f"\n{program}: stopped at once; nothing was saved yet\n"
 
 
+@pytest.mark.slow
+@pytest.mark.example
 def test_ctrl_c_saves_and_tells_how_to_go_on(text, tmp_path):
     argv = [*SMALL, "--steps=100000", f"--text={text}", f"--out={tmp_path}", "--quiet"]
     process = begin([str(EXAMPLES / "train_lm.py"), *argv])
@@ -94,11 +96,11 @@ def test_what_must_not_be_done_by_half_is_finished_first(ended):
         pass
 
 
-def test_what_is_saved_is_said(ended, finished, tmp_path):
-    stop.Words.standing = RunFolder(finished).standing
+def test_what_is_saved_is_said(ended, run):
+    stop.Words.standing = RunFolder(run).standing
     with pytest.raises(Left):
         signal.raise_signal(signal.SIGINT)
-    assert f"{finished} keeps the checkpoint of step 20" in ended()
+    assert f"{run} keeps the checkpoint of step 4" in ended()
 
 
 def test_handlers_are_put_back():

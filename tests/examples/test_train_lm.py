@@ -54,7 +54,7 @@ def test_a_terminal_that_knows_ascii_alone_loses_nothing(finished, tmp_path, mon
     assert (out / "curves.png").exists()
 
 
-@pytest.mark.parametrize("more", [(), WRAPPED])
+@pytest.mark.parametrize("more", [(), pytest.param(WRAPPED, marks=[pytest.mark.slow, pytest.mark.example])])
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_bits(more, text, finished, tmp_path, monkeypatch):
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     argv = [*RUN, *more, f"--text={text}", "--quiet"]

@@ -32,6 +32,8 @@ def eight(text, tmp_path_factory):
     return out, kept[0]
 
 
+@pytest.mark.slow
+@pytest.mark.example
 def test_a_run_is_compiled_once_and_keeps_an_eighth_of_the_state_on_each_device(eight):
     out, trained = eight
     assert trained.update._cache_size() == 1
@@ -50,7 +52,7 @@ def test_a_run_is_compiled_once_and_keeps_an_eighth_of_the_state_on_each_device(
     [
         pytest.param(("--zero=0", "--microbatches=2"), marks=pytest.mark.slow),
         pytest.param(("--mesh=model=8", "--microbatches=2"), marks=pytest.mark.slow),
-        ("--mesh=data=4,model=2", "--zero=3"),
+        pytest.param(("--mesh=data=4,model=2", "--zero=3"), marks=[pytest.mark.slow, pytest.mark.example]),
         pytest.param(
             ("--mesh=data0=2,data1=2,model=2", "--zero=2", "--microbatches=4", "--offload"),
             marks=pytest.mark.slow,
@@ -115,6 +117,8 @@ def test_where_there_is_no_cluster_the_line_says_so(error, text, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
+@pytest.mark.example
 def test_a_run_with_another_optimizer_is_not_resumed(eight, capsys):
     said = complaint(capsys, ["--resume", f"--out={eight[0]}", "--optimizer=lion"], train_sharded)
     assert "another optimizer" in said

@@ -11,6 +11,7 @@ import pytest
 import gradchain as gc
 from docs.pages import compared
 from gradchain import testing
+from tests.sampled import evenly, slow_but
 
 GOLDEN = Path(__file__).parent
 RECORDS = [case for file in sorted(GOLDEN.glob("*.json")) for case in json.loads(file.read_text())]
@@ -20,10 +21,14 @@ ARRAYS = {
 }
 FLOAT32_BOUND = 1e-4  # of the largest entry of a leaf's trajectory
 QUICK = {"xla_backend_optimization_level": 0}  # most of the time here is compilation
-NAMES = pytest.mark.parametrize("name", CASES)
-SOME = pytest.mark.parametrize(  # in the quick suite every third
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (i % 3 > 0)) for i, name in enumerate(CASES)],
+# The quick suite runs so many tests and no more, each case in one of them while there are not more cases;
+# `make test-golden` all other trajectories; the slow suite all tests.
+KEPT = evenly([*CASES], 200)
+TRAJECTORY, FLOAT32, MOVED = (
+    pytest.mark.parametrize(
+        "name", slow_but([*CASES], {name for i, name in enumerate(KEPT) if i % 4 in part})
+    )
+    for part in ((0, 2), (1,), (3,))
 )
 
 
@@ -66,7 +71,7 @@ def golden(case: dict, dtype=np.float64) -> tuple[dict, dict, dict]:
     return arrays(f"{problem}/params", dtype), arrays(f"{problem}/grads", dtype), arrays(case["name"])
 
 
-@NAMES
+@TRAJECTORY
 def test_trajectory(name: str):
     case = CASES[name]
     with jax.enable_x64(True):
@@ -78,7 +83,7 @@ def test_trajectory(name: str):
     assert compared.alike(units * case["rtol"], recorded), f"run: make deviations ARGS={name}"
 
 
-@SOME
+@FLOAT32
 def test_float32_stays_near(name: str):
     case = CASES[name]
     params, grads, expected = golden(case, np.float32)
@@ -88,7 +93,7 @@ def test_float32_stays_near(name: str):
         assert np.max(np.abs(found[leaf] - e)) <= FLOAT32_BOUND * np.max(np.abs(e)), leaf
 
 
-@SOME
+@MOVED
 def test_every_hyperparameter_matters(name: str):
     """A golden test that some number cannot fail says nothing of it: each must move the trajectory."""
     case = CASES[name]

@@ -159,8 +159,18 @@ def test_plan_keeps_split_stacks_at_home():
     assert alone.over == ()  # what every device has is not worth carrying
 
 
-@TYPES
-@pytest.mark.parametrize("name", MESHES)
+# In the quick suite each kind of axes, and each number of them.
+QUICK = {("one", AxisType.Auto), ("two", AxisType.Explicit), ("three", AxisType.Auto)}
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        pytest.param(n, k, marks=() if (n, k) in QUICK else pytest.mark.slow, id=f"{n}-{k.name.lower()}")
+        for n in MESHES
+        for k in (AxisType.Auto, AxisType.Explicit)
+    ],
+)
 def test_everything_comes_back_to_its_place(name, kind):
     leaves, plain, arrays = on_mesh(mesh_of(name, kind))
     expected = [
@@ -220,8 +230,15 @@ def sixty_four(mesh):
 
 
 @pytest.mark.optimized
-@TYPES
-@pytest.mark.parametrize("name", ["one", pytest.param("two", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        pytest.param("one", AxisType.Explicit, id="one-explicit"),
+        pytest.param("one", AxisType.Auto, id="one-auto", marks=pytest.mark.slow),
+        pytest.param("two", AxisType.Auto, id="two-auto", marks=pytest.mark.slow),
+        pytest.param("two", AxisType.Explicit, id="two-explicit", marks=pytest.mark.slow),
+    ],
+)
 def test_sixty_four_matrices_over_eight_devices(name, kind):
     """Each device does an eighth of the work, and the only communication is all-to-all, in and out."""
     leaves, plain, arrays = sixty_four(mesh_of(name, kind))

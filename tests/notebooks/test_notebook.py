@@ -37,6 +37,7 @@ def run(file: Path) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.example
 def test_quickstart_runs_and_shows_what_it_says(no_window, capsys):
     names = run(ROOT / "notebooks/quickstart.ipynb")
     first, *_, last = [float(row["bits per byte"]) for row in names["rows"]]
@@ -47,6 +48,7 @@ def test_quickstart_runs_and_shows_what_it_says(no_window, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.example
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda f: f.name)
 def test_runs_by_itself(file, tmp_path):
     """As a program of its own, for a notebook may choose its devices before JAX starts."""

@@ -7,6 +7,7 @@ import pytest
 
 import gradchain as gc
 from gradchain import testing
+from tests.sampled import sampled
 
 
 @pytest.mark.parametrize("size", [1e20, 1e30, 1.5e-25])
@@ -41,7 +42,7 @@ def test_a_matrix_of_any_size_is_made_orthogonal(preconditioning):
         np.testing.assert_allclose(f(x * size), f(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(n for n, f in gc.REGISTRY.items() if f.kind == "optimizer"))
+@pytest.mark.parametrize("name", sampled(40, [n for n, f in gc.REGISTRY.items() if f.kind == "optimizer"]))
 def test_finite_gradients_of_any_size_make_no_nan(name):
     tx = gc.core.transform.example(name)
     params = {"w": jnp.asarray([[1.0, 2.0], [3.0, 4.0]]), "b": jnp.ones(3)}

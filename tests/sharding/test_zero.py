@@ -38,7 +38,9 @@ NEAR = {  # reductions over devices add in another order
     "lamb": lambda: gc.lamb(1e-2),
     "accumulate": lambda: gc.accumulate(gc.adamw(1e-2), 2),
 }
-QUICK = ("adamw", "stored adamw", "adafactor", "clip")
+ONCE = (("data", True), ("data model", False))  # of all meshes and kinds, in the quick suite
+KINDS = ("auto", "explicit")
+QUICK = (("adamw", "stored adamw", "adafactor", "clip"), ("stored adamw", "adafactor"))  # of either kind
 
 
 def random(seed, dtype=jnp.float32):
@@ -108,18 +110,27 @@ def check(make, mesh, rtol, stage=1, dtype=jnp.float32, jit=True):
         assert jax.tree.map(lambda x: x.sharding, split) == gc.layout(tx, there).shardings()
 
 
-@pytest.mark.parametrize("explicit", [False, True], ids=["auto", "explicit"])
 @pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in (*EXACT, *NEAR)],
+    "name, explicit",
+    [
+        pytest.param(n, x, marks=() if n in QUICK[x] else pytest.mark.slow, id=f"{n}-{KINDS[x]}")
+        for n in (*EXACT, *NEAR)
+        for x in (False, True)
+    ],
 )
 def test_equal_to_the_optimizer(name, explicit):
     rtol = 0.0 if name in EXACT else 3e-6
     check((EXACT | NEAR)[name], mesh_of("data0 data1 model", explicit), rtol)
 
 
-@pytest.mark.parametrize("explicit", [False, True], ids=["auto", "explicit"])
-@pytest.mark.parametrize("axes", ["data", pytest.param("data0 data1", marks=pytest.mark.slow), "data model"])
+@pytest.mark.parametrize(
+    "axes, explicit",
+    [
+        pytest.param(axes, x, marks=() if (axes, x) in ONCE else pytest.mark.slow, id=f"{axes}-{KINDS[x]}")
+        for axes in ("data", "data0 data1", "data model")
+        for x in (False, True)
+    ],
+)
 def test_on_any_mesh(axes, explicit):
     check(NEAR["clip"], mesh_of(axes, explicit), 3e-6)
     check(NEAR["adafactor"], mesh_of(axes, explicit), 3e-6)

@@ -40,7 +40,7 @@ def noise(shape, step=0, seed=0):
 def there_and_back(codec, x, step=0):
     """What a codec makes of x."""
     x = jnp.asarray(x, jnp.float32)
-    return codec.decode(*codec.encode(x, noise(x.shape, step)))
+    return jax.jit(lambda x: codec.decode(*codec.encode(x, noise(x.shape, step))))(x)
 
 
 def wide_values(shape, positive, octaves=(-20, 4), seed=0):

@@ -48,7 +48,8 @@ def test_the_mean_over_the_noise_is_the_value(positive, size):
     x = jnp.full((4, 4), size).at[0, 0].set(1.0)
     row, col = codec.measure(x.at[:].set(1.0))
     draws = jnp.arange(2**12, dtype=jnp.uint32) << 20
-    found = jax.vmap(lambda b: codec.decode(*codec.encode(x, lambda: jnp.full(x.shape, b), row, col)))(draws)
+    kept = lambda bits: codec.decode(*codec.encode(x, lambda: jnp.full(x.shape, bits), row, col))  # noqa: E731
+    found = jax.jit(jax.vmap(kept))(draws)
     mean, first = np.mean(np.asarray(found, np.float64), 0)[1, 1], 2.0 ** (1 - TOP[positive])
     if positive and size < first:
         assert np.all(found[:, 1, 1] == first)
@@ -124,7 +125,7 @@ def test_a_masked_link_behind_another_keeps_its_own_scales():
     assert {*one.nu} == {"w"}
 
 
-@pytest.mark.optimized
+@pytest.mark.slow  # one rounding: test_the_mean_over_the_noise_is_the_value
 def test_a_slow_average_is_unbiased():
     """An EMA of squares at b2 = 0.999 ends within 2 % of their mean after 20,000 steps."""
     codec, n, b2 = fitted(True, 1, 4096), 4096, 0.999

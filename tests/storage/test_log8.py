@@ -114,7 +114,7 @@ def ema(encode, b2=0.999, steps=20_000, n=4096):
     return float(jnp.mean(codec.decode(code)))
 
 
-@pytest.mark.optimized
+@pytest.mark.slow  # one rounding: test_the_neighbours_enclose_and_their_mean_is_exact
 def test_a_slow_average_is_unbiased():
     """Within 1 % after 20,000 steps at b2 = 0.999; rounding in the logarithm, the control, is outside."""
 

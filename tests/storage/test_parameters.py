@@ -118,13 +118,13 @@ def wide_of(p):
 def test_whoever_adds_the_update(link, dtype):
     """tx.step, gradchain's and Optax's apply_updates land on the same parameters."""
     tx = gc.chain(gc.sgd(1e-2), link)
-    params, state = tree_of(dtype), None
+    params, state, update, step = tree_of(dtype), None, jax.jit(tx.update), jax.jit(tx.step)
     for i in range(4):
         state = tx.init(params) if state is None else state
         g = tree_of(dtype, seed=i + 1)
-        updates, after = jax.jit(tx.update)(g, state, params)
+        updates, after = update(g, state, params)
         assert all(u.dtype == jnp.float32 for u in jax.tree.leaves(updates))
-        found, other = jax.jit(tx.step)(g, state, params)
+        found, other = step(g, state, params)
         same(optax.apply_updates(params, updates), found)
         same(gc.apply_updates(params, updates), found)
         same(after, other)

@@ -16,10 +16,10 @@ SHAPES = {"tall": (5, 3), "wide": (3, 4), "square": (4, 4), "bias": (3,)}
 def train(tx, shapes, apply, steps=20):
     rng = np.random.default_rng(0)
     params = {k: jnp.asarray(rng.standard_normal(shape)) for k, shape in shapes.items()}
-    state = tx.init(params)
+    state, update = tx.init(params), jax.jit(tx.update)
     for _ in range(steps):
         g = {k: jnp.asarray(rng.standard_normal(shape)) for k, shape in shapes.items()}
-        updates, state = tx.update(g, state, params)
+        updates, state = update(g, state, params)
         params = apply(params, updates)
     return params, state
 
