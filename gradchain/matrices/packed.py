@@ -1,4 +1,4 @@
-"""Symmetric (Hermitian) matrices at half the bytes: a rectangle of slices, exact, without gathers."""
+"""Symmetric (Hermitian) and triangular matrices at half the bytes: slices in a rectangle, without gathers."""
 
 from __future__ import annotations
 
@@ -41,14 +41,30 @@ def pack(x: Array) -> Array:
 
 def unpack(x: Array, m: int) -> Array:
     """[..., m / 2, m + 1] -> [..., m, m], symmetric."""
+    a, b, c = _blocks(x, m)
+    below = _below(a.shape[-1])[:, :-1]
+    a, c = jnp.where(below, a, _turned(a)), jnp.where(below.T, c, _turned(c))
+    return _assembled(a, _turned(b), b, c, m)
+
+
+def unpack_lower(x: Array, m: int) -> Array:
+    """[..., m / 2, m + 1] -> [..., m, m], the lower triangle alone."""
+    a, b, c = _blocks(x, m)
+    below = _below(a.shape[-1])[:, :-1]
+    a, c = jnp.where(below, a, 0), _turned(jnp.where(below.T, c, 0))
+    return _assembled(a, jnp.zeros_like(b), b, c, m)
+
+
+def _blocks(x: Array, m: int) -> tuple[Array, Array, Array]:
+    """Of the packed matrix (A, B^H; B, C): A, of which the lower half counts, B, and C, the upper half."""
     half, _ = shape(m)
-    b, both = x[..., :half], x[..., half : 2 * half + 1]
-    below = _below(half)[:, :half]
-    a, c = both[..., :half], both[..., 1:]  # of a the lower half counts, of c the upper
-    a = jnp.where(below, a, _turned(a))
-    c = jnp.where(below.T, c, _turned(c))
-    top = jnp.concatenate([a, _turned(b)], -1)
-    return jnp.concatenate([top, jnp.concatenate([b, c], -1)], -2)[..., :m, :m]
+    both = x[..., half : 2 * half + 1]
+    return both[..., :half], x[..., :half], both[..., 1:]
+
+
+def _assembled(a: Array, right: Array, below: Array, c: Array, m: int) -> Array:
+    top, bottom = jnp.concatenate([a, right], -1), jnp.concatenate([below, c], -1)
+    return jnp.concatenate([top, bottom], -2)[..., :m, :m]
 
 
 def _turned(x: Array) -> Array:
