@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -88,6 +89,12 @@ def per_kron(
     return out
 
 
+@functools.partial(jax.jit, static_argnums=1)
+def _words(first: Array, leaf: Leaf) -> Array:
+    """A number for each matrix of a leaf."""
+    return spread_out(first + jnp.arange(sides(leaf.shape, leaf.axes)[0], dtype=jnp.uint32), leaf)
+
+
 def refitted(
     f: Callable[..., tuple[Array, ...]],
     means: Sequence[Array],
@@ -101,10 +108,8 @@ def refitted(
 
     The word, [k, 1, 1], is a number for each matrix, alike for none of them. Derivatives of f are 0.
     """
-    counts = [sides(leaf.shape, leaf.axes)[0] for leaf in leaves]
     arrays = [
-        (m, spread_out(rounding.word(leaf.path) + jnp.arange(k, dtype=jnp.uint32), leaf))
-        for m, leaf, k in zip(means, leaves, counts, strict=True)
+        (m, _words(rounding.word(leaf.path), leaf.bare())) for m, leaf in zip(means, leaves, strict=True)
     ]
     homes = [
         (leaf, beside(leaf, jnp.uint32), *_read(leaf, own)) for leaf, own in zip(leaves, slots, strict=True)
@@ -130,6 +135,26 @@ def refitted(
     ):
         out[i] = qs
     return out
+
+
+def whitened(m: Array, *kept: Array) -> Array:  # [k, m, n], factors as they are kept
+    """Q^H Q m, of which `through` is Q m."""
+    left, right = kept[-2] if len(kept) == 2 else None, kept[-1]
+    return transposed(_twice(right, transposed(_twice(left, m))))
+
+
+def _twice(q: Array | None, x: Array) -> Array:
+    """q^H q x for a factor as it is kept: of a triangle in blocks three quarters of the flops."""
+    if q is None:
+        return x
+    if _is_diagonal(q, n := x.shape[-2]):
+        return abs2(transposed(q)) * x
+    left, c = packed.lower(q)  # q^H = (left, (0; c))
+    half, matmul = c.shape[-1], functools.partial(jnp.matmul, precision="highest")
+    x = jnp.pad(x, ((0, 0), (0, 2 * half - n), (0, 0)))
+    y = matmul(left, matmul(turned(left), x))
+    below = y[:, half:] + matmul(c, matmul(turned(c), x[:, half:]))
+    return jnp.concatenate([y[:, :half], below], 1)[:, :n]
 
 
 def opened(kept: Sequence[Array], m: Array) -> tuple[Any, Array]:

@@ -41,30 +41,37 @@ def pack(x: Array) -> Array:
 
 def unpack(x: Array, m: int) -> Array:
     """[..., m / 2, m + 1] -> [..., m, m], symmetric."""
-    a, b, c = _blocks(x, m)
+    a, b, c = _blocks(x)
     below = _below(a.shape[-1])[:, :-1]
     a, c = jnp.where(below, a, _turned(a)), jnp.where(below.T, c, _turned(c))
-    return _assembled(a, _turned(b), b, c, m)
+    top = jnp.concatenate([a, _turned(b)], -1)
+    return jnp.concatenate([top, jnp.concatenate([b, c], -1)], -2)[..., :m, :m]
+
+
+def lower(x: Array) -> tuple[Array, Array]:
+    """Of a packed matrix (A, 0; B, C), the lower triangle alone: (A; B) and C, each m / 2 wide.
+
+    The size is even: of an odd m that of m + 1, with zeros.
+    """
+    a, b, c = _blocks(x)
+    below = _below(a.shape[-1])[:, :-1]
+    a, c = jnp.where(below, a, 0), _turned(jnp.where(below.T, c, 0))
+    return jnp.concatenate([a, b], -2), c
 
 
 def unpack_lower(x: Array, m: int) -> Array:
     """[..., m / 2, m + 1] -> [..., m, m], the lower triangle alone."""
-    a, b, c = _blocks(x, m)
-    below = _below(a.shape[-1])[:, :-1]
-    a, c = jnp.where(below, a, 0), _turned(jnp.where(below.T, c, 0))
-    return _assembled(a, jnp.zeros_like(b), b, c, m)
+    left, c = lower(x)
+    half = c.shape[-1]
+    right = jnp.pad(c, [*[(0, 0)] * (c.ndim - 2), (half, 0), (0, 0)])
+    return jnp.concatenate([left, right], -1)[..., :m, :m]
 
 
-def _blocks(x: Array, m: int) -> tuple[Array, Array, Array]:
+def _blocks(x: Array) -> tuple[Array, Array, Array]:
     """Of the packed matrix (A, B^H; B, C): A, of which the lower half counts, B, and C, the upper half."""
-    half, _ = shape(m)
+    half = x.shape[-2]
     both = x[..., half : 2 * half + 1]
     return both[..., :half], x[..., :half], both[..., 1:]
-
-
-def _assembled(a: Array, right: Array, below: Array, c: Array, m: int) -> Array:
-    top, bottom = jnp.concatenate([a, right], -1), jnp.concatenate([below, c], -1)
-    return jnp.concatenate([top, bottom], -2)[..., :m, :m]
 
 
 def _turned(x: Array) -> Array:

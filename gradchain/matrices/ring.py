@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from gradchain.core import place
 from gradchain.core.control import is_known, turns
@@ -132,11 +132,10 @@ def _among(due: tuple[Array, Array], members: np.ndarray, n: int) -> tuple[Array
     return before[first], jnp.where(end > n, last + len(members), last)
 
 
-def _on(due: tuple[Array, Array], counts: Sequence[int]) -> list[Array]:
-    """Which matrices of each leaf are due, [k]."""
+def _on(due: tuple[Array, Array], n: int) -> Array:
+    """Which of n matrices are due, [n]."""
     first, end = due
-    on = (jnp.arange(sum(counts), dtype=jnp.int32) - first) % sum(counts) < end - first
-    return [on[end - k : end] for k, end in zip(counts, np.cumsum(counts).tolist(), strict=True)]
+    return (jnp.arange(n, dtype=jnp.int32) - first) % n < end - first
 
 
 def _together(f, arrays, leaves, due, results, shared) -> list[Stacks]:
@@ -154,7 +153,7 @@ def _together(f, arrays, leaves, due, results, shared) -> list[Stacks]:
         return Round(*here, None if places == 1 else at < end)
 
     bounds = jnp.zeros((), jnp.int32), (end - first + places - 1) // places
-    keep = [~on for on in _on(due, counts)]
+    keep = lax.split(~_on(due, n), counts)
     kinds: Any = {"places": places, "results": results, "shared": shared, "keep": keep}
     return in_turns(f, rounds, bounds, arrays, leaves, **kinds)
 
@@ -164,7 +163,7 @@ def _alone(f, arrays, leaves, due, results, shared) -> list[Stacks]:
     (xs,), (own,), (first, end) = arrays, leaves, due
     k = sides(own[0].shape, own[0].axes)[0]
     here = sides(place.shard_shape(own[0].shape, own[0].sharding), own[0].axes)[0] if is_split(own[0]) else k
-    (on,) = _on(due, [k])
+    on = _on(due, k)
     mask = spread_out(on.astype(jnp.uint32), own[0])
 
     def masked(*operands):

@@ -32,8 +32,8 @@ from gradchain.matrices.kron import (
     per_kron,
     refitted,
     through,
-    turned,
     unsolved,
+    whitened,
 )
 from gradchain.matrices.linalg import transposed
 from gradchain.matrices.ring import Step, fraction
@@ -125,8 +125,7 @@ def scale_by_psgd(
 
     @jax.jit
     def whiten(m, *kept):
-        left, right = opened(kept, m)
-        return (through(turned(left), turned(right), through(left, right, m)),)
+        return (whitened(m, *kept),)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(lambda g: bounded(tree.wide(g)), updates))
