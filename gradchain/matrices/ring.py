@@ -63,12 +63,15 @@ def _part(x: Array, n: int) -> Array:
     return high * n_high + (middle >> 16) + (more >> 16)
 
 
-def offset(ring: int, most: int) -> int:
-    """Where a ring begins, so that those of several rings are due in different steps; most: in the largest.
+def offsets(prices: Sequence[float], sizes: Sequence[int]) -> list[int]:
+    """Where each ring begins, so that matrices of several rings are due in different steps.
 
-    The first begins at 0, the second half a matrix of the largest further, then a quarter, three quarters.
+    The dearest begins at 0, the next half a matrix of the largest ring further, then a quarter and three.
     """
-    return int(f"{ring:032b}"[::-1], 2) // most
+    found = [0] * len(sizes)
+    for rank, i in enumerate(sorted(range(len(sizes)), key=lambda i: -prices[i])):
+        found[i] = int(f"{rank:032b}"[::-1], 2) // max(sizes)
+    return found
 
 
 def beside(leaf: Leaf, dtype: Any) -> Leaf:
@@ -101,14 +104,13 @@ def in_ring(
         key = tuple((*sides(p.shape, p.axes)[1:], x.dtype) for x, p in zip(xs, own, strict=True))
         if xs[0].size:
             rings.setdefault(key, []).append(i)
-    dearest = sorted(rings, key=lambda key: -key[0][0] * key[0][1] * (key[0][0] + key[0][1]))
     stacks = [sides(own[0].shape, own[0].axes)[0] for own in leaves]
-    sizes = {key: sum(stacks[i] for i in at) for key, at in rings.items()}
-    for number, key in enumerate(dearest):
-        at, n = rings[key], sizes[key]
+    sizes = [sum(stacks[i] for i in at) for at in rings.values()]
+    prices = [m * n * (m + n) for (m, n, _), *_ in rings]
+    for at, n, begin in zip(rings.values(), sizes, offsets(prices, sizes), strict=True):
         ends = np.cumsum([stacks[i] for i in at])
         places = {i: np.arange(end - stacks[i], end) for i, end in zip(at, ends, strict=True)}
-        due = step.due(n, offset(number, max(sizes.values())))
+        due = step.due(n, begin)
         groups: dict[Any, list[int]] = {}
         for i in at:
             alone = all(map(is_known, due)) or is_split(leaves[i][0])
