@@ -151,8 +151,8 @@ def _together(f, arrays, leaves, due, results, shared) -> list[Stacks]:
 
     def rounds(r):
         at = first + r * places + jnp.arange(places, dtype=jnp.int32)
-        here = [jnp.asarray(table)[at % n] for table in (leaf, number)]
-        return Round(*here, None if places == 1 else at < end)
+        whose, which = (jnp.asarray(table)[at % n] for table in (leaf, number))
+        return Round(whose, which, None if places == 1 else at < end)
 
     bounds = jnp.zeros((), jnp.int32), (end - first + places - 1) // places
     keep = lax.split(~_on(due, n), counts)

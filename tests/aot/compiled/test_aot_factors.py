@@ -21,7 +21,7 @@ MAKES = {
     "psgd_kron": lambda: gc.psgd_kron(1e-3),
 }
 CASES = [("v5e:2x4", name) for name in MAKES] + [
-    ("v5e:16x16", name) for name in ("soap", "shampoo", "grafted")
+    ("v5e:16x16", name) for name in ("soap", "shampoo", "grafted", "psgd_kron")
 ]
 
 
