@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +18,7 @@ import numpy as np
 import gradchain as gc
 from benchmarks import results
 from gradchain.core import versions
-from gradchain.matrices import refresh
+from gradchain.matrices import refresh, ring
 from gradchain.matrices.factors import Cut
 
 EVERY = 10
@@ -100,6 +100,12 @@ def operations(jaxpr: Any, loops: tuple[int, ...] = ()) -> Iterator[tuple[Any, t
             yield from operations(part, (*loops, id(eqn)) if eqn.primitive.name == "while" else loops)
 
 
+def part(shape: tuple[int, ...], m: int, n: int) -> float:
+    """How much of an m x n matrix an operand is: all of it, half of its rows or columns, or 0: a factor."""
+    sizes = {tuple(sorted(x)): w for x, w in (((m, n), 1.0), ((m / 2, n), 0.5), ((m, n / 2), 0.5))}
+    return sizes.get(tuple(sorted(shape)), 0.0)
+
+
 @functools.cache
 def counted(name: str, m: int, n: int) -> tuple[float, float, float]:
     """Flops in every step, flops of a renewal, passes: of our method on one matrix."""
@@ -118,8 +124,9 @@ def counted(name: str, m: int, n: int) -> tuple[float, float, float]:
         if not loops and eqn.primitive.name == "dot_general"
         for v in (*eqn.invars, *eqn.outvars)
     ]
+    parts = [part(shape, m, n) for shape in arrays]
     # The loop of the first step, where it is another one, comes before that of later ones.
-    return always, list(within.values())[-1], float(sum(sorted(shape) == sorted((m, n)) for shape in arrays))
+    return always, list(within.values())[-1], sum(parts)
 
 
 def ours(name: str) -> Cost:
@@ -136,17 +143,33 @@ def ours(name: str) -> Cost:
     )
 
 
-def spread(cost: Cost, staggered: bool, fits: float = 1 / EVERY) -> tuple[float, float]:
-    """Flops of the mean step and of the dearest, for all matrices of the model."""
+def spread(cost: Cost, staggered: bool, share: float | None = None) -> tuple[float, float]:
+    """Flops of the mean step and of the dearest, for all matrices of the model; share: of PSGD's steps."""
     shapes = [shape for shape in LAYER.values() for _ in range(LAYERS)]
     always, renewals = (sum(f(*shape) for shape in shapes) for f in (cost.always, cost.renewal))
     if not staggered:
-        return always + fits * renewals, always + renewals
+        return always + (share or 1 / EVERY) * renewals, always + renewals
+    if share:
+        prices = [cost.renewal(*shape) for shape in LAYER.values()]
+        steps = always + in_rings(prices, share)
+        return float(steps.mean()), float(steps.max())
     steps = np.full(EVERY, float(always))
     prices = [Cut(*shape, (1, 1), (True, True)).cost for shape in shapes]
     for shape, phase in zip(shapes, refresh.offsets([1] * len(shapes), prices, EVERY), strict=True):
         steps[phase] += cost.renewal(*shape)
     return float(steps.mean()), float(steps.max())
+
+
+def in_rings(prices: Sequence[float], share: float, steps: int = 1000) -> np.ndarray:
+    """What fits cost in each of some steps: rings of all layers, the price of a matrix of each."""
+    begins = ring.offsets(prices, [LAYERS] * len(prices))
+
+    def one(turn, _):
+        step = ring.Step.of(turn, share)
+        return step.end, [jnp.subtract(*reversed(step.due(LAYERS, begin))) for begin in begins]
+
+    _, due = jax.lax.scan(one, jnp.uint32(0), None, steps)
+    return np.dot(prices, np.array(due, np.float64))
 
 
 def table() -> list[dict[str, Any]]:
@@ -158,8 +181,7 @@ def table() -> list[dict[str, Any]]:
             cost = ours(name) if library == "gradchain" else OTHERS.get((name, library))
             if cost is None:
                 continue
-            fitted = name == "psgd_kron"
-            mean, most = spread(cost, library == "gradchain" and not fitted, FITS if fitted else 1 / EVERY)
+            mean, most = spread(cost, library == "gradchain", FITS if name == "psgd_kron" else None)
             rows.append(
                 {
                     "name": name,

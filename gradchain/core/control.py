@@ -53,8 +53,12 @@ def turns(first: Array, last: Array, f: Callable[..., Any], carry: Any, *operand
     """carry = f(i, carry, *operands) for i from `first` to before `last`: a loop of many turns, one or none.
 
     As a derivative has none of it, f's is said to be 0, but for the elements of the carry that `keep` (arrays
-    that broadcast to the carry's) says are left as they are.
+    that broadcast to the carry's) says are left as they are. Where both numbers are known there is no loop.
     """
+    if is_known(first) and is_known(last):
+        for i in range(int(first), int(last)):
+            carry = f(jnp.int32(i), carry, *operands)
+        return carry
     converted, consts = _closed(f, jnp.zeros((), jnp.int32), carry, *operands)
     return _turns(converted, (first, last), carry, keep, (*operands, *consts))
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from gradchain.core import place, tree
-from gradchain.core.control import is_known, turns, when
+from gradchain.core.control import is_known, when
 from gradchain.core.slots import Axes, Leaf, Slot
 from gradchain.matrices import refresh
 from gradchain.matrices.factors import Cut, Factors
@@ -23,10 +23,8 @@ from gradchain.matrices.rounds import (
     Rounds,
     devices_of,
     due_in,
-    given_back,
+    in_turns,
     is_split,
-    spread_out,
-    taken,
 )
 
 
@@ -139,29 +137,21 @@ class Engine:
 
     def _turned(self, f: Callable, at: Sequence[int], plan: Rounds, bounds: Any, keep: Sequence[Array]):
         """f(s) -> s on the matrices of some rounds; keep: those of each leaf that none of these works on."""
-        i, rows = at[0], range(len(at))
         names, wrote, _ = self._named(lambda _, s: (None, f(s)), at, None)
-        work = self._work(lambda _, s: (None, f(s)), i, names, wrote, False)
-        picked = [tuple(Picked(self.places[n][j]) for n in names) for j in at]
-        places = plan.leaf.shape[1]
-
-        def turn(r, carry, only):
-            now = {**carry, **only}
-            stacks = taken(plan, r, [tuple(now[n][a] for n in names) for a in rows], picked)
-            results = [names.index(n) for n in wrote]
-            leaves = tuple(p.stack(places) for p in picked[0])
-            (ys,) = per_matrix(work, [stacks], [leaves], results=results, shared=[self.counts[i]])
-            old = [tuple(carry[n][a] for n in wrote) for a in rows]
-            new = given_back(plan, r, ys, old, [tuple(ps[k] for k in results) for ps in picked])
-            return {n: [new[a][k] for a in rows] for k, n in enumerate(wrote)}
-
-        carry, only = (
-            {n: [self.now[n][j] for j in at] for n in names if (n in wrote) is on} for on in (True, False)
+        found = in_turns(
+            self._work(lambda _, s: (None, f(s)), at[0], names, wrote, False),
+            plan.at,
+            bounds,
+            [tuple(self.now[n][j] for n in names) for j in at],
+            [tuple(self.places[n][j] for n in names) for j in at],
+            places=plan.leaf.shape[1],
+            results=[names.index(n) for n in wrote],
+            shared=[self.counts[at[0]]],
+            keep=keep,
         )
-        keeps = {n: [spread_out(k, self.places[n][j]) for k, j in zip(keep, at, strict=True)] for n in carry}
-        for n, xs in turns(*bounds, turn, carry, only, keep=keeps).items():
-            for j, x in zip(at, xs, strict=True):
-                self.now[n][j] = x
+        for j, ys in zip(at, found, strict=True):
+            for n, y in zip(wrote, ys, strict=True):
+                self.now[n][j] = y
 
     def _at_once(self, begin: Callable, f: Callable, offsets: Mapping[int, int], every: int) -> None:
         """What is due of other leaves: in eager steps, and of stacks that are split over a mesh."""

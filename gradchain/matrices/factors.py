@@ -127,7 +127,7 @@ class Factor:
         return Slot(
             (*batch, *ends),
             jnp.finfo(dtype).dtype if values else dtype,
-            (*leaf.axes.batch, *_along(leaf, ends)),
+            (*leaf.axes.batch, *split_along(leaf, ends)),
             fill,
             positive=values,
             leaf=leaf,
@@ -160,7 +160,7 @@ def _folded(m: int) -> tuple[int, int]:
     return (rows, m // rows) if rows * rows <= m else (rows // 2, 2 * m // rows)
 
 
-def _along(leaf: Leaf, ends: tuple[int, int]) -> list[int | None]:
+def split_along(leaf: Leaf, ends: tuple[int, int]) -> list[int | None]:
     """The axes of a leaf that its factor is split along: those that are split, where pieces are equal."""
     found: list[int | None] = [None, None]
     if leaf.sharding is None:

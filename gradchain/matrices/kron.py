@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -9,11 +10,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from gradchain.core.control import when
 from gradchain.core.slots import Axes, Leaf, Slot
-from gradchain.math import numerics
+from gradchain.math import numerics, rounding
 from gradchain.math.numerics import abs2, norm, safe_divide
+from gradchain.matrices import packed
+from gradchain.matrices.factors import split_along
 from gradchain.matrices.linalg import transposed
 from gradchain.matrices.per_matrix import per_matrix, sides
+from gradchain.matrices.ring import Step, beside, in_ring
+from gradchain.matrices.rounds import spread_out
 
 Diagonal = Literal["none", "longest", "all"]
 
@@ -33,17 +39,21 @@ def factors_of(leaf: Leaf, max_size: int, diagonal: Diagonal, scale: float) -> t
         dtype = numerics.wide_dtype(leaf.dtype)
         if only:
             return Slot((*batch, n), dtype, along, start, leaf=leaf, exact=True)
-        fill = lambda _: start * jnp.eye(n, dtype=dtype)  # noqa: E731
-        return Slot((*batch, n, n), dtype, (*along, None), fill, leaf=leaf, exact=True)
+        fill = lambda _: packed.pack(start * jnp.eye(n, dtype=dtype))  # noqa: E731
+        ends = packed.shape(n)
+        along = (*leaf.axes.batch, *split_along(leaf, ends))
+        return Slot((*batch, *ends), dtype, along, fill, leaf=leaf, exact=True)
 
     return (None if vector else slot(0)), slot(1)
 
 
-def _read(slot: Slot, leaf: Leaf) -> Leaf:
-    """A factor as a leaf of its own: [k, n, n], or [k, 1, n]."""
-    k, end = len(leaf.axes.batch), len(slot.shape)
-    axes = Axes(tuple(range(k)), tuple(range(k, end - 1)), (end - 1,))
-    return Leaf(leaf.path, slot.shape, slot.dtype, axes, None, slot.sharding)
+def _read(leaf: Leaf, slots: Sequence[Slot]) -> list[Leaf]:
+    """The factors of a leaf as leaves of their own: [k, n / 2, n + 1], or [k, 1, n]."""
+    k = len(leaf.axes.batch)
+    axes = [Axes(tuple(range(k)), tuple(range(k, len(q.shape) - 1)), (len(q.shape) - 1,)) for q in slots]
+    return [
+        Leaf(leaf.path, q.shape, q.dtype, own, None, q.sharding) for q, own in zip(slots, axes, strict=True)
+    ]
 
 
 def pairs_of(left: Any, right: Any, like: Sequence[Array], slots: Sequence[Sequence[Slot]]) -> list[tuple]:
@@ -63,28 +73,102 @@ def apart(pairs: Sequence[tuple[Array, ...]], left: Any, right: Any) -> tuple[An
 
 def per_kron(
     f: Callable[..., tuple[Array, ...]],
-    arrays: Sequence[tuple[Array, ...]],
+    means: Sequence[Array],
     factors: Sequence[tuple[Array, ...]],
     leaves: Sequence[Leaf],
     slots: Sequence[Sequence[Slot]],
-    renewed: bool,
-) -> list[tuple[Array, ...]]:
-    """f(*arrays, *factors) of each matrix by `per_matrix`: the factors anew, or an array like the leaf.
-
-    For each leaf some arrays like it, and two factors or one.
-    """
+) -> list[Array]:
+    """f(mean, *factors) of each matrix by `per_matrix`: (an array like it,)."""
     out: list[Any] = [None] * len(leaves)
     for n in (1, 2):
-        at = [i for i, row in enumerate(factors) if len(row) == n]
-        if not at:
-            continue
-        first = len(arrays[at[0]])
-        rows = [(*arrays[i], *factors[i]) for i in at]
-        places = [(*[leaves[i]] * first, *(_read(slot, leaves[i]) for slot in slots[i])) for i in at]
-        results = tuple(range(first, first + n)) if renewed else (0,)
-        for i, made in zip(at, per_matrix(f, rows, places, results=results), strict=True):
-            out[i] = made
+        if at := [i for i, row in enumerate(factors) if len(row) == n]:
+            rows = [(means[i], *factors[i]) for i in at]
+            places = [(leaves[i], *_read(leaves[i], slots[i])) for i in at]
+            for i, (made,) in zip(at, per_matrix(f, rows, places), strict=True):
+                out[i] = made
     return out
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _words(first: Array, leaf: Leaf) -> Array:
+    """A number for each matrix of a leaf."""
+    return spread_out(first + jnp.arange(sides(leaf.shape, leaf.axes)[0], dtype=jnp.uint32), leaf)
+
+
+def refitted(
+    f: Callable[..., tuple[Array, ...]],
+    means: Sequence[Array],
+    factors: Sequence[tuple[Array, ...]],
+    leaves: Sequence[Leaf],
+    slots: Sequence[Sequence[Slot]],
+    step: Step,
+    t: Array,
+) -> list[tuple[Array, ...]]:
+    """f(mean, word, *factors, t) -> factors of the matrices whose turn it is; vectors have one together.
+
+    The word, [k, 1, 1], is a number for each matrix, alike for none of them. Derivatives of f are 0.
+    """
+    arrays = [
+        (m, _words(rounding.word(leaf.path), leaf.bare())) for m, leaf in zip(means, leaves, strict=True)
+    ]
+    homes = [
+        (leaf, beside(leaf, jnp.uint32), *_read(leaf, own)) for leaf, own in zip(leaves, slots, strict=True)
+    ]
+    vectors, matrices = ([i for i, row in enumerate(factors) if len(row) == n] for n in (1, 2))
+    out = list(factors)
+
+    def constant(*operands):
+        return jax.lax.stop_gradient(f(*operands))
+
+    def fit(old, arrays, t):
+        rows = [(*xs, *qs) for xs, qs in zip(arrays, old, strict=True)]
+        return per_matrix(constant, rows, [homes[i] for i in vectors], results=(2,), shared=[t])
+
+    if vectors:
+        first, end = step.due(1)
+        old, more = ([xs[i] for i in vectors] for xs in (factors, arrays))
+        for i, qs in zip(vectors, when(end > first, fit, old, more, t), strict=True):
+            out[i] = qs
+    rows, places = [(*arrays[i], *factors[i]) for i in matrices], [homes[i] for i in matrices]
+    for i, qs in zip(
+        matrices, in_ring(constant, rows, places, step, results=(2, 3), shared=[t]), strict=True
+    ):
+        out[i] = qs
+    return out
+
+
+def whitened(m: Array, *kept: Array) -> Array:  # [k, m, n], factors as they are kept
+    """Q^H Q m, of which `through` is Q m."""
+    left, right = kept[-2] if len(kept) == 2 else None, kept[-1]
+    return transposed(_twice(right, transposed(_twice(left, m))))
+
+
+def _twice(q: Array | None, x: Array) -> Array:
+    """q^H q x for a factor as it is kept: of a triangle in blocks three quarters of the flops."""
+    if q is None:
+        return x
+    if _is_diagonal(q, n := x.shape[-2]):
+        return abs2(transposed(q)) * x
+    left, c = packed.lower(q)  # q^H = (left, (0; c))
+    half, matmul = c.shape[-1], functools.partial(jnp.matmul, precision="highest")
+    x = jnp.pad(x, ((0, 0), (0, 2 * half - n), (0, 0)))
+    y = matmul(left, matmul(turned(left), x))
+    below = y[:, half:] + matmul(c, matmul(turned(c), x[:, half:]))
+    return jnp.concatenate([y[:, :half], below], 1)[:, :n]
+
+
+def opened(kept: Sequence[Array], m: Array) -> tuple[Any, Array]:
+    """The left factor of matrices [k, m, n], None where there is one alone, and the right."""
+    found = [
+        q if _is_diagonal(q, n) else turned(packed.unpack_lower(q, n))
+        for q, n in zip(kept, m.shape[-len(kept) :], strict=True)
+    ]
+    return found[0] if len(found) == 2 else None, found[-1]
+
+
+def closed(*factors: Array | None) -> tuple[Array, ...]:
+    """Factors as they are kept."""
+    return tuple(q if q.shape[-2] == 1 else packed.pack(turned(q)) for q in factors if q is not None)
 
 
 def _is_diagonal(q: Array, n: int) -> bool:
@@ -101,11 +185,6 @@ def onto(q: Array | None, x: Array) -> Array:  # [k, n, n] or [k, 1, n], [k, n, 
 def through(left: Array | None, right: Array, x: Array) -> Array:
     """left x right^T, by factors of either kind."""
     return transposed(onto(right, transposed(onto(left, x))))
-
-
-def both(factors: Sequence[Array]) -> tuple[Any, Any]:
-    """The left factor, None where there is one alone, and the right."""
-    return factors[-2] if len(factors) == 2 else None, factors[-1]
 
 
 def turned(q: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Symmetric (Hermitian) matrices at half the bytes: a rectangle of slices, exact, without gathers."""
+"""Symmetric (Hermitian) and triangular matrices at half the bytes: slices in a rectangle, without gathers."""
 
 from __future__ import annotations
 
@@ -41,14 +41,37 @@ def pack(x: Array) -> Array:
 
 def unpack(x: Array, m: int) -> Array:
     """[..., m / 2, m + 1] -> [..., m, m], symmetric."""
-    half, _ = shape(m)
-    b, both = x[..., :half], x[..., half : 2 * half + 1]
-    below = _below(half)[:, :half]
-    a, c = both[..., :half], both[..., 1:]  # of a the lower half counts, of c the upper
-    a = jnp.where(below, a, _turned(a))
-    c = jnp.where(below.T, c, _turned(c))
+    a, b, c = _blocks(x)
+    below = _below(a.shape[-1])[:, :-1]
+    a, c = jnp.where(below, a, _turned(a)), jnp.where(below.T, c, _turned(c))
     top = jnp.concatenate([a, _turned(b)], -1)
     return jnp.concatenate([top, jnp.concatenate([b, c], -1)], -2)[..., :m, :m]
+
+
+def lower(x: Array) -> tuple[Array, Array]:
+    """Of a packed matrix (A, 0; B, C), the lower triangle alone: (A; B) and C, each m / 2 wide.
+
+    The size is even: of an odd m that of m + 1, with zeros.
+    """
+    a, b, c = _blocks(x)
+    below = _below(a.shape[-1])[:, :-1]
+    a, c = jnp.where(below, a, 0), _turned(jnp.where(below.T, c, 0))
+    return jnp.concatenate([a, b], -2), c
+
+
+def unpack_lower(x: Array, m: int) -> Array:
+    """[..., m / 2, m + 1] -> [..., m, m], the lower triangle alone."""
+    left, c = lower(x)
+    half = c.shape[-1]
+    right = jnp.pad(c, [*[(0, 0)] * (c.ndim - 2), (half, 0), (0, 0)])
+    return jnp.concatenate([left, right], -1)[..., :m, :m]
+
+
+def _blocks(x: Array) -> tuple[Array, Array, Array]:
+    """Of the packed matrix (A, B^H; B, C): A, of which the lower half counts, B, and C, the upper half."""
+    half = x.shape[-2]
+    both = x[..., half : 2 * half + 1]
+    return both[..., :half], x[..., :half], both[..., 1:]
 
 
 def _turned(x: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -12,9 +12,10 @@ from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding
 
 from gradchain.core import place
-from gradchain.core.control import when
+from gradchain.core.control import turns, when
 from gradchain.core.slots import Axes, Leaf
-from gradchain.matrices.stacks import Stacks
+from gradchain.matrices.per_matrix import per_matrix
+from gradchain.matrices.stacks import Stacked, Stacks
 
 Member = tuple[int, int]  # which of the alike leaves, and which of its matrices
 
@@ -30,6 +31,14 @@ def due_in(phase_of: Sequence[np.ndarray]) -> list[list[Member]]:
 def spread_out(x: Array, leaf: Leaf) -> Array:
     """Numbers of the matrices of a leaf, [k], in a shape that broadcasts to it."""
     return x.reshape([n if i in leaf.axes.batch else 1 for i, n in enumerate(leaf.shape)])
+
+
+class Round(NamedTuple):
+    """The matrices that are worked on at one time."""
+
+    leaf: Array  # [places] int32
+    number: Array  # [places] int32
+    valid: Array | None = None  # [places]; others are worked on in vain; None: all are valid
 
 
 class Rounds(NamedTuple):
@@ -52,6 +61,11 @@ class Rounds(NamedTuple):
             bounds.append(len(rows))
         leaf, number, valid = np.moveaxis(np.array(rows, np.int32), 2, 0)
         return cls(leaf, number, valid.astype(bool), np.array(bounds, np.int32))
+
+    def at(self, r: Array) -> Round:
+        """Round r."""
+        leaf, number, valid = (jnp.asarray(x)[r] for x in self[:3])
+        return Round(leaf, number, None if self.valid.all() else valid)
 
 
 class Picked(NamedTuple):
@@ -121,9 +135,44 @@ def is_split(leaf: Leaf) -> bool:
     return bool(split) and any(split[i] for i in leaf.axes.batch)
 
 
-def taken(rounds: Rounds, r: Array, arrays: Sequence[Stacks], picked: Sequence[Sequence[Picked]]) -> Stacks:
-    """What belongs to the matrices of round r, [places, ...] of each array; `arrays` are one tuple a leaf."""
-    leaf, number = jnp.asarray(rounds.leaf)[r], jnp.asarray(rounds.number)[r]
+def in_turns(
+    f: Stacked,
+    rounds: Callable[[Array], Round],
+    bounds: tuple[Array, Array],
+    arrays: Sequence[Stacks],
+    leaves: Sequence[Sequence[Leaf]],
+    *,
+    places: int,
+    results: Sequence[int],
+    shared: Sequence[Array],
+    keep: Sequence[Array],
+) -> list[Stacks]:
+    """`per_matrix` on some matrices of alike leaves, `places` at a time: those of rounds within the bounds.
+
+    f, arrays, leaves, results and shared as `per_matrix` has them, with tuples. The derivative is 0 but for
+    the matrices that are kept: keep, [k] of each leaf, those that no round works on.
+    """
+    picked = [tuple(map(Picked, own)) for own in leaves]
+    written = [tuple(own[i] for i in results) for own in picked]
+    stack = tuple(p.stack(places) for p in picked[0])
+
+    def turn(r, carry, only):
+        whole = [list(xs) for xs in only]
+        for xs, ys in zip(whole, carry, strict=True):
+            for i, y in zip(results, ys, strict=True):
+                xs[i] = y
+        now = rounds(r)
+        (ys,) = per_matrix(f, [taken(now, whole, picked)], [stack], results=results, shared=shared)
+        return given_back(now, ys, carry, written)
+
+    carry = [tuple(xs[i] for i in results) for xs in arrays]
+    only = [tuple(None if i in results else x for i, x in enumerate(xs)) for xs in arrays]
+    keeps = [tuple(spread_out(k, p.leaf) for p in own) for k, own in zip(keep, written, strict=True)]
+    return turns(*bounds, turn, carry, only, keep=keeps)
+
+
+def taken(now: Round, arrays: Sequence[Sequence[Array]], picked: Sequence[Sequence[Picked]]) -> Stacks:
+    """What belongs to the matrices of a round, [places, ...] of each array; `arrays` are one tuple a leaf."""
 
     def one(w):
         def of(own):
@@ -131,19 +180,18 @@ def taken(rounds: Rounds, r: Array, arrays: Sequence[Stacks], picked: Sequence[S
 
         branches = [of(own) for own in range(len(arrays))]
         if len(branches) == 1:
-            return branches[0](number[w], arrays)
-        return lax.switch(leaf[w], branches, number[w], list(arrays))
+            return branches[0](now.number[w], arrays)
+        return lax.switch(now.leaf[w], branches, now.number[w], list(arrays))
 
-    if rounds.leaf.shape[1] == 1:
+    if now.leaf.shape[0] == 1:
         return tuple(lax.expand_dims(x, [0]) for x in one(0))
-    return lax.map(one, jnp.arange(rounds.leaf.shape[1]))
+    return lax.map(one, jnp.arange(now.leaf.shape[0]))
 
 
 def given_back(
-    rounds: Rounds, r: Array, ys: Stacks, old: Sequence[Stacks], picked: Sequence[Sequence[Picked]]
+    now: Round, ys: Stacks, old: Sequence[Stacks], picked: Sequence[Sequence[Picked]]
 ) -> list[Stacks]:
     """The arrays with results in the places of these matrices."""
-    leaf, number, valid = (jnp.asarray(x)[r] for x in rounds[:3])
 
     def one(w, old):
         new = [lax.dynamic_index_in_dim(y, w, keepdims=False) for y in ys]
@@ -153,12 +201,14 @@ def given_back(
             def put(xs, i, new, ps=ps):
                 return tuple(p.put(x, y, i) for x, y, p in zip(xs, new, ps, strict=True))
 
-            if len(old) == 1 and rounds.valid.all():
-                out.append(put(xs, number[w], new))
+            if len(old) == 1 and now.valid is None:
+                out.append(put(xs, now.number[w], new))
             else:
-                out.append(when(valid[w] & (leaf[w] == own), put, tuple(xs), number[w], new))
+                here = now.leaf[w] == own
+                here = here if now.valid is None else now.valid[w] & here
+                out.append(when(here, put, tuple(xs), now.number[w], new))
         return out
 
-    if rounds.leaf.shape[1] == 1:
+    if now.leaf.shape[0] == 1:
         return one(0, list(old))
-    return lax.fori_loop(0, rounds.leaf.shape[1], one, list(old))
+    return lax.fori_loop(0, now.leaf.shape[0], one, list(old))

@@ -12,30 +12,31 @@ from jax import Array
 
 from gradchain.core import tree, words
 from gradchain.core.compose import chain
-from gradchain.core.control import when
 from gradchain.core.hyper import Decay, Fraction, Hyper
 from gradchain.core.kinds import DType, Key
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, Slot, absent, counter, shared, typed, zeros
+from gradchain.core.slots import Leaf, Slot, absent, shared, typed, zeros
 from gradchain.core.transform import optimizer, transform
-from gradchain.math import rounding
 from gradchain.math.numerics import bounded, debias, ema, normal, real
 from gradchain.matrices.kron import (
     Diagonal,
     apart,
     balanced,
-    both,
+    closed,
     factors_of,
     fitted,
+    opened,
     pairs_of,
     per_kron,
+    refitted,
     through,
-    turned,
     unsolved,
+    whitened,
 )
 from gradchain.matrices.linalg import transposed
+from gradchain.matrices.ring import Step, fraction
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.clipping import clip_by_block_rms
 from gradchain.rules.parts.decay import optional_decay
@@ -62,21 +63,15 @@ PAPER: Any = {
 
 class ScaleByPsgdState(NamedTuple):
     count: Array  # [] int32, steps taken
-    since: Array  # [] int32, steps since the factors were fitted
+    turn: Array  # [] uint32, how far the fitting has come round all matrices, in 2^-32 of a turn
     mu: PyTree  # like params, E[g]
-    left: PyTree  # [*stack, m, m] upper triangular, or its diagonal [*stack, m]; none for vectors
-    right: PyTree  # [*stack, n, n], or [*stack, n]
+    left: PyTree  # [*stack, m, m] triangular, packed, or its diagonal [*stack, m]; none for vectors
+    right: PyTree  # [*stack, n, n], packed, or [*stack, n]
 
 
 def annealed(t: Array) -> Array:
     """The share of steps in which factors are fitted: all of 500, then fewer."""
     return jnp.clip(jnp.exp((500 - real(t - 1)) / 1000), 0.03, 1)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def with_noise(seed: int, t: Array, salt: Array, m: Array) -> tuple[Array, Array]:
-    """A constant, and noise like it."""
-    return jax.lax.stop_gradient(m), normal(seed, t, salt, m)
 
 
 @transform(**PAPER, errors=_all_errors)
@@ -97,9 +92,9 @@ def scale_by_psgd(
     m = E[g], its bias corrected;  v = normal noise;  a = Q (m + damping mean(|m|) v);  b = Q^-H v
     left = left - precond_learning_rate triu(a a^H - b b^H) / |a a^H + b b^H| left, right in the same way
     Sides longer than max_size have a diagonal factor, the longest or all where `diagonal` says so, vectors
-    one alone. Factors are fitted when update_probability times the steps since then is 1; None: in each of
-    500 steps, from then on max(exp(-(t - 500) / 1000), 0.03). Both factors have the same largest element.
-    Noise is made of (seed, step, path), derivatives take factors for constants.
+    one alone. Each matrix is fitted in a share of the steps, update_probability, those of a shape in turn.
+    None: in each of 500 steps, from then on max(exp(-(t - 500) / 1000), 0.03). Both factors have the same
+    largest element. Noise is made of (seed, step, path), derivatives take factors for constants.
     """
     if max_size < 0:
         raise ValueError(f"scale_by_psgd: max_size={max_size}; expected at least 0")
@@ -117,19 +112,20 @@ def scale_by_psgd(
         return m, debias(m, b1, t)
 
     @jax.jit
-    def fit(m, v, *qs):  # [k, m, n], [k, m, n], factors
-        left, right = both(qs)
+    def fit(m, words, *rest):  # [k, m, n], [k, 1, 1], factors as they are kept, []
+        *kept, t = rest
+        left, right = opened(kept, m)
+        v = jax.vmap(functools.partial(normal, seed, t))(words.ravel(), m)
         size = jnp.mean(jnp.abs(m), (-2, -1), keepdims=True)
         a, b = through(left, right, m + (damping * size).astype(m.dtype) * v), unsolved(left, right, v)
         right = fitted(right, transposed(a), transposed(b), precond_learning_rate)
-        if left is None:
-            return (right,)
-        return balanced(fitted(left, a, b, precond_learning_rate), right)
+        if left is not None:
+            left, right = balanced(fitted(left, a, b, precond_learning_rate), right)
+        return tuple(q.astype(m.dtype) for q in closed(left, right))
 
     @jax.jit
-    def whiten(m, *qs):
-        left, right = both(qs)
-        return (through(turned(left), turned(right), through(left, right, m)),)
+    def whiten(m, *kept):
+        return (whitened(m, *kept),)
 
     def update(updates, s, params, *, leaves: list[Leaf], counts: list[Array]):
         grads, treedef = jax.tree.flatten(jax.tree.map(lambda g: bounded(tree.wide(g)), updates))
@@ -137,26 +133,18 @@ def scale_by_psgd(
         moved = [averages(g, m, t) for g, m, t in zip(grads, old, counts, strict=True)]
         means = [m for _, m in moved]
         own = [[slot for slot in slots(leaf) if slot is not None] for leaf in leaves]
-
-        def renew(pairs, *means):
-            rows = zip(leaves, means, strict=True)
-            drawn = [with_noise(seed, s.count, rounding.word(leaf.path), m) for leaf, m in rows]
-            found = per_kron(fit, drawn, pairs, leaves, own, True)
-            return [tuple(q.astype(m.dtype) for q in pair) for pair, m in zip(found, means, strict=True)]
-
-        share = annealed(s.count) if update_probability is None else jnp.asarray(update_probability)
-        due = real(s.since + 1) * share >= 1 - 1e-6
-        pairs = when(due, renew, pairs_of(s.left, s.right, means, own), *means)
-        out = per_kron(whiten, [(m,) for m in means], pairs, leaves, own, False)
+        step = Step.of(s.turn, annealed(s.count) if update_probability is None else update_probability)
+        factors = refitted(fit, means, pairs_of(s.left, s.right, means, own), leaves, own, step, s.count)
+        out = per_kron(whiten, means, factors, leaves, own)
         mu = [m.astype(x.dtype) for (m, _), x in zip(moved, old, strict=True)]
-        left, right = apart(pairs, s.left, s.right)
-        since, mu = jnp.where(due, 0, s.since + 1), jax.tree.structure(s.mu).unflatten(mu)
-        return treedef.unflatten([u for (u,) in out]), s._replace(since=since, mu=mu, left=left, right=right)
+        left, right = apart(factors, s.left, s.right)
+        new = {"turn": step.end, "mu": jax.tree.structure(s.mu).unflatten(mu), "left": left, "right": right}
+        return treedef.unflatten(out), s._replace(**new)
 
     return treewise(
         ScaleByPsgdState,
         update,
-        since=shared(counter),
+        turn=shared(fraction),
         mu=typed(zeros, mu_dtype),
         left=lambda leaf: slots(leaf)[0] or absent(leaf),
         right=lambda leaf: slots(leaf)[1],

@@ -19,11 +19,12 @@ from gradchain.core.kinds import DType, Key, whole
 from gradchain.core.link import treewise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
-from gradchain.core.slots import Leaf, Slot, counter, scalar, shared, stack, typed, zeros
+from gradchain.core.slots import Leaf, Slot, scalar, shared, stack, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import rounding
-from gradchain.math.numerics import bounded, debias, ema, normal, real
+from gradchain.math.numerics import bounded, debias, ema, normal
 from gradchain.matrices.lra import fitted, scaled, total, whitened, whitened_twice
+from gradchain.matrices.ring import Step, fraction
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -37,7 +38,7 @@ PAPER: Any = {
 
 class ScaleByPsgdLraState(NamedTuple):
     count: Array  # [] int32, steps taken
-    since: Array  # [] int32, steps since the preconditioner was fitted
+    turn: Array  # [] uint32, how far it is to where the preconditioner is fitted, in 2^-32
     mu: PyTree  # like params, E[g]
     left: PyTree  # [rank, *shape]
     right: PyTree  # [rank, *shape]
@@ -66,8 +67,8 @@ def scale_by_psgd_lra(
     a = Q m;  b = Q^-T v, v normal noise;  U (or V, by a coin), then d are fitted so that E[a a^T] = E[b b^T]
     U = U - rate (a a^T - b b^T) V (1 + V^T U);  V = V - rate (1 + V U^T)(a a^T - b b^T) U
     s = 1 - rate (a^2 - b^2);  d = s d;  U = s U;  V = V / s;  rate = precond_learning_rate / size, which
-    is the largest of late. u is of the factors before this step. It is fitted when update_probability times
-    the steps since then is 1. U and V start as noise of (seed, path), of norm 1 in each leaf.
+    is the largest of late. u is of the factors before this step. It is fitted in a share of the steps,
+    update_probability. U and V start as noise of (seed, path), of norm 1 in each leaf.
     """
     if not 0 < init_scale < math.inf:
         raise ValueError(
@@ -114,20 +115,20 @@ def scale_by_psgd_lra(
             new = fitted(u, w, d, sizes, list(qh), drawn, coin, precond_learning_rate)
             return jax.tree.map(lambda x, y: x.astype(y.dtype), new, carry)
 
-        due = real(s.since + 1) * jnp.asarray(update_probability) >= 1 - 1e-6
-        *new, sizes = when(due, renew, (u, w, d, s.sizes), *map(jax.lax.stop_gradient, qh))
+        step = Step.of(s.turn, update_probability)
+        first, end = step.due(1)
+        *new, sizes = when(end > first, renew, (u, w, d, s.sizes), *map(jax.lax.stop_gradient, qh))
         made = [
             jax.tree.structure(was).unflatten([x.astype(y.dtype) for x, y in zip(xs, ys, strict=True)])
             for was, xs, ys in zip(fields, (mu, *new), old, strict=True)
         ]
-        since = jnp.where(due, 0, s.since + 1)
         named = dict(zip(("mu", "left", "right", "diagonal"), made, strict=True))
-        return treedef.unflatten(out), s._replace(since=since, sizes=sizes, **named)
+        return treedef.unflatten(out), s._replace(turn=step.end, sizes=sizes, **named)
 
     return treewise(
         ScaleByPsgdLraState,
         update,
-        since=shared(counter),
+        turn=shared(fraction),
         mu=typed(zeros, mu_dtype),
         left=vectors(0),
         right=vectors(1),

@@ -9,7 +9,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 import gradchain as gc
 from gradchain import testing
 from gradchain.math import numerics, rounding
-from gradchain.matrices import kron
+from gradchain.matrices import kron, packed
 from tests.reference import psgd as reference
 from tests.rules.steps import close, draw, layer, problem, take
 
@@ -25,8 +25,19 @@ ODD = {
 }
 
 
-def noise(path: str, t: int, shape, seed: int = 0):
-    return np.asarray(numerics.normal(seed, jnp.int32(t), rounding.word(path), jnp.zeros(shape)))
+def noise(path: str, t: int, shape, seed: int = 0, number: int = 0):
+    """That of one matrix of a leaf."""
+    word = rounding.word(path) + np.uint32(number)
+    return np.asarray(numerics.normal(seed, jnp.int32(t), word, jnp.zeros(shape)))
+
+
+def factors(kept, path: str, shape):
+    """From (left, right) those of a leaf without a stack, triangular [n, n] or diagonal [n]."""
+    kept = [f[path] for f in kept[-len(shape) :]]
+    return [
+        np.asarray(q if q.shape == (n,) else packed.unpack_lower(q, n).T)
+        for q, n in zip(kept, shape, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,20 +54,17 @@ def test_the_rule(shape, changes, kinds, x64):
     params, grads = problem({"w": shape}, 6, "float64")
     tx = gc.psgd_kron(**ODD, **changes, init_scale=1.7, seed=5)
     state, step, x = tx.init(params), jax.jit(tx.step), params
-    link = state["scale_by_psgd"]
-    start = [np.asarray(f["w"]) for f in (link.left, link.right)[-len(shape) :]]
+    start = factors(state["scale_by_psgd"][-2:], "w", shape)
     assert tuple(q.ndim for q in start) == kinds
     expected = reference.psgd(
         np.asarray(params["w"]), [np.asarray(g["w"]) for g in grads],
         [noise("w", t + 1, shape, 5) for t in range(6)], start,
         0.03, 0.8, 0.3, 0.1, 0.7, 0.4, [t % 2 for t in range(6)],
     )  # fmt: skip
-    for g, (want, factors) in zip(grads, expected, strict=True):
+    for g, (want, new) in zip(grads, expected, strict=True):
         x, state = step(g, state, x)
         close(x["w"], want, 1e-10)
-        link = state["scale_by_psgd"]
-        for q, f in zip((link.left, link.right)[-len(shape) :], factors, strict=True):
-            close(q["w"], f, 1e-10)
+        close(factors(state["scale_by_psgd"][-2:], "w", shape), new, 1e-10)
 
 
 @pytest.mark.slow
@@ -76,13 +84,74 @@ def test_when_factors_are_fitted():
     state = tx.init(params)["scale_by_psgd"]
     step = jax.jit(tx.update)
 
-    def since(count: int, before: int) -> int:
-        at = state._replace(count=jnp.int32(count), since=jnp.int32(before))
-        return int(step(params, {"scale_by_psgd": at}, params)[1]["scale_by_psgd"].since)
+    def turn(count: int, before: float) -> float:
+        at = state._replace(count=jnp.int32(count), turn=jnp.uint32(before * 2**32))
+        new = step(params, {"scale_by_psgd": at}, params)[1]["scale_by_psgd"]
+        assert np.any(new.left["w"] != state.left["w"]) == (new.turn < at.turn or count <= 500)
+        return int(new.turn) / 2**32
 
-    assert since(0, 0) == 0 and since(499, 0) == 0
-    assert since(1500, 0) == 1 and since(1500, 2) == 0  # e^-1: every third
-    assert since(9000, 32) == 33 and since(9000, 33) == 0
+    assert turn(0, 0) == 0 and turn(500, 0.7) == pytest.approx(0.7)
+    assert turn(1500, 0) == pytest.approx(np.exp(-1), rel=2e-6)
+    assert turn(1500, 0.7) == pytest.approx(np.exp(-1) - 0.3, rel=1e-5)
+    assert turn(9000, 0.96) == pytest.approx(0.99) and turn(9000, 0.98) == pytest.approx(0.01, rel=1e-4)
+
+
+SHAPES = {"many": (3, 4, 2), "one": (4, 2), "other": (2, 2), "bias": (5,)}  # rings of 4 and of 1
+GRADS = draw(SHAPES)
+
+
+def scanned(share, steps: int, params=GRADS):
+    """The states after each of some steps, by a scan."""
+    tx = gc.scale_by_psgd(update_probability=share)
+
+    def step(state, _):
+        state = tx.update(GRADS, state, params)[1]
+        return state, state["scale_by_psgd"]
+
+    return jax.lax.scan(step, tx.init(params), None, steps)[1]
+
+
+def fits(right) -> dict[str, np.ndarray]:
+    """Which matrices of each leaf were fitted in each step but the first: [steps, stack]."""
+    found = {}
+    for k, q in right.items():
+        q = np.asarray(q).reshape(len(q), 3 if k == "many" else 1, -1)
+        found[k] = np.any(q[1:] != q[:-1], -1)
+    return found
+
+
+def test_each_matrix_has_its_turn():
+    """In as many of the steps as it should, give or take one; no step fits many of a ring."""
+    shares = jnp.array([0.1, 1 / 3, 0.7])
+    rights = jax.jit(jax.vmap(lambda share: scanned(share, 41).right))(shares)
+    for i, share in enumerate(shares):
+        found = fits(layer(rights, i))
+        for times in found.values():
+            assert np.all(np.abs(times.sum(0) - 40 * share) <= 1)
+        ring = np.concatenate([found["many"], found["one"]], 1).sum(1)
+        assert ring.max() <= np.ceil(4 * share) and ring.max() - ring.min() <= 1
+        if i == 0:  # rings have their turns in different steps
+            assert np.all(ring + found["other"].sum(1) <= 1)
+
+
+def test_the_same_eager_and_on_meshes_that_split_stacks():
+    """Which matrices have their turn, and their factors, do not depend on how a step is run."""
+    want = jax.jit(lambda: scanned(0.4, 6))()
+    tx = gc.scale_by_psgd(update_probability=0.4)
+    state = tx.init(GRADS)
+    for t in range(4):
+        state = tx.update(GRADS, state, GRADS)[1]
+        close(state["scale_by_psgd"], layer(want, t), 1e-5)
+    mesh = jax.make_mesh((2, 2), ("data", "model"), axis_types=(AxisType.Explicit,) * 2)
+    params = draw({"kernel": (4, 4, 2), "w": (2, 4, 2)})
+    at = {"kernel": P("data", None, "model"), "w": P()}
+    here = {k: jax.device_put(x, NamedSharding(mesh, at[k])) for k, x in params.items()}
+    tx = gc.scale_by_psgd(update_probability=jnp.float32(0.3))
+    for_one, for_all = tx.init(params), gc.init(tx, here)
+    one, all = jax.jit(tx.update), jax.jit(tx.update)
+    for _ in range(5):
+        for_one, for_all = one(params, for_one, params)[1], all(here, for_all, here)[1]
+        close(jax.device_get(for_all), for_one, 1e-5)
 
 
 @pytest.mark.slow
@@ -125,7 +194,7 @@ def test_the_inverse_of_a_hessian():
 
 
 def test_layers_have_factors_of_their_own():
-    """With the noise of a layer each is fitted as alone: the whole stack's is drawn at once."""
+    """With the noise of a layer each is fitted as alone."""
     params, grads = problem({"w": (3, 4, 5)}, 1)
     tx = gc.scale_by_psgd(update_probability=0.0)
     together = take(tx, params, grads).updates[0]
@@ -133,9 +202,9 @@ def test_layers_have_factors_of_their_own():
     close(together["w"][1], alone["w"])
     fitted = take(gc.scale_by_psgd(), params, grads).state["scale_by_psgd"]
     for i in range(3):
-        v = noise("w", 1, (3, 4, 5))[i]
+        v, own = noise("w", 1, (4, 5), number=i), layer((fitted.left, fitted.right), i)
         want = reference.fitted([np.eye(4), np.eye(5)], np.asarray(grads[0]["w"][i]), v, 0.1, 2**-11.5)
-        close((fitted.left["w"][i], fitted.right["w"][i]), tuple(want), 1e-4)
+        close(factors(own, "w", (4, 5)), want, 1e-4)
 
 
 @pytest.mark.slow
