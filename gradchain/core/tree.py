@@ -147,13 +147,9 @@ def _plus(x: Sums, y: Sums) -> Sums:
 
 
 def _scaled(x: Array) -> tuple[Array, Array]:
-    """|x|^2 at both scales.
-
-    Of a single number XLA would multiply the scales with each other, and one of their squares is 0: there a
-    maximum, which it cannot exchange with a product, stands between. On CPU that would be two arrays more.
-    """
+    """|x|^2 at both scales; of a single number XLA would multiply these, and get 0, but for a maximum."""
     x = wide(x)
-    if x.size > 1:
+    if x.size > 1:  # there a maximum would be two more arrays on CPU
         return numerics.abs2(numerics.times(x, DOWN)), numerics.abs2(numerics.times(x, UP))
     size = jax.lax.abs(x)
     down, up = (jax.lax.max(numerics.times(size, scale), size.dtype.type(0)) for scale in (DOWN, UP))
