@@ -26,6 +26,7 @@ CASES = {  # name -> (tree, clipped by global norm first)
     "1,000 leaves of 64k, clip+adamw": ("equal-1000", True),
     "GPT-2 124M, clip+adamw": ("gpt2", True),
 }
+FLOOR = 28  # bytes for each parameter: gradient, parameter, moments read once, the last three written
 AGREE = 2e-6  # between libraries, in parameters of 0.02 that moved by a few times 1e-3
 ENVIRONMENT = (
     Path(__file__).parent.parent / ".envs" / "oracle" / "bin" / "python"
@@ -107,6 +108,7 @@ def collect(cases: Sequence[str], repeats: int, torch_python: str | None, thread
                 "high": spread.high,
                 "ratio": ratio(seconds, found["optax"]),
                 "ns_per_parameter": 1e9 * spread.median / size(shapes),
+                "floor": FLOOR,
                 "apart": apart[name],
                 "repeats": repeats,
                 "threads": threads,

@@ -71,11 +71,12 @@ def update(tx: Transform, params: PyTree, batch: tuple[str, ...], target: Target
 def step_of(tx: Transform, batch: tuple[str, ...]) -> Callable:
     """(params, state, local, extra) -> (params, state), as a training step from its backward pass on.
 
-    `local` are the devices' gradients, stacked: the batch of a loss that is linear in the parameters.
+    `local` are the devices' gradients, one after the other along their first axis, so that each lies as its
+    parameter does: the batch of a loss that is linear in the parameters.
     """
 
     def loss(params, local):
-        parts = jax.tree.map(lambda p, g: jnp.sum(p * g[0]), params, local)
+        parts = jax.tree.map(lambda p, g: jnp.sum(p * g.reshape(p.shape)), params, local)
         return sum(x.real for x in jax.tree.leaves(parts))
 
     def step(params, state, local, extra):
@@ -98,4 +99,6 @@ def _at(x: Any, sharding: Any) -> jax.ShapeDtypeStruct:
 def _local(x: jax.ShapeDtypeStruct, batch: tuple[str, ...]) -> jax.ShapeDtypeStruct:
     mesh = x.sharding.mesh
     n = math.prod(mesh.shape[name] for name in batch)
-    return jax.ShapeDtypeStruct((n, *x.shape), x.dtype, sharding=place.at(mesh, (batch, *whole_of(x, batch))))
+    first, *rest = whole_of(x, batch) or ((),)
+    shape = (n * x.shape[0], *x.shape[1:]) if x.shape else (n,)
+    return jax.ShapeDtypeStruct(shape, x.dtype, sharding=place.at(mesh, ((*batch, *first), *rest)))

@@ -143,7 +143,7 @@ class _Generation(NamedTuple):
 
     axes: int
     longest: int
-    gigabytes: int  # of memory, for each chip
+    memory: int  # GiB, for each chip
     made: str
 
 
@@ -206,7 +206,7 @@ def _tpu(kind: str, shape: tuple[int, ...]) -> Target:
         topology=f"{kind}:{text}",
         title=f"TPU {kind}",
         shape=shape,
-        memory=generation.gigabytes * 10**9,
+        memory=generation.memory * 2**30,
         packages=("libtpu",),
         install=f"'jax[tpu]=={jax.__version__}'",
         description=description,
@@ -227,7 +227,7 @@ def _h100(shape: tuple[int, ...]) -> Target:
         topology=f"h100:{hosts}x{gpus}",
         title="H100",
         shape=(hosts, gpus),
-        memory=80 * 10**9,
+        memory=84_942_979_072,  # as in h100.txtpb
         packages=("jax_cuda13_plugin", "jax_cuda12_plugin"),
         install=f"jax-cuda13-plugin=={version} jax-cuda13-pjrt=={version} nvidia-cuda-nvcc",
         description={

@@ -147,11 +147,11 @@ def _plus(x: Sums, y: Sums) -> Sums:
 
 
 def _scaled(x: Array) -> tuple[Array, Array]:
-    """|x|^2 at both scales. Between scaling and squaring stands what XLA cannot exchange with a product.
-
-    Of a single number it would multiply the constants with each other, and one of their squares is 0.
-    """
-    size = jax.lax.abs(wide(x))
+    """|x|^2 at both scales; of a single number XLA would multiply these, and get 0, but for a maximum."""
+    x = wide(x)
+    if x.size > 1:  # there a maximum would be two more arrays on CPU
+        return numerics.abs2(numerics.times(x, DOWN)), numerics.abs2(numerics.times(x, UP))
+    size = jax.lax.abs(x)
     down, up = (jax.lax.max(numerics.times(size, scale), size.dtype.type(0)) for scale in (DOWN, UP))
     return jax.lax.square(down), jax.lax.square(up)
 

@@ -122,10 +122,17 @@ def safe_divide(x, y: Array, otherwise=0) -> Array:
 def over_root(m: Array | float, v: Array, eps, eps_root=0.0) -> Array:
     """m / (sqrt(v + eps_root) + eps) for v >= 0, and 0 for 0 / 0; derivatives at v = 0 are finite.
 
-    Constants that keep the root or the sum from 0 spare the checks, constants of 0 the additions.
+    Constants that keep the root or the sum from 0 spare the checks, constants of 0 the additions. Beside an
+    eps that is large enough the root of 0 may be that of the least number, of which the sum has no bit.
     """
     inside = v if _constant(eps_root) == 0 else plus(v, eps_root)
-    root = lax.sqrt(inside) if _constant(eps_root) > TINY else safe_sqrt(inside)
+    limits = jnp.finfo(inside.dtype)
+    if _constant(eps_root) > TINY:
+        root = lax.sqrt(inside)
+    elif _constant(eps) >= float(limits.tiny) ** 0.5 * 2.0 ** (limits.nmant + 2):
+        root = lax.sqrt(lax.max(inside, limits.tiny.astype(inside.dtype)))
+    else:
+        root = safe_sqrt(inside)
     below = root if _constant(eps) == 0 else plus(root, eps)
     safe = _constant(eps) > TINY or _constant(eps_root) > TINY
     return over(m, below) if safe else safe_divide(m, below)

@@ -6626,9 +6626,9 @@ def scale_by_psgd(
     m = E[g], its bias corrected;  v = normal noise;  a = Q (m + damping mean(|m|) v);  b = Q^-H v
     left = left - precond_learning_rate triu(a a^H - b b^H) / |a a^H + b b^H| left, right in the same way
     Sides longer than max_size have a diagonal factor, the longest or all where `diagonal` says so, vectors
-    one alone. Factors are fitted when update_probability times the steps since then is 1; None: in each of
-    500 steps, from then on max(exp(-(t - 500) / 1000), 0.03). Both factors have the same largest element.
-    Noise is made of (seed, step, path), derivatives take factors for constants.
+    one alone. Each matrix is fitted in a share of the steps, update_probability, those of a shape in turn.
+    None: in each of 500 steps, from then on max(exp(-(t - 500) / 1000), 0.03). Both factors have the same
+    largest element. Noise is made of (seed, step, path), derivatives take factors for constants.
 
     Arguments shared with others:
       b1: Decay of the mean of gradients that the update is made of, from 0 to 1.
@@ -6660,8 +6660,8 @@ def scale_by_psgd_lra(
     a = Q m;  b = Q^-T v, v normal noise;  U (or V, by a coin), then d are fitted so that E[a a^T] = E[b b^T]
     U = U - rate (a a^T - b b^T) V (1 + V^T U);  V = V - rate (1 + V U^T)(a a^T - b b^T) U
     s = 1 - rate (a^2 - b^2);  d = s d;  U = s U;  V = V / s;  rate = precond_learning_rate / size, which
-    is the largest of late. u is of the factors before this step. It is fitted when update_probability times
-    the steps since then is 1. U and V start as noise of (seed, path), of norm 1 in each leaf.
+    is the largest of late. u is of the factors before this step. It is fitted in a share of the steps,
+    update_probability. U and V start as noise of (seed, path), of norm 1 in each leaf.
 
     Arguments shared with others:
       rank: To how many rows or columns a gradient is projected.

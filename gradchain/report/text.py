@@ -51,13 +51,13 @@ def as_html(rows: Sequence[Cells], right: Sequence[bool]) -> str:
 
 
 def size(n: int) -> str:
-    """Bytes with a decimal unit: 999 B, 1.5 kB, 28.2 GB."""
-    if n < 1000:
+    """Bytes with a binary unit: 999 B, 1.5 KiB, 28.2 GiB (2^30 bytes each)."""
+    if n < 1024:
         return f"{n} B"
     value = float(n)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        value /= 1000
-        if value < 999.95 or unit == "PB":
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        value /= 1024
+        if value < 1023.95 or unit == "PiB":
             return f"{value:.1f} {unit}"
     raise AssertionError
 

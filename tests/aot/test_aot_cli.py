@@ -84,7 +84,7 @@ def test_the_text_says_it_in_order(run):
         "of memory traffic",
         "reduce-scatter",
         "a device receives",
-        "note: whole on every device: 1 of 3 leaves, 8.2 kB together",
+        "note: whole on every device: 1 of 3 leaves, 8.0 KiB together",
         "nothing is wrong",
     ]
     at = [out.find(text) for text in where]
@@ -249,8 +249,8 @@ ODD = Shaped("f32", (4096, 4096), False)
     [
         ({"memory": 10**6}, "the update needs"),
         ({"aliased": 0}, "are not updated in place"),
-        ({"host": HostTraffic(0, 0, 2e6)}, "2.0 MB are copied between host and device"),
-        ({"found": (Collective("all-to-all", "x", (WHOLE,), (WHOLE,), 8, True),)}, "of 4.2 MB within"),
+        ({"host": HostTraffic(0, 0, 2**21)}, "2.0 MiB are copied between host and device"),
+        ({"found": (Collective("all-to-all", "x", (WHOLE,), (WHOLE,), 8, True),)}, "of 4.0 MiB within"),
         ({"found": (Collective("all-reduce", "x", (WHOLE,), (WHOLE,), 8, False),)}, "not reduce-scattered"),
         ({"found": (Collective("all-gather", "x", (WHOLE,), (ODD,), 8, False),)}, "arrays of [4096"),
     ],
@@ -271,7 +271,7 @@ def test_a_large_state_that_is_whole_on_every_device_is_found(report):
     )
     changed = dataclasses.replace(report, table=dataclasses.replace(report.table, rows=rows))
     (found,) = findings.findings(changed)
-    assert found.what.startswith("scale_by_adam.mu, 4.2 MB, is whole on all 8 devices")
+    assert found.what.startswith("scale_by_adam.mu, 4.0 MiB, is whole on all 8 devices")
 
 
 def fresh(*args, **kwargs):

@@ -135,14 +135,14 @@ def test_hyperparameters_of_each_kind():
 def test_the_table():
     tx = gc.chain(gc.scale_by_adam(), gc.scale(-0.5))
     expected = """\
-link           slot   shape     dtype     bytes  hyperparameters
--------------------------------------------------------------------------------------
-scale_by_adam  count  []        int32       4 B  b1=0.9, b2=0.999, eps=1e-08, eps_root=0
-               mu     4 leaves  float32  1.1 kB
-               nu     4 leaves  float32  1.1 kB
-scale                                            step_size=-0.5
--------------------------------------------------------------------------------------
-total                 4 leaves           2.2 kB  8.014 bytes per parameter, 280 parameters"""
+link           slot   shape     dtype      bytes  hyperparameters
+--------------------------------------------------------------------------------------
+scale_by_adam  count  []        int32        4 B  b1=0.9, b2=0.999, eps=1e-08, eps_root=0
+               mu     4 leaves  float32  1.1 KiB
+               nu     4 leaves  float32  1.1 KiB
+scale                                             step_size=-0.5
+--------------------------------------------------------------------------------------
+total                 4 leaves           2.2 KiB  8.014 bytes per parameter, 280 parameters"""
     lines = str(gc.describe(tx, PARAMS)).splitlines()
     assert set(lines[1]) == {"-"} and len(lines[1]) == max(map(len, lines))
     plain = [line for line in lines if set(line) != {"-"}]
@@ -159,11 +159,11 @@ def test_html():
     "n, shown",
     [
         (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (999_949, "999.9 kB"),
-        (999_950, "1.0 MB"),
-        (28.2e9, "28.2 GB"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1023.94 * 1024, "1023.9 KiB"),
+        (1023.96 * 1024, "1.0 MiB"),
+        (28.2 * 2**30, "28.2 GiB"),
     ],
 )
 def test_sizes(n, shown):

@@ -242,13 +242,13 @@ def test_table():
         found.table()
         == repr(found)
         == (
-            "state                shape     dtype    spec              memory    bytes  on a device\n"
-            "--------------------------------------------------------------------------------------\n"
-            "scale_by_adam/count  []        int32    P()               device      4 B          4 B\n"
-            "scale_by_adam/mu/w   [64, 32]  float32  P(None, 'model')  device   8.2 kB       4.1 kB\n"
-            "scale_by_adam/nu/w   [64, 32]  float32  P(None, 'model')  device   8.2 kB       4.1 kB\n"
-            "--------------------------------------------------------------------------------------\n"
-            "total                3 arrays                                     16.4 kB       8.2 kB"
+            "state                shape     dtype    spec              memory     bytes  on a device\n"
+            "---------------------------------------------------------------------------------------\n"
+            "scale_by_adam/count  []        int32    P()               device       4 B          4 B\n"
+            "scale_by_adam/mu/w   [64, 32]  float32  P(None, 'model')  device   8.0 KiB      4.0 KiB\n"
+            "scale_by_adam/nu/w   [64, 32]  float32  P(None, 'model')  device   8.0 KiB      4.0 KiB\n"
+            "---------------------------------------------------------------------------------------\n"
+            "total                3 arrays                                     16.0 KiB      8.0 KiB"
         )
     )
     assert found.rows[1].param == "w" and found.rows[0].param == ""
@@ -263,7 +263,7 @@ def test_a_large_array_that_stays_whole_is_an_error(custom):
     tx = custom["kronecker"]()
     assert gc.layout(tx, large(P("data", "model"))).bytes_per_device() == 4 * 1024 * 1024 * (1 / 4 + 1 / 2)
     with pytest.raises(
-        gc.LayoutError, match=r"'kronecker/right/kernel', float32\[1024, 1024\], 4.2 MB, lies"
+        gc.LayoutError, match=r"'kronecker/right/kernel', float32\[1024, 1024\], 4.0 MiB, lies"
     ):
         gc.layout(tx, large(P("data")))
     with pytest.raises(gc.LayoutError, match=r"parameter is split as .*'data'"):

@@ -163,15 +163,14 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize(("stage", "bound"), [(1, 15.0), (3, 9.2)])
+@pytest.mark.parametrize(("stage", "bound"), [(1, 9.7), (3, 4.4)])
 @pytest.mark.parametrize("name", ["v5e:8x16", "v5e:16x16"])
 def test_traffic_and_scratch_memory_of_odd_leaves(machine, name, stage, bound):
     if machine.topology != "v5e:2x4":
         pytest.skip("once, for the TPU compiler")
     report = aot.check(gc.adamw(1e-3), ODD, name, zero=stage)
-    # At least 8.1 and 4.2; 4.6 more because gradients of both tables, as arguments, lie turned.
-    assert report.traffic <= bound * report.parameters
-    assert report.temp <= 0.34 * 4 * report.parameters
+    assert report.traffic <= bound * report.parameters  # at least 8.1 and 4.1
+    assert report.temp <= 0.14 * 4 * report.parameters
     moved = {m.kind: m for m in report.moved}
     for kind in ("reduce-scatter", "all-gather") if stage == 1 else ("reduce-scatter",):
         assert moved[kind].bytes == pytest.approx(moved[kind].minimum, rel=PADDING)
