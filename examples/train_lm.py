@@ -10,7 +10,6 @@ from lm import stop
 if __name__ == "__main__":
     stop.listen()  # before anything that takes time is imported
 
-import dataclasses
 import sys
 from typing import Any
 
@@ -18,9 +17,7 @@ from flax import nnx
 from lm import UserError, data, flags, optimizers, report, training
 from lm.checkpoint import RunFolder
 from lm.model import ModelConfig, Transformer
-from lm.same import check_same
-
-import gradchain as gc
+from lm.same import check_same, config_of
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,13 +49,7 @@ def run(given: dict[str, Any]) -> int:
     tx = optimizers.build(stored["optimizer"] if kept else optimizers.config(args))
     corpus = data.load(args.text)
     corpus.check(args.batch, args.seq_len)
-    config = {
-        "flags": flags.to_remember(args),
-        "model": dataclasses.asdict(sizes),
-        "optimizer": gc.to_config(tx),
-        "text": corpus.fingerprint,
-        "order": {name: getattr(args, name) for name in ("seed", "batch", "seq_len", "accumulate")},
-    }
+    config = config_of(args, sizes, tx, corpus, "seed", "batch", "seq_len", "accumulate")
     if stored:
         check_same(stored, config, folder.path, flags.remembered(given))
     model = Transformer(sizes, nnx.Rngs(args.seed))
@@ -92,10 +83,7 @@ def train(trained: training.OneDevice, folder: RunFolder, start: int, args) -> i
         screen.console.print(report.sample_panel(*training.generate(judged, corpus, plan)))
         params, state = nnx.state(model, nnx.Param), nnx.state(optimizer)["opt_state"]
         screen.console.print(report.summary(optimizer.tx, params, state, folder.rows, plan))
-    else:
-        print(f"validation  {report.both_units(report.recent(folder.rows, 'validation_loss', 1))}")
-    for name in ("curves", "metrics", "checkpoint"):
-        print(f"{name:<11} {getattr(folder, name)}")
+    report.ends(folder, args.quiet)
     return 0
 
 

@@ -11,7 +11,6 @@ from lm import stop
 if __name__ == "__main__":
     stop.listen()  # before anything that takes time is imported
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from lm import UserError, flags, mesh_flags, optimizers, processes, report, trai
 from lm import data as texts
 from lm.files import take
 from lm.model import ModelConfig
-from lm.same import check_same
+from lm.same import check_same, config_of
 from lm.sharded import MeshFolder, Sharded, check_fit, make_mesh, split
-
-import gradchain as gc
 
 PROGRAM = mesh_flags.TRAIN_SHARDED.name
 
@@ -72,13 +69,7 @@ def run(given: dict[str, Any]) -> int:
     inner = optimizers.build(stored["optimizer"] if kept else optimizers.config(args))
     corpus = texts.load(args.text)
     corpus.check(args.batch, args.seq_len)
-    config = {
-        "flags": flags.to_remember(args),
-        "model": dataclasses.asdict(sizes),
-        "optimizer": gc.to_config(inner),
-        "text": corpus.fingerprint,
-        "order": {name: getattr(args, name) for name in ("seed", "batch", "seq_len")},
-    }
+    config = config_of(args, sizes, inner, corpus, "seed", "batch", "seq_len")
     if stored:
         check_same(stored, config, folder.path, flags.remembered(given))
     mesh = make_mesh(args.mesh)
@@ -117,10 +108,7 @@ def train(trained: Sharded, folder: MeshFolder, start: int, args) -> int:
     if judged:
         screen.console.print(report.sample_panel(*training.generate(judged, trained.corpus, plan)))
         screen.console.print(report.summary(tx, trained.params, trained.state, folder.rows, plan))
-    else:
-        print(f"validation  {report.both_units(report.recent(folder.rows, 'validation_loss', 1))}")
-    for name in ("curves", "metrics", "checkpoint"):
-        print(f"{name:<11} {getattr(folder, name)}")
+    report.ends(folder, args.quiet)
     return 0
 
 

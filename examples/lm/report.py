@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 import gradchain as gc
+from lm.checkpoint import RunFolder
 from lm.data import Corpus
 from lm.files import naming
 from lm.training import Plan
@@ -138,6 +139,14 @@ def curves(rows: list[Row], path: Path, optimizer: str) -> None:
     figure = gc.plot.curves(rows, panels, smooth={loss: 0.9, norm: 0.9}, log=[loss, norm], title=title)
     with naming(path):
         figure.savefig(path, dpi=150)
+
+
+def ends(folder: RunFolder, quiet: bool) -> None:
+    """Where everything is, and with `quiet` the loss that the summary would have shown."""
+    if quiet:
+        print(f"validation  {both_units(recent(folder.rows, 'validation_loss', 1))}")
+    for name in ("curves", "metrics", "checkpoint"):
+        print(f"{name:<11} {getattr(folder, name)}")
 
 
 def print_lines(console: Console, text: str) -> None:

@@ -1,12 +1,29 @@
-"""Whether a run that is resumed would go on as it began."""
+"""What a run is made of, and whether one that is resumed would go on as it began."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lm import UserError
+import gradchain as gc
+from lm import UserError, flags
 from lm.checkpoint import SECTIONS
+from lm.data import Corpus
+from lm.model import ModelConfig
+
+
+def config_of(
+    args: Any, sizes: ModelConfig, tx: gc.Transform, corpus: Corpus, *order: str
+) -> dict[str, dict[str, Any]]:
+    """The config of a run; `order` are the flags that say which numbers come in which step."""
+    return {
+        "flags": flags.to_remember(args),
+        "model": dataclasses.asdict(sizes),
+        "optimizer": gc.to_config(tx),
+        "text": corpus.fingerprint,
+        "order": {name: getattr(args, name) for name in order},
+    }
 
 
 def check_same(stored: dict, current: dict, folder: Path, given: str) -> None:

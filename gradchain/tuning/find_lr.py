@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,11 @@ def find_lr(
     where its smoothed loss is least. batches, at_once: as in `trainer` and `sweep`; steps: as many as
     batches, or 100.
     """
+    if isinstance(tx, list | tuple | Mapping) and not hasattr(tx, "init"):
+        raise TypeError(
+            f"{WHO}: tx is {words.show(tx)}; expected one optimizer. For several: "
+            f"[{WHO}(loss, params, batches, one) for one in ...], or sweep, which takes them together"
+        )
     need_transform(tx, f"{WHO}(loss, params, batches, tx)", loss, params, batches)
     if method not in ("runs", "rising"):
         raise ValueError(f"{WHO}: method is {words.show(method)}; expected 'runs' or 'rising'")

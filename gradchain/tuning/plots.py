@@ -13,7 +13,6 @@ from gradchain.core import words
 from gradchain.core.optional import need
 from gradchain.plot.figure import COLORS, FEW, INK, label, legend, panels, plain_ticks, strokes
 from gradchain.plot.runs import ranking
-from gradchain.tuning.points import OPTIMIZER
 
 if TYPE_CHECKING:
     from gradchain.tuning.find_lr import RateTest
@@ -60,7 +59,7 @@ def _chosen(result: Sweep, point: int) -> str:
     """The choices of a point in words."""
     pairs = zip(result.grid.axes, result.grid.points[point], strict=True)
     return ", ".join(
-        str(v) if isinstance(v, str) and axis.name == OPTIMIZER else f"{axis.name} {v}"
+        v if isinstance(v, str) else f"{axis.name} {v}"
         for axis, v in pairs
         if axis.choice and len(axis.values) > 1
     )

@@ -99,3 +99,5 @@ def test_what_is_refused():
         gc.find_lr(loss, START, (X, Y), gc.sgd(0.1), rates=[0.0, 1.0])
     with pytest.raises(TypeError, match="tx is a function"):
         gc.find_lr(gc.sgd(0.1), loss, START, loss)
+    with pytest.raises(TypeError, match=r"expected one optimizer\. For several"):
+        gc.find_lr(loss, START, (X, Y), [gc.sgd(0.1), gc.adam(0.1)])
