@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
+from jax.extend import core  # at once: what it imports, in the middle of a trace, makes jit compile again
+from jax.extend.core import Jaxpr, JaxprEqn, jaxpr_as_fun
 
-if TYPE_CHECKING:  # jax.extend imports much that few programs use
-    from jax.extend.core import Jaxpr, JaxprEqn
+# From 0.12 on a jaxpr holds its constants itself, and the two classes are one.
+_Closed: Any = getattr(core, "ClosedJaxpr", Jaxpr)
 
 # Within shard_map a result of an optimization barrier varies over the axes of its own operand; before 0.12
 # over those of all operands.
 BARRIERS_KEEP_TYPES = hasattr(jax, "Inline")
 
 
-@functools.cache
-def _classes() -> tuple[Any, Any]:
-    """Jaxpr, and one with its constants: from 0.12 on a jaxpr holds them itself, and the two are one."""
-    from jax.extend import core
-
-    return core.Jaxpr, getattr(core, "ClosedJaxpr", core.Jaxpr)
-
-
-def is_literal(x: Any) -> bool:
-    """Whether an operand of a jaxpr is a number in it."""
-    from jax.extend.core import Literal
-
-    return isinstance(x, Literal)
-
-
-def as_function(jaxpr: Any) -> Callable[..., list[Any]]:
-    """A jaxpr with its constants as a function."""
-    from jax.extend.core import jaxpr_as_fun
-
-    return jaxpr_as_fun(jaxpr)
-
-
 def evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
     """The results of a jaxpr for these constants and arguments."""
-    return as_function(_classes()[1](jaxpr, consts))(*args)
+    return jaxpr_as_fun(_Closed(jaxpr, consts))(*args)
 
 
 def jaxprs_in(eqn: JaxprEqn) -> Iterator[Jaxpr]:
     """The jaxprs that an operation calls, without their constants before 0.12."""
     for value in eqn.params.values():
         for x in value if isinstance(value, tuple | list) else [value]:
-            if isinstance(x, _classes()):
+            if isinstance(x, _Closed | Jaxpr):
                 yield getattr(x, "jaxpr", x)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
+from jax.extend.core import Jaxpr
 
 from gradchain.core import leaves, versions
 from gradchain.core.transform import Transform
-
-if TYPE_CHECKING:
-    from jax.extend.core import Jaxpr
 
 # What computes nothing: numbers are named anew, repeated, counted or moved.
 _MOVES = """

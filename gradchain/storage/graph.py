@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-
-from gradchain.core import versions
-
-if TYPE_CHECKING:
-    from jax.extend.core import Jaxpr, JaxprEqn
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 
 CALLS = {
     "jit": "jaxpr",
@@ -72,7 +68,7 @@ class Graph:
 
     def _open(self, jaxpr: Jaxpr, refs: Sequence[int | Constant]) -> list[int | Constant]:
         env = dict(zip((*jaxpr.constvars, *jaxpr.invars), refs, strict=True))
-        read = lambda v: Constant(v.val) if versions.is_literal(v) else env[v]  # noqa: E731
+        read = lambda v: Constant(v.val) if isinstance(v, Literal) else env[v]  # noqa: E731
         for eqn in jaxpr.eqns:
             inputs, name = [read(v) for v in eqn.invars], eqn.primitive.name
             if self.opens is not None and not (name in CALLS and self.opens(inputs)):
@@ -96,7 +92,7 @@ class Graph:
     def _turned(self, closed: Any, inputs: Sequence[int | Constant], consts: int) -> list[int | Constant]:
         """A loop of one turn or none, as one operation for each result, with what that one reads."""
         types = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in closed.jaxpr.invars]
-        body, made = Graph(versions.as_function(closed), types), [inputs[consts]]
+        body, made = Graph(jaxpr_as_fun(closed), types), [inputs[consts]]
         for result, old in zip(body.outputs[1:], inputs[consts + 1 :], strict=True):
             reads = tuple(sorted(body.reads_of(result)))
             made += self._append(
@@ -157,4 +153,4 @@ def _is_one_turn(params: Mapping[str, Any]) -> bool:
     """Whether a loop is `control.when`: it turns while its first value holds, and its body ends that."""
     ask, last = params["cond_jaxpr"].jaxpr, params["body_jaxpr"].jaxpr.outvars[0]
     asked = not ask.eqns and not params["cond_nconsts"] and ask.outvars[0] is ask.invars[0]
-    return asked and versions.is_literal(last) and not last.val
+    return asked and isinstance(last, Literal) and not last.val
