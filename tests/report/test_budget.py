@@ -105,7 +105,7 @@ def test_the_least_that_a_step_needs(found):
     assert found.parameters == SIZE
     assert found.choices[0].least == 28 * SIZE + 2 * SCALARS
     assert found.operations == operations(TX, PARAMS)
-    assert "a step needs at least 28 bytes of memory traffic and 19" in str(found).splitlines()[0]
+    assert "a step needs at least 28 bytes of memory traffic and 17" in str(found).splitlines()[0]
     assert budget(gc.polyak_sgd()).operations is None  # needs the loss
 
 
