@@ -88,8 +88,11 @@ def _chain(table: Any, numbers: Any, start: Any, end: Any, r: Any, w: Any, tile:
     _lower(tile, lambda at, to: r[at, to], functools.partial(_mirror, w.at[GRAM]))
 
     def product(n):
-        x, y, out = (table[n, c] for c in range(3))
+        x, y, out, full = (table[n, c] for c in range(4))
         a, b, c = (numbers[n, c] for c in range(3))
+
+        def make(at, to):
+            return _times(w[x, at, :], w[y, to, :])
 
         def write(i, j, at, to, z):
             old = r[at, to]
@@ -98,7 +101,19 @@ def _chain(table: Any, numbers: Any, start: Any, end: Any, r: Any, w: Any, tile:
             r[at, to] = jnp.where(out == GRAM, z, old)
             _mirror(w.at[out], i, j, at, to, z)
 
-        _lower(tile, lambda at, to: _times(w[x, at, :], w[y, to, :]), write)
+        @pl.when(full == 0)
+        def _():
+            _lower(tile, make, write)
+
+        @pl.when(full == 1)
+        def _():
+            t = tile.rows // tile.side
+
+            def block(i):
+                at, to = _at(lax.div(i, t), tile.side), _at(lax.rem(i, t), tile.side)
+                w[out, at, to] = make(at, to).astype(w.dtype)
+
+            _loop(0, t * t, block)
 
     _loop(start, end, product)
 
@@ -167,9 +182,9 @@ def _padded(x: Array, tile: Tiles) -> Array:
 def _tables(chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The products of all blocks: their buffers, their numbers, and where each block begins and ends."""
     found = [products(steps) for steps in chain]
-    rows = [row for block in found for row in block]
+    rows = [p for block in found for p in block]
     ends = np.cumsum([0, *map(len, found)])
-    return np.int32([row[:3] for row in rows]), np.float32([row[3] for row in rows]), np.int32(ends)
+    return np.int32([p[:4] for p in rows]), np.float32([p.numbers for p in rows]), np.int32(ends)
 
 
 def _limits(turns: int) -> Any:
