@@ -107,13 +107,13 @@ def _chain(table: Any, numbers: Any, start: Any, end: Any, r: Any, w: Any, tile:
 
         @pl.when(full == 1)
         def _():
-            t = tile.rows // tile.side
+            across = tile.rows // tile.width
 
             def block(i):
-                at, to = _at(lax.div(i, t), tile.side), _at(lax.rem(i, t), tile.side)
+                at, to = _at(lax.div(i, across), tile.side), _at(lax.rem(i, across), tile.width)
                 w[out, at, to] = make(at, to).astype(w.dtype)
 
-            _loop(0, t * t, block)
+            _loop(0, tile.rows // tile.side * across, block)
 
     _loop(start, end, product)
 

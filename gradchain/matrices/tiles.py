@@ -26,6 +26,11 @@ class Tiles(NamedTuple):
         t = self.rows // self.side
         return t * (t + 1) // 2
 
+    @property
+    def width(self) -> int:
+        """Of the blocks of a square product in full, `side` high: at most 768."""
+        return max(w for w in range(self.side, 769, self.side) if self.rows % w == 0)
+
     def flops(self, steps: Sequence[Triple]) -> int:
         """Of the factor of a block of steps, padding included: its Gram matrix and products."""
         half, full = 2 * self.side**2 * self.blocks, 2 * self.rows**2
