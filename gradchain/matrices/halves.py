@@ -184,7 +184,8 @@ def _tables(chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     found = [products(steps) for steps in chain]
     rows = [p for block in found for p in block]
     ends = np.cumsum([0, *map(len, found)])
-    return np.int32([p[:4] for p in rows]), np.float32([p.numbers for p in rows]), np.int32(ends)
+    buffers, numbers = [p[:4] for p in rows], [p.numbers for p in rows]
+    return np.array(buffers, np.int32), np.array(numbers, np.float32), ends.astype(np.int32)
 
 
 def _limits(turns: int) -> Any:

@@ -183,9 +183,10 @@ def _iterated(x: Array, eps: Any, how: _How, halves: Any = None) -> Array:
 
     plain = preconditioning == "frobenius"
     inverse = power * (over(size) if plain else safe_divide(1, size))
-    chain = blocks(coefficients, *x.shape[-2:])
-    if halves is not None and plain and whole(*x.shape[-2:], short, kept):
-        y = halves.iterate(x.reshape(-1, *x.shape[-2:]), inverse.reshape(-1, 1), chain, short)
+    m, n = x.shape[-2:]
+    chain = blocks(coefficients, m, n)
+    if halves is not None and plain and whole(m, n, short, kept):
+        y = halves.iterate(x.reshape(-1, m, n), inverse.reshape(-1, 1), chain, short)
         return y.reshape(x.shape)
     x = (x * inverse).astype(short)
     # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
@@ -193,8 +194,7 @@ def _iterated(x: Array, eps: Any, how: _How, halves: Any = None) -> Array:
     for k, steps in enumerate(chain):
         q: Any = None
         if halves is not None and (plain or k):
-            q = halves.factor(x.reshape(-1, *x.shape[-2:]), steps)
-            q = q.reshape(*x.shape[:-1], x.shape[-2])
+            q = halves.factor(x.reshape(-1, m, n), steps).reshape(*x.shape[:-1], m)
         else:
             r = times(x, x.conj(), axes="...ik,...jk->...ij")
             if not plain and not k:  # of the Gram matrix: x itself is not divided, r and q are smaller
