@@ -1571,6 +1571,7 @@ def adamuon(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """AdaMuon: the signs of the momentum made orthogonal, divided by a second moment of each number.
 
@@ -1598,6 +1599,7 @@ def adamuon(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2507.11005
     """
@@ -2629,6 +2631,7 @@ def dion2(
     seed: _t.Key = 0,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
     adam_b1: _t.Decay = 0.9,
     adam_b2: _t.Decay = 0.999,
     adam_weight_decay: _t.Hyper = 0.0,
@@ -2654,6 +2657,7 @@ def dion2(
       seed: Number that the noise is made from, together with step, path and element.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
       adam_b1: `b1` of Adam for the leaves that are no matrices.
       adam_b2: `b2` of Adam for the leaves that are no matrices.
       adam_weight_decay: Weight decay of the leaves that are no matrices.
@@ -3804,6 +3808,7 @@ def muon(
     bias_correction: bool = False,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
     equilibrate: Literal["outputs", "inputs", "both", "elements"] | None = None,
     renormalize: Literal["outputs", "inputs", "both", "elements"] | None = None,
 ) -> Transform:
@@ -3840,6 +3845,7 @@ def muon(
       bias_correction: Divide averages that start at zero by 1 - decay^t.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
       equilibrate: What of the momentum is balanced before orthogonalisation, see `balance`; None: nothing.
       renormalize: What of the orthogonal update is balanced, see `balance`; None: nothing.
 
@@ -3872,6 +3878,7 @@ def muonclip(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.
 
@@ -3901,6 +3908,7 @@ def muonclip(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2507.20534
     """
@@ -3924,6 +3932,7 @@ def muonh(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """MuonH: `muon` whose matrices keep their norms, by `step_on_sphere`; AdamW for all other leaves.
 
@@ -3946,6 +3955,7 @@ def muonh(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2606.16899
     """
@@ -3968,6 +3978,7 @@ def muown(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """Muown: Muon on the directions of each output's weights, Adam on their lengths, see `step_by_outputs`.
 
@@ -3989,6 +4000,7 @@ def muown(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2605.10797
     """
@@ -4166,6 +4178,7 @@ def normuon(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """NorMuon: `muon` with `scale_by_normuon`, a second moment for each output, after orthogonalisation.
 
@@ -4194,6 +4207,7 @@ def normuon(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2510.05491
     """
@@ -4331,6 +4345,7 @@ def orthogonalize(
     eps_floor: bool = False,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """Leave U V^T of the singular value decomposition U S V^T of each matrix, nearly: Muon without momentum.
 
@@ -4347,6 +4362,7 @@ def orthogonalize(
       eps_floor: The squared norm is eps at least; eps is not added to the norm.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: Jordan et al. 2024, Muon; arXiv:2502.16982
     """
@@ -5863,6 +5879,7 @@ def scale_by_dion2(
     seed: _t.Key = 0,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """Orthogonalise the largest rows or columns of the momentum; these decay, the others wait.
 
@@ -5882,6 +5899,7 @@ def scale_by_dion2(
       seed: Number that the noise is made from, together with step, path and element.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2512.16928
     """
@@ -6392,13 +6410,14 @@ def scale_by_muon(
     bias_correction: bool = False,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
     equilibrate: Literal["outputs", "inputs", "both", "elements"] | None = None,
 ) -> Transform:
     """Orthogonalise the momentum: of its singular value decomposition U S V^T only U V^T remains, nearly.
 
     m = beta m + (1 - beta) g;  m' = m, with nesterov beta m + (1 - beta) g;  u = newton_schulz(m' / |m'|)
     adaptive: u is multiplied by <m', u>, arXiv:2409.20325. `ns_coeffs` is one (a, b, c) for ns_steps steps,
-    or one for each step; `precision` and `ns_dtype` are those of the products, see `linalg.newton_schulz`.
+    or one for each step; `precision`, `ns_dtype` and `ns_kernel`: see `linalg.newton_schulz`.
     The leaf's axes say what rows and columns are, or a tree of `MuonDimensionNumbers` does; stacked layers
     are matrices of their own, a vector is a matrix of one row. bias_correction: that of m, as in Optax.
     equilibrate: m' is balanced first, see `balance`: MuonEq, arXiv:2603.28254; "elements": its signs.
@@ -6417,6 +6436,7 @@ def scale_by_muon(
       bias_correction: Divide averages that start at zero by 1 - decay^t.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
       equilibrate: What of the momentum is balanced before orthogonalisation, see `balance`; None: nothing.
 
     Source: Jordan et al. 2024, Muon; arXiv:2502.16982
@@ -7473,6 +7493,7 @@ def scion(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.
 
@@ -7492,6 +7513,7 @@ def scion(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2502.07529
     """
@@ -7906,6 +7928,7 @@ def spel(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """SPEL: Muon on orthogonal matrices, p = newton_schulz(p - lr * (u + weight_decay * p)).
 
@@ -7928,6 +7951,7 @@ def spel(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2601.21487
     """
@@ -8128,6 +8152,7 @@ def step_by_outputs(
     consistent_rms: _t.Hyper = 0.2,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """Descend in p = r v / |v| of each output's weights: in their lengths r by Adam, in v by Muon.
 
@@ -8149,6 +8174,7 @@ def step_by_outputs(
       consistent_rms: Root mean square of the updates of all matrices; None: scaled by columns / rows.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2605.10797
     """
@@ -8179,6 +8205,7 @@ def step_on_stiefel(
     *,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transform:
     """Descend, then make the matrix orthogonal again: the last link of a chain.
 
@@ -8191,6 +8218,7 @@ def step_on_stiefel(
       eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2601.21487
     """

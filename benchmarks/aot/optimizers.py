@@ -28,8 +28,9 @@ STORED: dict[str, Make] = {
     for codec in ("log8", "log4", "bfloat16", "bfloat16_stochastic", "int8", "fp8")
 }
 STORED["lion+log4"] = lambda: gc.stored(gc.lion(1e-3), "log4")
-NARROW_PRODUCTS: dict[str, Make] = {  # Muon with factors of its products in bfloat16
+NARROW_PRODUCTS: dict[str, Make] = {  # Muon with factors in bfloat16, and with half of symmetric products
     "muon+ns_bfloat16": lambda: gc.muon(1e-3, ns_dtype="bfloat16"),
+    "muon+ns_pallas": lambda: gc.muon(1e-3, ns_kernel="pallas"),
 }
 ROUNDED: dict[str, Make] = {
     f"adamw+{last}": functools.partial(lambda last: gc.chain(gc.adamw(1e-3), getattr(gc, last)()), last)

@@ -144,6 +144,7 @@ GLOSSARY: dict[str, str] = {
     "ns_coeffs": "Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a "
     "name: 'standard', 'dion', 'polar_express', 'cans'.",
     "ns_dtype": "dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.",
+    "ns_kernel": "What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.",
     "ns_steps": "Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.",
     "nu": "Weight of the mean in the update; the rest is the gradient's.",
     "nu1": "Weight of the first moment beside the newest gradient, from 0 to 1.",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +13,9 @@ from jax import Array, lax
 
 from gradchain.math.numerics import norm, safe_divide, safe_sqrt
 from gradchain.matrices.decomposed import eigen, orthogonal
+from gradchain.matrices.tiles import Triple, whole, worth
 
-Triple = tuple[float, float, float]
+Kernel = Literal["xla", "pallas"]
 Preconditioning = Literal["frobenius", "spectral", "schatten", "aol"]
 
 QUINTIC: Triple = (3.4445, -4.775, 2.0315)  # Jordan 2024: steep at 0, ends between 0.7 and 1.2
@@ -45,7 +47,7 @@ def _scaled_norm(x: Array) -> tuple[Array, Array]:
     return jnp.where(large, 2.0**-80, jnp.ones_like(plain)), jnp.where(large, low, plain)
 
 
-def blocks(coefficients: Sequence[Triple], m: int, n: int) -> list[list[Triple]]:
+def blocks(coefficients: Sequence[Triple], m: int, n: int) -> tuple[tuple[Triple, ...], ...]:
     """Which steps of a Newton-Schulz iteration share one Gram matrix, for m <= n.
 
     A step that joins a block costs 6 m^3 flops and spares 4 m^2 n. A rounding error of the Gram matrix grows
@@ -61,7 +63,7 @@ def blocks(coefficients: Sequence[Triple], m: int, n: int) -> list[list[Triple]]
             growth = 1.0
         found[-1].append(triple)
         growth *= triple[0] ** 2
-    return found
+    return tuple(map(tuple, found))
 
 
 def _size(gram: Array, kind: Preconditioning) -> Array:
@@ -76,8 +78,19 @@ def _size(gram: Array, kind: Preconditioning) -> Array:
     raise ValueError(f"preconditioning={kind!r}; expected 'frobenius', 'spectral', 'schatten' or 'aol'")
 
 
+class _How(NamedTuple):
+    """The arguments of `newton_schulz` that are known when it is traced."""
+
+    coefficients: tuple[Triple, ...]
+    precision: Any
+    preconditioning: Preconditioning
+    floor: bool
+    ns_dtype: Any
+
+
 @functools.partial(
-    jax.jit, static_argnames=("coefficients", "precision", "preconditioning", "floor", "ns_dtype")
+    jax.jit,
+    static_argnames=("coefficients", "precision", "preconditioning", "floor", "ns_dtype", "ns_kernel"),
 )
 def newton_schulz(
     x: Array,
@@ -87,6 +100,7 @@ def newton_schulz(
     preconditioning: Preconditioning = "frobenius",
     floor: bool = False,
     ns_dtype: Any = None,
+    ns_kernel: Kernel = "xla",
 ) -> Array:
     """U V^T of x = U S V^T, nearly.
 
@@ -95,15 +109,67 @@ def newton_schulz(
     `precision` is that of the products, as in jax.lax.dot; None is the platform's (bfloat16 factors on TPU,
     TF32 on H100, float32 on CPU), with sums in float32. `ns_dtype`, bfloat16 or float16, is what factors are
     rounded to and kept in, sums in float32; complex ones are not. Rows and columns of zeros change nothing.
-    floor: y = x / max(|x|, sqrt(eps)).
+    floor: y = x / max(|x|, sqrt(eps)). ns_kernel: "pallas" computes half of each symmetric product, on TPU
+    with factors of bfloat16; elsewhere, and where r does not fit or is small, it is "xla".
     Source: Jordan 2024, Muon; "aol": arXiv:2512.04632; "schatten": arXiv:2506.10935.
     """
     if x.shape[-2] > x.shape[-1]:
-        turned = newton_schulz(transposed(x), coefficients, eps, precision, preconditioning, floor, ns_dtype)
+        turned = newton_schulz(
+            transposed(x), coefficients, eps, precision, preconditioning, floor, ns_dtype, ns_kernel
+        )
         return transposed(turned)
+    how = _How(coefficients, precision, preconditioning, floor, ns_dtype)
+    if ns_kernel == "pallas" and _halvable(x, how):
+        return _halved_on_tpu(x, eps, how)
+    return _iterated(x, eps, how)
+
+
+def _halvable(x: Array, how: _How) -> bool:
+    """Whether the kernels for half of each product take such matrices: their factors are bfloat16."""
+    if x.dtype not in (jnp.float32, jnp.bfloat16) or not x.size:
+        return False
+    given = jax.config.jax_default_matmul_precision if how.precision is None else how.precision  # type: ignore
+    plain = str(given).lower().removeprefix("precision.") in ("none", "default", "bfloat16")
+    short = jnp.dtype(jnp.bfloat16)
+    if not (plain if how.ns_dtype is None else how.ns_dtype == short):
+        return False
+    m, n = x.shape[-2:]
+    return worth(m, n, short, x.dtype, blocks(how.coefficients, m, n))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _halved_on_tpu(x: Array, eps: Any, how: _How) -> Array:
+    halves = _kernels()
+    return lax.platform_dependent(
+        x,
+        eps,
+        tpu=lambda x, eps: _iterated(x, eps, how, halves),
+        default=lambda x, eps: _iterated(x, eps, how),
+    )
+
+
+@_halved_on_tpu.defjvp
+def _(how, primals, tangents):
+    _, tangent = jax.jvp(lambda x, eps: _iterated(x, eps, how), primals, tangents)
+    return _halved_on_tpu(*primals, how), tangent
+
+
+def _kernels() -> Any:
+    try:
+        return importlib.import_module("gradchain.matrices.halves")
+    except ImportError as error:
+        raise ImportError(
+            f"ns_kernel='pallas' needs Pallas, an experimental part of JAX, and JAX {jax.__version__} has "
+            f"not what is needed here ({error}): take ns_kernel='xla'"
+        ) from error
+
+
+def _iterated(x: Array, eps: Any, how: _How, halves: Any = None) -> Array:
+    """Newton-Schulz of matrices with the short side first; by the kernels of `halves`, if given."""
+    coefficients, precision, preconditioning, floor, ns_dtype = how
     kept = x.dtype
-    short = None if jnp.iscomplexobj(x) else ns_dtype
-    wide, short = (kept, kept) if short is None else (jnp.float32, short)
+    short = None if jnp.iscomplexobj(x) else ns_dtype if halves is None else halves.SHORT
+    wide, short = (kept, kept) if short is None else (jnp.float32, jnp.dtype(short))
 
     def times(x, y, out=wide, axes="...ik,...kj->...ij"):
         x, y = x.astype(short), y.astype(short)
@@ -116,21 +182,29 @@ def newton_schulz(
         return safe_divide(1, jnp.maximum(size, jnp.sqrt(small) * power) if floor else size + small * power)
 
     plain = preconditioning == "frobenius"
-    x = (x * power * (over(size) if plain else safe_divide(1, size))).astype(short)
+    inverse = power * (over(size) if plain else safe_divide(1, size))
+    m, n = x.shape[-2:]
+    chain = blocks(coefficients, m, n)
+    if halves is not None and plain and whole(m, n, short, kept):
+        y = halves.iterate(x.reshape(-1, m, n), inverse.reshape(-1, 1), chain, short)
+        return y.reshape(x.shape)
+    x = (x * inverse).astype(short)
     # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
     x, eye, scale = lax.optimization_barrier(x), _eye(x).astype(wide), None
-    chain = blocks(coefficients, *x.shape[-2:])
     for k, steps in enumerate(chain):
-        r = times(x, x.conj(), axes="...ik,...jk->...ij")
-        if not plain and not k:  # of the Gram matrix: x itself is not divided, r and q are smaller
-            scale = (size * over(size * _size(r, preconditioning))).astype(wide)
-            r = r * scale * transposed(scale)
         q: Any = None
-        for i, (a, b, c) in enumerate(steps):
-            p = a * eye + (b * r + c * times(r, r))
-            q = p if q is None else times(p, q)
-            if i + 1 < len(steps):
-                r = times(p, times(p, r, short))
+        if halves is not None and (plain or k):
+            q = halves.factor(x.reshape(-1, m, n), steps).reshape(*x.shape[:-1], m)
+        else:
+            r = times(x, x.conj(), axes="...ik,...jk->...ij")
+            if not plain and not k:  # of the Gram matrix: x itself is not divided, r and q are smaller
+                scale = (size * over(size * _size(r, preconditioning))).astype(wide)
+                r = r * scale * transposed(scale)
+            for i, (a, b, c) in enumerate(steps):
+                p = a * eye + (b * r + c * times(r, r))
+                q = p if q is None else times(p, q)
+                if i + 1 < len(steps):
+                    r = times(p, times(p, r, short))
         q = q if scale is None or k else q * transposed(scale)
         x = times(q, x, wide if k + 1 == len(chain) else short)
     return x.astype(kept)

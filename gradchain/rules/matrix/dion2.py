@@ -19,7 +19,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import numerics, rounding
-from gradchain.matrices.linalg import newton_schulz, transposed
+from gradchain.matrices.linalg import Kernel, newton_schulz, transposed
 from gradchain.matrices.low_rank import broadcast, described, factor
 from gradchain.matrices.per_matrix import per_matrix, sides
 from gradchain.rules.adaptive.adam import scale_by_adam
@@ -67,6 +67,7 @@ def scale_by_dion2(
     seed: Key = 0,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """Orthogonalise the largest rows or columns of the momentum; these decay, the others wait.
 
@@ -91,7 +92,7 @@ def scale_by_dion2(
         scores = noise[..., 0] if selection == "random" else jnp.sum(jnp.abs(x), -1)
         _, at = lax.top_k(lax.stop_gradient(scores.real), math.ceil(fraction * x.shape[-2]))  # [k, some]
         part = jnp.take_along_axis(x, at[..., None], -2)
-        part = newton_schulz(part, coefficients, eps, precision, ns_dtype=short)
+        part = newton_schulz(part, coefficients, eps, precision, ns_dtype=short, ns_kernel=ns_kernel)
         on = jax.nn.one_hot(at, x.shape[-2], dtype=x.dtype)  # [k, some, m]
         u = jnp.einsum("ksm,ksn->kmn", on, part, precision="highest")
         return transposed(u) if turned else u, jnp.sum(on, -2)[..., None]
@@ -142,6 +143,7 @@ def dion2(
     seed: Key = 0,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
     adam_b1: Decay = 0.9,
     adam_b2: Decay = 0.999,
     adam_weight_decay: Hyper = 0.0,
@@ -164,6 +166,7 @@ def dion2(
         seed=seed,
         precision=precision,
         ns_dtype=ns_dtype,
+        ns_kernel=ns_kernel,
     )
     matrices = (scale, scale_by_shape(at_least_one=False), *optional_decay(weight_decay, mask))
     others = (

@@ -20,7 +20,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math import numerics
-from gradchain.matrices.linalg import QUINTIC, Preconditioning, newton_schulz
+from gradchain.matrices.linalg import QUINTIC, Kernel, Preconditioning, newton_schulz
 from gradchain.matrices.per_matrix import Stacked, per_matrix, sides
 from gradchain.rules.adaptive.adam import scale_by_adam
 from gradchain.rules.matrix import coefficients
@@ -55,11 +55,12 @@ def polar(
     floor: bool = False,
     who: str = "scale_by_muon",
     ns_dtype: Any = None,
+    ns_kernel: Kernel = "xla",
 ) -> Stacked:
     """The function of stacks of matrices that leaves U V^T of U S V^T."""
     steps = steps_of(ns_coeffs, ns_steps, who)
     short = None if ns_dtype is None else jnp.dtype(ns_dtype)
-    return lambda x: newton_schulz(x, steps, eps, precision, preconditioning, floor, short)
+    return lambda x: newton_schulz(x, steps, eps, precision, preconditioning, floor, short, ns_kernel)
 
 
 @transform(**PAPER, errors=_errors, near=("scale_by_muon",))
@@ -72,6 +73,7 @@ def orthogonalize(
     eps_floor: bool = False,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """Leave U V^T of the singular value decomposition U S V^T of each matrix, nearly: Muon without momentum.
 
@@ -80,7 +82,9 @@ def orthogonalize(
     by "dion", 0.846 to 1.124 by "polar_express", 0.886 to 1.114 by "cans", each in five steps. Of the last
     two ns_steps says how many are taken: with six 0.994 to 1.002 and 0.999 to 1.001.
     """
-    f = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, "orthogonalize", ns_dtype)
+    f = polar(
+        ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, "orthogonalize", ns_dtype, ns_kernel
+    )
 
     def update(updates, params=None, *, leaves: list[Leaf]):
         grads, treedef = jax.tree.flatten(jax.tree.map(tree.wide, updates))
@@ -110,18 +114,28 @@ def scale_by_muon(
     bias_correction: bool = False,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
     equilibrate: Sides | None = None,
 ):
     """Orthogonalise the momentum: of its singular value decomposition U S V^T only U V^T remains, nearly.
 
     m = beta m + (1 - beta) g;  m' = m, with nesterov beta m + (1 - beta) g;  u = newton_schulz(m' / |m'|)
     adaptive: u is multiplied by <m', u>, arXiv:2409.20325. `ns_coeffs` is one (a, b, c) for ns_steps steps,
-    or one for each step; `precision` and `ns_dtype` are those of the products, see `linalg.newton_schulz`.
+    or one for each step; `precision`, `ns_dtype` and `ns_kernel`: see `linalg.newton_schulz`.
     The leaf's axes say what rows and columns are, or a tree of `MuonDimensionNumbers` does; stacked layers
     are matrices of their own, a vector is a matrix of one row. bias_correction: that of m, as in Optax.
     equilibrate: m' is balanced first, see `balance`: MuonEq, arXiv:2603.28254; "elements": its signs.
     """
-    orthogonal = polar(ns_coeffs, ns_steps, eps, precision, preconditioning, eps_floor, ns_dtype=ns_dtype)
+    orthogonal = polar(
+        ns_coeffs,
+        ns_steps,
+        eps,
+        precision,
+        preconditioning,
+        eps_floor,
+        ns_dtype=ns_dtype,
+        ns_kernel=ns_kernel,
+    )
 
     def momentum(g, mu, t):
         mu = numerics.ema(mu, g, beta)
@@ -206,6 +220,7 @@ def muon(
     bias_correction: bool = False,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
     equilibrate: Sides | None = None,
     renormalize: Sides | None = None,
 ):
@@ -230,6 +245,7 @@ def muon(
             bias_correction=bias_correction,
             precision=precision,
             ns_dtype=ns_dtype,
+            ns_kernel=ns_kernel,
             equilibrate=equilibrate,
         ),
         *optional_balance(renormalize),

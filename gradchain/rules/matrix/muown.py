@@ -19,7 +19,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, drop, typed, zeros
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, debias, ema, norm, over_root, safe_divide
-from gradchain.matrices.linalg import QUINTIC
+from gradchain.matrices.linalg import QUINTIC, Kernel
 from gradchain.matrices.per_matrix import per_matrix, sides
 from gradchain.rules.matrix import coefficients
 from gradchain.rules.matrix.coefficients import Coefficients
@@ -74,6 +74,7 @@ def step_by_outputs(
     consistent_rms: Hyper = 0.2,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """Descend in p = r v / |v| of each output's weights: in their lengths r by Adam, in v by Muon.
 
@@ -82,7 +83,9 @@ def step_by_outputs(
     r and v begin with the norms and the weights. Weights of zero have no direction, and stay. It takes
     gradients: the only link. On a mesh the sums for each output, small arrays, cross the devices.
     """
-    f = polar(ns_coeffs, ns_steps, eps, precision, who="step_by_outputs", ns_dtype=ns_dtype)
+    f = polar(
+        ns_coeffs, ns_steps, eps, precision, who="step_by_outputs", ns_dtype=ns_dtype, ns_kernel=ns_kernel
+    )
 
     @functools.partial(jax.jit, static_argnums=3)
     def before(g, p, s, leaf: Leaf):
@@ -144,6 +147,7 @@ def muown(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """Muown: Muon on the directions of each output's weights, Adam on their lengths, see `step_by_outputs`.
 
@@ -162,6 +166,7 @@ def muown(
         consistent_rms=consistent_rms,
         precision=precision,
         ns_dtype=ns_dtype,
+        ns_kernel=ns_kernel,
     )
     return stepping(
         (outputs,), adam_links(b1, b2, eps, adam_weight_decay, mask), learning_rate, Groups(muon_mask)

@@ -14,7 +14,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, drop
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, ema, norm, over_root, safe_divide
-from gradchain.matrices.linalg import QUINTIC
+from gradchain.matrices.linalg import QUINTIC, Kernel
 from gradchain.matrices.per_matrix import sides
 from gradchain.rules.matrix.balance import Sides, optional_balance
 from gradchain.rules.matrix.coefficients import Coefficients
@@ -91,6 +91,7 @@ def normuon(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """NorMuon: `muon` with `scale_by_normuon`, a second moment for each output, after orthogonalisation.
 
@@ -105,6 +106,7 @@ def normuon(
             nesterov=nesterov,
             precision=precision,
             ns_dtype=ns_dtype,
+            ns_kernel=ns_kernel,
             equilibrate=equilibrate,
         ),
         *optional_balance(renormalize),
@@ -148,6 +150,7 @@ def adamuon(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """AdaMuon: the signs of the momentum made orthogonal, divided by a second moment of each number.
 
@@ -160,6 +163,7 @@ def adamuon(
         nesterov=nesterov,
         precision=precision,
         ns_dtype=ns_dtype,
+        ns_kernel=ns_kernel,
         equilibrate=equilibrate,
     )
     moment = scale_by_normuon(b2, eps, consistent_rms, elementwise=True)

@@ -17,7 +17,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import real_dtype
-from gradchain.matrices.linalg import QUINTIC
+from gradchain.matrices.linalg import QUINTIC, Kernel
 from gradchain.rules.matrix.balance import Sides
 from gradchain.rules.matrix.coefficients import Coefficients
 from gradchain.rules.matrix.muon import muon
@@ -162,6 +162,7 @@ def muonclip(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.
 
@@ -186,6 +187,7 @@ def muonclip(
             muon_mask=muon_mask,
             precision=precision,
             ns_dtype=ns_dtype,
+            ns_kernel=ns_kernel,
             equilibrate=equilibrate,
         ),
         qk_clip(threshold, queries, keys, query_share=query_share, heads=heads),

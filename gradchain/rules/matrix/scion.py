@@ -19,7 +19,7 @@ from gradchain.core.masks import partition
 from gradchain.core.select import Selection
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import abs2, over_root
-from gradchain.matrices.linalg import QUINTIC
+from gradchain.matrices.linalg import QUINTIC, Kernel
 from gradchain.matrices.per_matrix import sides
 from gradchain.rules.matrix.coefficients import Coefficients
 from gradchain.rules.matrix.groups import LOOKED_UP, axes_of_leaves
@@ -104,6 +104,7 @@ def scion(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.
 
@@ -112,7 +113,9 @@ def scion(
     muon_mask selects matrices that are hidden layers whatever their names.
     constrained=False: p = p - lr * lmo(m). The default radii are the paper's for language models.
     """
-    polar = orthogonalize(ns_coeffs, ns_steps, eps, precision=precision, ns_dtype=ns_dtype)
+    polar = orthogonalize(
+        ns_coeffs, ns_steps, eps, precision=precision, ns_dtype=ns_dtype, ns_kernel=ns_kernel
+    )
     groups = {
         "hidden": chain(polar, scale_by_shape(at_least_one=False), scale(radius)),
         "input": scale_by_lmo("inputs", input_radius, eps),

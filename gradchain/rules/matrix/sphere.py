@@ -18,7 +18,7 @@ from gradchain.core.select import Selection
 from gradchain.core.slots import Leaf, Slot, drop
 from gradchain.core.transform import optimizer, transform
 from gradchain.math.numerics import norm, real_dtype, safe_divide
-from gradchain.matrices.linalg import QUINTIC
+from gradchain.matrices.linalg import QUINTIC, Kernel
 from gradchain.matrices.per_matrix import per_matrix
 from gradchain.rules.adaptive.adam import scale_by_adam
 from gradchain.rules.matrix import coefficients
@@ -91,6 +91,7 @@ def muonh(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """MuonH: `muon` whose matrices keep their norms, by `step_on_sphere`; AdamW for all other leaves.
 
@@ -101,6 +102,7 @@ def muonh(
         nesterov=nesterov,
         precision=precision,
         ns_dtype=ns_dtype,
+        ns_kernel=ns_kernel,
         equilibrate=equilibrate,
     )
     others = adam_links(adam_b1, adam_b2, eps, adam_weight_decay, mask)
@@ -152,12 +154,15 @@ def step_on_stiefel(
     *,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """Descend, then make the matrix orthogonal again: the last link of a chain.
 
     p + u = newton_schulz(p - learning_rate * g), whose singular values are 1, nearly, see `orthogonalize`
     """
-    f = polar(ns_coeffs, ns_steps, eps, precision, who="step_on_stiefel", ns_dtype=ns_dtype)
+    f = polar(
+        ns_coeffs, ns_steps, eps, precision, who="step_on_stiefel", ns_dtype=ns_dtype, ns_kernel=ns_kernel
+    )
 
     def update(updates, s, params, *, leaves: list[Leaf]):
         old, treedef = jax.tree.flatten(jax.tree.map(tree.wide, params))
@@ -193,6 +198,7 @@ def spel(
     muon_mask: Selection = None,
     precision: Precision | None = None,
     ns_dtype: DType | None = None,
+    ns_kernel: Kernel = "xla",
 ):
     """SPEL: Muon on orthogonal matrices, p = newton_schulz(p - lr * (u + weight_decay * p)).
 
@@ -204,9 +210,18 @@ def spel(
             nesterov=nesterov,
             precision=precision,
             ns_dtype=ns_dtype,
+            ns_kernel=ns_kernel,
         ),
         *optional_decay(weight_decay, mask),
-        step_on_stiefel(learning_rate, ns_coeffs, ns_steps, eps, precision=precision, ns_dtype=ns_dtype),
+        step_on_stiefel(
+            learning_rate,
+            ns_coeffs,
+            ns_steps,
+            eps,
+            precision=precision,
+            ns_dtype=ns_dtype,
+            ns_kernel=ns_kernel,
+        ),
     )
     others = adam_links(adam_b1, adam_b2, eps, adam_weight_decay, mask)
     rate = learning_rate if adam_learning_rate is None else adam_learning_rate

@@ -27,10 +27,17 @@ def short():
     return gc.muon(1e-3, ns_dtype="bfloat16")
 
 
+def halves():
+    return gc.muon(1e-3, ns_kernel="pallas")
+
+
 def flops(jaxpr) -> int:
-    """Of all matrix products in a program; of branches for several platforms the first."""
+    """Of all products in a program; of branches for several platforms the first, of kernels as they say."""
     total = 0
     for eqn in jaxpr.eqns:
+        if eqn.primitive.name == "pallas_call":
+            total += eqn.params["cost_estimate"].flops
+            continue
         if eqn.primitive.name == "dot_general":
             (contracted, _), _ = eqn.params["dimension_numbers"]
             left = eqn.invars[0].aval.shape
@@ -56,6 +63,23 @@ def test_flops():
     params = matrices()
     assert flops_of(optax_rows()["muon"], params) == 8 * 2 * 768**3 * (15 + 45)
     assert flops_of(ours, params) <= 0.75 * flops_of(optax_rows()["muon"], params)
+
+
+def test_flops_of_kernels():
+    """tests/matrices/test_halves.py counts what kernels execute, and finds what they say."""
+    params = matrices()
+    assert flops_of(halves, params) <= 0.57 * flops_of(optax_rows()["muon"], params)
+    stack = {"kernel": jax.ShapeDtypeStruct((24, 2048, 8192), jnp.float32)}
+    assert flops_of(halves, stack) <= 0.52 * 24 * 5 * 2 * (2 * 2048**2 * 8192 + 2048**3)
+
+
+def test_traffic_of_kernels(target):
+    """Each of these matrices is one kernel on TPU; elsewhere nothing changes."""
+    if target.name != "tpu":
+        pytest.skip("the kernels are TPU's")
+    figures = measure(target, halves, matrices)
+    assert figures.bytes <= 0.5 * measure(target, short, matrices).bytes + 4
+    assert figures.kernels <= 64
 
 
 @pytest.mark.parametrize("shapes", [matrices, gpt2])
