@@ -680,9 +680,11 @@ __all__ = [
     "scale_by_shampoo",
     "scale_by_shape",
     "scale_by_sides",
+    "scale_by_sinkhorn",
     "scale_by_soap",
     "scale_by_splus",
     "scion",
+    "sinkgd",
     "soap",
     "spel",
     "splus",
@@ -7027,6 +7029,23 @@ def scale_by_simplified_ademamix(
     """
     ...
 
+def scale_by_sinkhorn(
+    *,
+    iterations: int = 5,
+) -> Transform:
+    """Give all inputs of a matrix one norm, and nearly all outputs, by dividing by norms in turn.
+
+    iterations times  u = u / rms of each output's weights,  u = u / rms of each input's, from u = g
+    The squares of u are then nearly those of a matrix with equal sums of rows and of columns. The length of g
+    is lost, the root mean square of u is 1. It keeps no state. Of a vector u = sign(g); zeros stay.
+
+    Arguments shared with others:
+      iterations: How many fixed-point iterations find the numbers of rows and columns.
+
+    Source: arXiv:2502.06742
+    """
+    ...
+
 def scale_by_sm3(
     b1: _t.Decay = 0.9,
     b2: _t.Fraction = 1.0,
@@ -7679,6 +7698,27 @@ def simplified_ademamix(
       mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
 
     Source: arXiv:2502.02431
+    """
+    ...
+
+def sinkgd(
+    learning_rate: _t.Hyper,
+    weight_decay: _t.Hyper = 0.0,
+    mask: _t.Selection = None,
+    *,
+    iterations: int = 5,
+) -> Transform:
+    """SinkGD: p = p - lr * (u + weight_decay * p), see `scale_by_sinkhorn`; it keeps no state.
+
+    The paper takes Adam for embeddings, heads and vectors: that is a `partition`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      weight_decay: Multiple of the parameters that joins the update or gradient, where `mask` says so.
+      mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
+      iterations: How many fixed-point iterations find the numbers of rows and columns.
+
+    Source: arXiv:2502.06742
     """
     ...
 
@@ -8364,7 +8404,8 @@ def zero(
     the model, or `gather_params`, gathers them. Each axis goes to the dimension with most left of it; leaves
     under `min_size` numbers stay whole. On a mesh with automatic axes a trace cannot see specs: `specs` maps
     patterns of paths to those of parameters that are split over other axes. Wrap the whole optimizer.
-    Raises ValueError for an axis that the mesh has not; warns (ShardingWarning) of leaves that stay whole.
+    Raises ValueError for an axis that the mesh has not, of the parameters or else jax.set_mesh; without one
+    nothing is split. Warns (ShardingWarning) of leaves that stay whole.
 
     Arguments shared with others:
       inner: The transformation that is wrapped.

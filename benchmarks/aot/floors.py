@@ -109,6 +109,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "scale_by_param_block_rms": (4, 4, LAYERS),
     "sgd_sai": (8, 8.1, "norm and spread of the gradient, in the first step"),
     "sgdp": (5.8, 20, COSINES),
+    "sinkgd": (34.7, 57.7, "norms of columns and of rows, ten in turn, come first"),
     "skip": (4, 4, ALL_FINITE),
     "sm3": (0, 4.4, "XLA for GPU takes maxima of rows and of columns in two passes"),
     "stable_adamw": (8, 10.4, LAYERS),
