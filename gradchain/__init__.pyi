@@ -686,9 +686,11 @@ __all__ = [
     "scion",
     "sinkgd",
     "soap",
+    "spectral_sphere",
     "spel",
     "splus",
     "step_by_outputs",
+    "step_on_spectral_sphere",
     "step_on_sphere",
     "step_on_stiefel",
     "GrokfastEmaState",
@@ -7928,6 +7930,54 @@ def spam(
     """
     ...
 
+def spectral_sphere(
+    learning_rate: _t.Hyper,
+    beta: _t.Decay = 0.9,
+    radius: _t.Hyper = 1.0,
+    eps: _t.Hyper = 1e-08,
+    mu_dtype: _t.DType | None = None,
+    *,
+    ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = "polar_express",
+    ns_steps: int = 8,
+    power_steps: int = 10,
+    search_steps: int = 20,
+    adam_b1: _t.Decay = 0.9,
+    adam_b2: _t.Decay = 0.999,
+    adam_weight_decay: _t.Hyper = 0.0,
+    adam_learning_rate: _t.Hyper | None = None,
+    mask: _t.Selection = None,
+    muon_mask: _t.Selection = None,
+    precision: Any | None = None,
+    ns_dtype: _t.DType | None = None,
+) -> Transform:
+    """SSO: a running mean of gradients, and `step_on_spectral_sphere`; AdamW for all other leaves.
+
+    The learning rate is relative to the spectral norm of the weights, which the first step makes `radius`
+    times sqrt(columns / rows). `muon_mask` selects the matrices; None: all but embeddings and heads, by their
+    paths. An approximation that keeps the norm of all singular values together is `muonh`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      beta: Decay of the mean of gradients that is made orthogonal or signs; of optimistic gradients the weight of the difference.
+      radius: Radius of the ball that updates are on the edge of.
+      eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
+      mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.
+      ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
+      ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
+      power_steps: Steps of power iteration for each update.
+      adam_b1: `b1` of Adam for the leaves that are no matrices.
+      adam_b2: `b2` of Adam for the leaves that are no matrices.
+      adam_weight_decay: Weight decay of the leaves that are no matrices.
+      adam_learning_rate: Learning rate of the leaves that are no matrices; None: the same.
+      mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
+      muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
+      precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
+      ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+
+    Source: arXiv:2601.08393
+    """
+    ...
+
 def spel(
     learning_rate: _t.Hyper,
     beta: _t.Decay = 0.95,
@@ -8191,6 +8241,40 @@ def step_by_outputs(
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
 
     Source: arXiv:2605.10797
+    """
+    ...
+
+def step_on_spectral_sphere(
+    learning_rate: _t.Hyper,
+    radius: _t.Hyper = 1.0,
+    ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = "polar_express",
+    ns_steps: int = 8,
+    eps: _t.Hyper = 1e-08,
+    *,
+    power_steps: int = 10,
+    search_steps: int = 20,
+    precision: Any | None = None,
+    ns_dtype: _t.DType | None = None,
+) -> Transform:
+    """Descend along the matrices of one spectral norm: the last link of a chain.
+
+    s, t = the largest singular value of p and u v^T of its vectors;  r = radius * sqrt(columns / rows)
+    d = msign(g / |g| + c t), c such that <t, d> = 0;  p + u = r * (p / s - learning_rate * d)
+    msign is `newton_schulz`, s and t come from power_steps steps of power iteration from fixed noise. c is
+    found by bisection from -2 to 2 roots of the shorter side: search_steps times the products of one msign.
+    A gradient of zeros only scales p; p = 0 is moved as by `orthogonalize`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      radius: Radius of the ball that updates are on the edge of.
+      ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
+      ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
+      eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
+      power_steps: Steps of power iteration for each update.
+      precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
+      ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+
+    Source: arXiv:2601.08393
     """
     ...
 

@@ -15,6 +15,7 @@ from gradchain.rules.matrix.scion import scale_by_lmo, scion
 from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo
 from gradchain.rules.matrix.sinkhorn import scale_by_sinkhorn, sinkgd
 from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
+from gradchain.rules.matrix.spectral_sphere import spectral_sphere, step_on_spectral_sphere
 from gradchain.rules.matrix.sphere import (
     StepOnSphereState,
     adamh,
@@ -73,9 +74,11 @@ __all__ = [
     "scion",
     "sinkgd",
     "soap",
+    "spectral_sphere",
     "spel",
     "splus",
     "step_by_outputs",
+    "step_on_spectral_sphere",
     "step_on_sphere",
     "step_on_stiefel",
 ]
