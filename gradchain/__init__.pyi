@@ -7965,6 +7965,7 @@ def spectral_sphere(
       ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
       ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
       power_steps: Steps of power iteration for each update.
+      search_steps: How many times the interval of the multiplier is halved.
       adam_b1: `b1` of Adam for the leaves that are no matrices.
       adam_b2: `b2` of Adam for the leaves that are no matrices.
       adam_weight_decay: Weight decay of the leaves that are no matrices.
@@ -8271,6 +8272,7 @@ def step_on_spectral_sphere(
       ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
       eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
       power_steps: Steps of power iteration for each update.
+      search_steps: How many times the interval of the multiplier is halved.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
 

@@ -60,10 +60,11 @@ def _bounded_on_gpu(x: Array) -> Array:
     for such a sum and the step instead of computing it twice: 1 to 5 bytes a parameter.
     """
     finite = lax.is_finite(x)
-    n = finite.astype(jnp.int32)  # 1 where x is finite, and then 2, 8, 2^11
-    for _ in range(3):
-        last, n = n, lax.shift_left(n, n)
-    bound = lax.square((n * n * last).astype(x.dtype))  # 2^50
+    one = finite.astype(jnp.int32)  # where x is finite
+    two = lax.shift_left(one, one)
+    eight = lax.shift_left(two, two)
+    more = lax.shift_left(eight, eight)  # 2^11
+    bound = lax.square((more * more * eight).astype(x.dtype))  # 2^50
     return lax.select(finite, lax.clamp(-bound, x, bound), x)
 
 

@@ -42,7 +42,7 @@ def scale_by_sinkhorn(*, iterations: Annotated[int, whole(1, 100)] = 5):
 
     def step(g, *, leaf):
         rows, cols = leaf.axes.rows, leaf.axes.cols
-        inputs = jnp.ones((), real_dtype(g))  # a factor for each row, then outputs one for each column
+        inputs = outputs = jnp.ones((), real_dtype(g))  # factors, soon one for each row and for each column
         for _ in range(iterations):  # g is read again rather than u written
             outputs = safe_divide(1, norm(g * inputs, rows, keepdims=True))
             inputs = safe_divide(1, norm(g * outputs, cols, keepdims=True))
