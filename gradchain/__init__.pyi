@@ -680,13 +680,17 @@ __all__ = [
     "scale_by_shampoo",
     "scale_by_shape",
     "scale_by_sides",
+    "scale_by_sinkhorn",
     "scale_by_soap",
     "scale_by_splus",
     "scion",
+    "sinkgd",
     "soap",
+    "spectral_sphere",
     "spel",
     "splus",
     "step_by_outputs",
+    "step_on_spectral_sphere",
     "step_on_sphere",
     "step_on_stiefel",
     "GrokfastEmaState",
@@ -7047,6 +7051,23 @@ def scale_by_simplified_ademamix(
     """
     ...
 
+def scale_by_sinkhorn(
+    *,
+    iterations: int = 5,
+) -> Transform:
+    """Give all inputs of a matrix one norm, and nearly all outputs, by dividing by norms in turn.
+
+    iterations times  u = u / rms of each output's weights,  u = u / rms of each input's, from u = g
+    The squares of u are then nearly those of a matrix with equal sums of rows and of columns. The length of g
+    is lost, the root mean square of u is 1. It keeps no state. Of a vector u = sign(g); zeros stay.
+
+    Arguments shared with others:
+      iterations: How many fixed-point iterations find the numbers of rows and columns.
+
+    Source: arXiv:2502.06742
+    """
+    ...
+
 def scale_by_sm3(
     b1: _t.Decay = 0.9,
     b2: _t.Fraction = 1.0,
@@ -7704,6 +7725,27 @@ def simplified_ademamix(
     """
     ...
 
+def sinkgd(
+    learning_rate: _t.Hyper,
+    weight_decay: _t.Hyper = 0.0,
+    mask: _t.Selection = None,
+    *,
+    iterations: int = 5,
+) -> Transform:
+    """SinkGD: p = p - lr * (u + weight_decay * p), see `scale_by_sinkhorn`; it keeps no state.
+
+    The paper takes Adam for embeddings, heads and vectors: that is a `partition`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      weight_decay: Multiple of the parameters that joins the update or gradient, where `mask` says so.
+      mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
+      iterations: How many fixed-point iterations find the numbers of rows and columns.
+
+    Source: arXiv:2502.06742
+    """
+    ...
+
 def skip(
     tx: _t.Link,
     spikes: _t.Limit | None = None,
@@ -7907,6 +7949,55 @@ def spam(
       mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
 
     Source: arXiv:2501.06842
+    """
+    ...
+
+def spectral_sphere(
+    learning_rate: _t.Hyper,
+    beta: _t.Decay = 0.9,
+    radius: _t.Hyper = 1.0,
+    eps: _t.Hyper = 1e-08,
+    mu_dtype: _t.DType | None = None,
+    *,
+    ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = "polar_express",
+    ns_steps: int = 8,
+    power_steps: int = 10,
+    search_steps: int = 20,
+    adam_b1: _t.Decay = 0.9,
+    adam_b2: _t.Decay = 0.999,
+    adam_weight_decay: _t.Hyper = 0.0,
+    adam_learning_rate: _t.Hyper | None = None,
+    mask: _t.Selection = None,
+    muon_mask: _t.Selection = None,
+    precision: Any | None = None,
+    ns_dtype: _t.DType | None = None,
+) -> Transform:
+    """SSO: a running mean of gradients, and `step_on_spectral_sphere`; AdamW for all other leaves.
+
+    The learning rate is relative to the spectral norm of the weights, which the first step makes `radius`
+    times sqrt(columns / rows). `muon_mask` selects the matrices; None: all but embeddings and heads, by their
+    paths. An approximation that keeps the norm of all singular values together is `muonh`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      beta: Decay of the mean of gradients that is made orthogonal or signs; of optimistic gradients the weight of the difference.
+      radius: Radius of the ball that updates are on the edge of.
+      eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
+      mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.
+      ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
+      ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
+      power_steps: Steps of power iteration for each update.
+      search_steps: How many times the interval of the multiplier is halved.
+      adam_b1: `b1` of Adam for the leaves that are no matrices.
+      adam_b2: `b2` of Adam for the leaves that are no matrices.
+      adam_weight_decay: Weight decay of the leaves that are no matrices.
+      adam_learning_rate: Learning rate of the leaves that are no matrices; None: the same.
+      mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
+      muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
+      precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
+      ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+
+    Source: arXiv:2601.08393
     """
     ...
 
@@ -8180,6 +8271,41 @@ def step_by_outputs(
     """
     ...
 
+def step_on_spectral_sphere(
+    learning_rate: _t.Hyper,
+    radius: _t.Hyper = 1.0,
+    ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = "polar_express",
+    ns_steps: int = 8,
+    eps: _t.Hyper = 1e-08,
+    *,
+    power_steps: int = 10,
+    search_steps: int = 20,
+    precision: Any | None = None,
+    ns_dtype: _t.DType | None = None,
+) -> Transform:
+    """Descend along the matrices of one spectral norm: the last link of a chain.
+
+    s, t = the largest singular value of p and u v^T of its vectors;  r = radius * sqrt(columns / rows)
+    d = msign(g / |g| + c t), c such that <t, d> = 0;  p + u = r * (p / s - learning_rate * d)
+    msign is `newton_schulz`, s and t come from power_steps steps of power iteration from fixed noise. c is
+    found by bisection from -2 to 2 roots of the shorter side: search_steps times the products of one msign.
+    A gradient of zeros only scales p; p = 0 is moved as by `orthogonalize`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      radius: Radius of the ball that updates are on the edge of.
+      ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
+      ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
+      eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
+      power_steps: Steps of power iteration for each update.
+      search_steps: How many times the interval of the multiplier is halved.
+      precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
+      ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+
+    Source: arXiv:2601.08393
+    """
+    ...
+
 def step_on_sphere(
     learning_rate: _t.Hyper,
 ) -> Transform:
@@ -8392,7 +8518,8 @@ def zero(
     the model, or `gather_params`, gathers them. Each axis goes to the dimension with most left of it; leaves
     under `min_size` numbers stay whole. On a mesh with automatic axes a trace cannot see specs: `specs` maps
     patterns of paths to those of parameters that are split over other axes. Wrap the whole optimizer.
-    Raises ValueError for an axis that the mesh has not; warns (ShardingWarning) of leaves that stay whole.
+    Raises ValueError for an axis that the mesh has not, of the parameters or else jax.set_mesh; without one
+    nothing is split. Warns (ShardingWarning) of leaves that stay whole.
 
     Arguments shared with others:
       inner: The transformation that is wrapped.

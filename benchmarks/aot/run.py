@@ -73,7 +73,10 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     args = parser.parse_args(argv)
     try:
         if args.floors:
-            return results.write(f"floors_{args.target}", floors.table(TARGETS[args.target]))
+            name, rows = f"floors_{args.target}", floors.table(TARGETS[args.target], args.only)
+            if args.no_save or not rows:
+                return None
+            return results.write(name, sorted(rows + kept(name, rows), key=lambda row: row["name"]))
         rows, failed = collect(args.target, args.shapes, args.only, args.libraries)
     except MissingCompiler as error:
         sys.exit(str(error))

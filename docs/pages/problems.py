@@ -77,6 +77,14 @@ UNIT = Problem(
     'minimum was put. Here Newton-Schulz runs to its end: ns_coeffs="polar_express", ns_steps=8.',
     drawn=((1.0,),),
 )
+_HALF = 0.5**0.5  # the radius 1 times sqrt(columns / rows)
+SPECTRAL = Problem(
+    _on_circle(_HALF, 40),
+    (_HALF * START[0] / NORM, _HALF * START[1] / NORM),
+    note="The rule keeps the spectral norm of matrices: for those of 2 × 1 that is the dashed circle, on which "
+    "the minimum was put.",
+    drawn=((_HALF,),),
+)
 LINE = Problem(
     (0.2, -0.7),
     note="The mean of the two numbers stays: the dashed line, on which the minimum was put.",
@@ -100,6 +108,7 @@ OF: dict[str, Problem] = {  # algorithms that keep a norm, project or prune: whe
     **dict.fromkeys(("muonh", "adamh", "step_on_sphere"), CIRCLE),
     "orthograd": PERPENDICULAR,
     **dict.fromkeys(("spel", "step_on_stiefel"), UNIT),
+    **dict.fromkeys(("spectral_sphere", "step_on_spectral_sphere"), SPECTRAL),
     "centralize": LINE,
     "prune_by_magnitude": AXES,
     "quantize_params": GRID,

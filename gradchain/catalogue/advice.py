@@ -23,7 +23,7 @@ from gradchain.rules.parts.clipping import clip_by_global_norm
 from gradchain.schedules import wsd_schedule
 
 PyTree = Any
-FITTED = {"parameters": (6e7, 1e9), "tokens": (2e9, 1e11)}  # of the law for the learning rate
+PARAMETERS, TOKENS = (6e7, 1e9), (2e9, 1e11)  # that the law for the learning rate was fitted on
 B2, B2_BATCH = 0.95, 2**19  # of AdamW at half a million tokens a step, arXiv:2005.14165 and many after it
 
 
@@ -62,7 +62,8 @@ def recipe(
     warmup: 2 / (1 - b2) steps, arXiv:1910.04209, a hundredth to a tenth of the run; then a line to 0,
     arXiv:2502.15938
     `params` may be abstract. `batch` is in tokens. "muon" takes AdamW's rate and decay, arXiv:2502.16982.
-    A start for a sweep, no more: the notes say where a rule is used outside of what it was fitted on.
+    n and tokens are clamped to what the first law was fitted on, 6e7 to 1e9 and 2e9 to 1e11, but for n above:
+    there the rate falls on, as the law says. The notes say so. A start for a sweep, no more.
     """
     if algorithm not in ("adamw", "muon"):
         raise ValueError(f"recipe: algorithm is {words.show(algorithm)}; expected 'adamw' or 'muon'")
@@ -77,17 +78,18 @@ def recipe(
             f"recipe: {tokens:g} tokens in batches of {batch:g} are {steps} steps; expected 10 or more"
         )
     n, decaying = _read(params)
-    best = 0.58 * tokens**0.571
-    rate = _round(1.79 * n**-0.713 * tokens**0.307 * min(1.0, math.sqrt(batch / best)))
-    tau = 1.084 * (tokens / n) ** -0.527
-    decay = _round(batch / (rate * tokens * tau))
+    size, length = max(n, PARAMETERS[0]), min(max(tokens, TOKENS[0]), TOKENS[1])
+    best = 0.58 * length**0.571
+    rate = _round(1.79 * size**-0.713 * length**0.307 * min(1.0, math.sqrt(batch / best)))
+    tau = 1.084 * (length / size) ** -0.527
+    decay = _round(batch / (rate * length * tau))
     b2 = min(max(_ones(B2 ** (batch / B2_BATCH)), 0.9), 0.9999)
     warmup = min(max(round(2 / (1 - b2)), steps // 100), steps // 10)
     schedule = wsd_schedule(0.0, rate, warmup, 0, steps - warmup, cooldown="linear")
     head = "gc.adamw" if algorithm == "adamw" else "gc.muon"
     shared = {"weight_decay": decay, "mask": decaying}
     why = {
-        "weight_decay": f"averages weights over {tau:.2g} of the run: arXiv:2505.13738",
+        "weight_decay": f"averages weights over {tau * length:.2g} tokens: arXiv:2505.13738",
         "mask": "matrices decay; scales and biases do not",
         "b2": f"half-life in tokens of {B2:g} at {B2_BATCH:,} a step: arXiv:2507.07101",
         "adam_b2": f"half-life in tokens of {B2:g} at {B2_BATCH:,} a step: arXiv:2507.07101",
@@ -99,7 +101,7 @@ def recipe(
     else:
         given = {"consistent_rms": 0.2, "adam_b2": b2, **shared, "adam_weight_decay": decay}
         made = muon(schedule, **given)
-    below = f", times sqrt({batch:.3g} / {best:.3g}) for the batch: arXiv:2205.10287" if batch < best else ""
+    clamped = f" at n {size:.3g}, tokens {length:.3g}" if (size, length) != (n, tokens) else ""
     ramp = "warmup: arXiv:1910.04209; in a line to 0: arXiv:2502.15938"
     lines = [
         ("gc.chain(", ""),
@@ -107,7 +109,7 @@ def recipe(
         (f"    {head}(", ""),
         ("        gc.wsd_schedule(", ramp),
         ("            init_value=0.0,", ""),
-        (f"            peak_value={rate!r},", f"1.79 n^-0.713 tokens^0.307{below}: arXiv:2503.04715"),
+        (f"            peak_value={rate!r},", f"1.79 n^-0.713 tokens^0.307{clamped}: arXiv:2503.04715"),
         (f"            warmup_steps={warmup!r},", ""),
         ("            stable_steps=0,", "steps at the full rate, if the run may be prolonged"),
         (f"            cooldown_steps={steps - warmup!r},", ""),
@@ -153,12 +155,24 @@ def _selection(chosen: Mapping[str, bool]) -> list[str]:
 
 def _notes(n: int, tokens: float, batch: float, best: float) -> tuple[str, ...]:
     notes = [f"{n:,} parameters beside embeddings and heads, {tokens:.3g} tokens, {batch:.3g} a step"]
-    if batch > 2 * best:
-        notes.append(f"the batch is above {best:.3g} tokens, the optimum of the law: smaller ones learn more")
-    for what, value in (("parameters", n), ("tokens", tokens)):
-        low, high = FITTED[what]
+    if batch < best:
+        notes.append(
+            f"the rate is the law's times sqrt({batch:.3g} / {best:.3g}), for the batch: arXiv:2205.10287"
+        )
+    optimum = 0.58 * max(tokens, TOKENS[0]) ** 0.571
+    if batch > 2 * optimum:
+        notes.append(
+            f"the batch is above {optimum:.3g} tokens, the optimum of the law: smaller ones learn more"
+        )
+    for what, value, (low, high) in (("parameters", n, PARAMETERS), ("tokens", tokens, TOKENS)):
         if not low <= value <= high:
-            notes.append(f"{value:.3g} {what}: the law was fitted from {low:.3g} to {high:.3g}")
+            end = low if value < low else high
+            held = (
+                f"clamped to {end:.3g}"
+                if value < low or what == "tokens"
+                else "not clamped, the rate falls on"
+            )
+            notes.append(f"{value:.3g} {what}: the law was fitted from {low:.3g} to {high:.3g}; {held}")
     return tuple(notes)
 
 

@@ -188,6 +188,7 @@ GLOSSARY: dict[str, str] = {
     "scale_init_precond": "Begin with a multiple of the identity that fits the last step, not with the "
     "identity.",
     "scale_type": "Whether each channel of a matrix gets a factor of its own, or all of it one.",
+    "search_steps": "How many times the interval of the multiplier is halved.",
     "seed": "Number that the noise is made from, together with step, path and element.",
     "selection": 'Which rows or columns are taken: the "largest" by the sum of sizes, or "random" ones.',
     "shampoo_beta": "Decay of the factors, from 0 to 1.",

@@ -71,9 +71,16 @@ def _int(value: Any) -> Any:
 
 
 def _float(value: Any) -> Any:
-    if isinstance(value, int | float):
-        return NO if isinstance(value, bool) else value
-    return value.item() if isinstance(value, np.floating | np.integer) else NO
+    if isinstance(value, np.floating | np.integer):
+        value = value.item()
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return NO
+    if isinstance(value, float) or abs(value) < 2**31:
+        return value
+    try:
+        return float(value)  # an int32 cannot hold it
+    except OverflowError:
+        return NO
 
 
 def _dtype(value: Any) -> Any:

@@ -683,13 +683,17 @@ __all__ = [
     "scale_by_shampoo",
     "scale_by_shape",
     "scale_by_sides",
+    "scale_by_sinkhorn",
     "scale_by_soap",
     "scale_by_splus",
     "scion",
+    "sinkgd",
     "soap",
+    "spectral_sphere",
     "spel",
     "splus",
     "step_by_outputs",
+    "step_on_spectral_sphere",
     "step_on_sphere",
     "step_on_stiefel",
     "GrokfastEmaState",
@@ -1574,6 +1578,7 @@ def adamuon(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """AdaMuon: the signs of the momentum made orthogonal, divided by a second moment of each number.
 
@@ -1601,6 +1606,7 @@ def adamuon(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2507.11005
     """
@@ -2632,6 +2638,7 @@ def dion2(
     seed: _t.Key = 0,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
     adam_b1: _t.Decay = 0.9,
     adam_b2: _t.Decay = 0.999,
     adam_weight_decay: _t.Hyper = 0.0,
@@ -2657,6 +2664,7 @@ def dion2(
       seed: Number that the noise is made from, together with step, path and element.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
       adam_b1: `b1` of Adam for the leaves that are no matrices.
       adam_b2: `b2` of Adam for the leaves that are no matrices.
       adam_weight_decay: Weight decay of the leaves that are no matrices.
@@ -3794,6 +3802,7 @@ def muon(
     bias_correction: bool = False,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
     equilibrate: Literal["outputs", "inputs", "both", "elements"] | None = None,
     renormalize: Literal["outputs", "inputs", "both", "elements"] | None = None,
 ) -> Transformation:
@@ -3830,6 +3839,7 @@ def muon(
       bias_correction: Divide averages that start at zero by 1 - decay^t.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
       equilibrate: What of the momentum is balanced before orthogonalisation, see `balance`; None: nothing.
       renormalize: What of the orthogonal update is balanced, see `balance`; None: nothing.
 
@@ -3862,6 +3872,7 @@ def muonclip(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """MuonClip: `muon` with plain momentum and updates of root mean square 0.2, then `qk_clip`.
 
@@ -3891,6 +3902,7 @@ def muonclip(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2507.20534
     """
@@ -3914,6 +3926,7 @@ def muonh(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """MuonH: `muon` whose matrices keep their norms, by `step_on_sphere`; AdamW for all other leaves.
 
@@ -3936,6 +3949,7 @@ def muonh(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2606.16899
     """
@@ -3958,6 +3972,7 @@ def muown(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """Muown: Muon on the directions of each output's weights, Adam on their lengths, see `step_by_outputs`.
 
@@ -3979,6 +3994,7 @@ def muown(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2605.10797
     """
@@ -4156,6 +4172,7 @@ def normuon(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """NorMuon: `muon` with `scale_by_normuon`, a second moment for each output, after orthogonalisation.
 
@@ -4184,6 +4201,7 @@ def normuon(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2510.05491
     """
@@ -4321,6 +4339,7 @@ def orthogonalize(
     eps_floor: bool = False,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """Leave U V^T of the singular value decomposition U S V^T of each matrix, nearly: Muon without momentum.
 
@@ -4337,6 +4356,7 @@ def orthogonalize(
       eps_floor: The squared norm is eps at least; eps is not added to the norm.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: Jordan et al. 2024, Muon; arXiv:2502.16982
     """
@@ -5853,6 +5873,7 @@ def scale_by_dion2(
     seed: _t.Key = 0,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """Orthogonalise the largest rows or columns of the momentum; these decay, the others wait.
 
@@ -5872,6 +5893,7 @@ def scale_by_dion2(
       seed: Number that the noise is made from, together with step, path and element.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2512.16928
     """
@@ -6382,13 +6404,14 @@ def scale_by_muon(
     bias_correction: bool = False,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
     equilibrate: Literal["outputs", "inputs", "both", "elements"] | None = None,
 ) -> Transformation:
     """Orthogonalise the momentum: of its singular value decomposition U S V^T only U V^T remains, nearly.
 
     m = beta m + (1 - beta) g;  m' = m, with nesterov beta m + (1 - beta) g;  u = newton_schulz(m' / |m'|)
     adaptive: u is multiplied by <m', u>, arXiv:2409.20325. `ns_coeffs` is one (a, b, c) for ns_steps steps,
-    or one for each step; `precision` and `ns_dtype` are those of the products, see `linalg.newton_schulz`.
+    or one for each step; `precision`, `ns_dtype` and `ns_kernel`: see `linalg.newton_schulz`.
     The leaf's axes say what rows and columns are, or a tree of `MuonDimensionNumbers` does; stacked layers
     are matrices of their own, a vector is a matrix of one row. bias_correction: that of m, as in Optax.
     equilibrate: m' is balanced first, see `balance`: MuonEq, arXiv:2603.28254; "elements": its signs.
@@ -6407,6 +6430,7 @@ def scale_by_muon(
       bias_correction: Divide averages that start at zero by 1 - decay^t.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
       equilibrate: What of the momentum is balanced before orthogonalisation, see `balance`; None: nothing.
 
     Source: Jordan et al. 2024, Muon; arXiv:2502.16982
@@ -7017,6 +7041,23 @@ def scale_by_simplified_ademamix(
     """
     ...
 
+def scale_by_sinkhorn(
+    *,
+    iterations: int = 5,
+) -> Transformation:
+    """Give all inputs of a matrix one norm, and nearly all outputs, by dividing by norms in turn.
+
+    iterations times  u = u / rms of each output's weights,  u = u / rms of each input's, from u = g
+    The squares of u are then nearly those of a matrix with equal sums of rows and of columns. The length of g
+    is lost, the root mean square of u is 1. It keeps no state. Of a vector u = sign(g); zeros stay.
+
+    Arguments shared with others:
+      iterations: How many fixed-point iterations find the numbers of rows and columns.
+
+    Source: arXiv:2502.06742
+    """
+    ...
+
 def scale_by_sm3(
     b1: _t.Decay = 0.9,
     b2: _t.Fraction = 1.0,
@@ -7463,6 +7504,7 @@ def scion(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """Scion: p = (1 - lr) p - lr * lmo(m), m the mean of gradients, so that weights stay within a ball.
 
@@ -7482,6 +7524,7 @@ def scion(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2502.07529
     """
@@ -7669,6 +7712,27 @@ def simplified_ademamix(
       mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
 
     Source: arXiv:2502.02431
+    """
+    ...
+
+def sinkgd(
+    learning_rate: _t.Hyper,
+    weight_decay: _t.Hyper = 0.0,
+    mask: _t.Selection = None,
+    *,
+    iterations: int = 5,
+) -> Transformation:
+    """SinkGD: p = p - lr * (u + weight_decay * p), see `scale_by_sinkhorn`; it keeps no state.
+
+    The paper takes Adam for embeddings, heads and vectors: that is a `partition`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      weight_decay: Multiple of the parameters that joins the update or gradient, where `mask` says so.
+      mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
+      iterations: How many fixed-point iterations find the numbers of rows and columns.
+
+    Source: arXiv:2502.06742
     """
     ...
 
@@ -7878,6 +7942,55 @@ def spam(
     """
     ...
 
+def spectral_sphere(
+    learning_rate: _t.Hyper,
+    beta: _t.Decay = 0.9,
+    radius: _t.Hyper = 1.0,
+    eps: _t.Hyper = 1e-08,
+    mu_dtype: _t.DType | None = None,
+    *,
+    ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = "polar_express",
+    ns_steps: int = 8,
+    power_steps: int = 10,
+    search_steps: int = 20,
+    adam_b1: _t.Decay = 0.9,
+    adam_b2: _t.Decay = 0.999,
+    adam_weight_decay: _t.Hyper = 0.0,
+    adam_learning_rate: _t.Hyper | None = None,
+    mask: _t.Selection = None,
+    muon_mask: _t.Selection = None,
+    precision: Any | None = None,
+    ns_dtype: _t.DType | None = None,
+) -> Transformation:
+    """SSO: a running mean of gradients, and `step_on_spectral_sphere`; AdamW for all other leaves.
+
+    The learning rate is relative to the spectral norm of the weights, which the first step makes `radius`
+    times sqrt(columns / rows). `muon_mask` selects the matrices; None: all but embeddings and heads, by their
+    paths. An approximation that keeps the norm of all singular values together is `muonh`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      beta: Decay of the mean of gradients that is made orthogonal or signs; of optimistic gradients the weight of the difference.
+      radius: Radius of the ball that updates are on the edge of.
+      eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
+      mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.
+      ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
+      ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
+      power_steps: Steps of power iteration for each update.
+      search_steps: How many times the interval of the multiplier is halved.
+      adam_b1: `b1` of Adam for the leaves that are no matrices.
+      adam_b2: `b2` of Adam for the leaves that are no matrices.
+      adam_weight_decay: Weight decay of the leaves that are no matrices.
+      adam_learning_rate: Learning rate of the leaves that are no matrices; None: the same.
+      mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
+      muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
+      precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
+      ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+
+    Source: arXiv:2601.08393
+    """
+    ...
+
 def spel(
     learning_rate: _t.Hyper,
     beta: _t.Decay = 0.95,
@@ -7896,6 +8009,7 @@ def spel(
     muon_mask: _t.Selection = None,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """SPEL: Muon on orthogonal matrices, p = newton_schulz(p - lr * (u + weight_decay * p)).
 
@@ -7918,6 +8032,7 @@ def spel(
       muon_mask: Which leaves with rows and columns are matrices here; None: all but embeddings and heads, by the names in their paths.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2601.21487
     """
@@ -8118,6 +8233,7 @@ def step_by_outputs(
     consistent_rms: _t.Hyper = 0.2,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """Descend in p = r v / |v| of each output's weights: in their lengths r by Adam, in v by Muon.
 
@@ -8139,8 +8255,44 @@ def step_by_outputs(
       consistent_rms: Root mean square of the updates of all matrices; None: scaled by columns / rows.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2605.10797
+    """
+    ...
+
+def step_on_spectral_sphere(
+    learning_rate: _t.Hyper,
+    radius: _t.Hyper = 1.0,
+    ns_coeffs: tuple[float, float, float] | Sequence[tuple[float, float, float]] | Literal["standard", "dion", "polar_express", "cans"] = "polar_express",
+    ns_steps: int = 8,
+    eps: _t.Hyper = 1e-08,
+    *,
+    power_steps: int = 10,
+    search_steps: int = 20,
+    precision: Any | None = None,
+    ns_dtype: _t.DType | None = None,
+) -> Transformation:
+    """Descend along the matrices of one spectral norm: the last link of a chain.
+
+    s, t = the largest singular value of p and u v^T of its vectors;  r = radius * sqrt(columns / rows)
+    d = msign(g / |g| + c t), c such that <t, d> = 0;  p + u = r * (p / s - learning_rate * d)
+    msign is `newton_schulz`, s and t come from power_steps steps of power iteration from fixed noise. c is
+    found by bisection from -2 to 2 roots of the shorter side: search_steps times the products of one msign.
+    A gradient of zeros only scales p; p = 0 is moved as by `orthogonalize`.
+
+    Arguments shared with others:
+      learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
+      radius: Radius of the ball that updates are on the edge of.
+      ns_coeffs: Coefficients (a, b, c) of the Newton-Schulz iteration, three for each step, or a name: 'standard', 'dion', 'polar_express', 'cans'.
+      ns_steps: Steps of the Newton-Schulz iteration, where `ns_coeffs` are for any number.
+      eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
+      power_steps: Steps of power iteration for each update.
+      search_steps: How many times the interval of the multiplier is halved.
+      precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
+      ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+
+    Source: arXiv:2601.08393
     """
     ...
 
@@ -8169,6 +8321,7 @@ def step_on_stiefel(
     *,
     precision: Any | None = None,
     ns_dtype: _t.DType | None = None,
+    ns_kernel: Literal["xla", "pallas"] = "xla",
 ) -> Transformation:
     """Descend, then make the matrix orthogonal again: the last link of a chain.
 
@@ -8181,6 +8334,7 @@ def step_on_stiefel(
       eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
       precision: Precision of matrix products: None is the platform's own, "highest" float32 everywhere.
       ns_dtype: dtype of the factors of Newton-Schulz products: bfloat16, float16; None: see precision.
+      ns_kernel: What Newton-Schulz products run by: 'xla', or on TPU 'pallas', half of the symmetric ones.
 
     Source: arXiv:2601.21487
     """
@@ -8354,7 +8508,8 @@ def zero(
     the model, or `gather_params`, gathers them. Each axis goes to the dimension with most left of it; leaves
     under `min_size` numbers stay whole. On a mesh with automatic axes a trace cannot see specs: `specs` maps
     patterns of paths to those of parameters that are split over other axes. Wrap the whole optimizer.
-    Raises ValueError for an axis that the mesh has not; warns (ShardingWarning) of leaves that stay whole.
+    Raises ValueError for an axis that the mesh has not, of the parameters or else jax.set_mesh; without one
+    nothing is split. Warns (ShardingWarning) of leaves that stay whole.
 
     Arguments shared with others:
       inner: The transformation that is wrapped.

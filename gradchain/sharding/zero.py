@@ -14,8 +14,10 @@ from gradchain.core import ages, place, tree, words
 from gradchain.core.codec import Plan
 from gradchain.core.foreign import as_transform
 from gradchain.core.link import need_params
+from gradchain.core.recipe import ErrorInput
 from gradchain.core.transform import Body, Context, Transform, example, transform
 from gradchain.sharding.gather import gathered_into
+from gradchain.sharding.mesh import data_axes
 from gradchain.sharding.split import Rule, ShardingWarning
 
 
@@ -69,6 +71,9 @@ class Zero(Body):
 
     def init(self, params, plan) -> dict[str, Any]:
         """The inner state, split."""
+        mesh = jax.sharding.get_abstract_mesh()
+        if not mesh.empty and all(place.of(x) is None for x in jax.tree.leaves(params)):
+            data_axes(mesh, self.rule.axis, "zero")  # of parameters on no mesh the one in force is asked
         return self.inner.body.init(self.split(params), self.plan(plan, params))
 
     def run(self, updates, state, params, ctx: Context):
@@ -108,6 +113,11 @@ def _of_matrices(tx: Transform) -> bool:
     paper="arXiv:1910.02054",
     traits=frozenset({"specs"}),
     example=lambda: {"inner": example("scale_by_adam"), "axis": "data", "stage": 1},
+    errors=lambda: [
+        *(ErrorInput({"axis": x}, ValueError, ("axis is", "each once")) for x in ("", [], ("a", "a"))),
+        ErrorInput({"stage": 4}, ValueError, ("stage is 4", "1, 2 or 3")),
+        ErrorInput({"min_size": -1}, ValueError, ("min_size is -1", "0 or more")),
+    ],
 )
 def zero(
     inner: Any,
@@ -125,13 +135,17 @@ def zero(
     the model, or `gather_params`, gathers them. Each axis goes to the dimension with most left of it; leaves
     under `min_size` numbers stay whole. On a mesh with automatic axes a trace cannot see specs: `specs` maps
     patterns of paths to those of parameters that are split over other axes. Wrap the whole optimizer.
-    Raises ValueError for an axis that the mesh has not; warns (ShardingWarning) of leaves that stay whole.
+    Raises ValueError for an axis that the mesh has not, of the parameters or else jax.set_mesh; without one
+    nothing is split. Warns (ShardingWarning) of leaves that stay whole.
     """
     if stage not in (1, 2, 3):
         raise ValueError(f"zero: stage is {words.show(stage)}; expected 1, 2 or 3")
     if not isinstance(min_size, int) or min_size < 0:
         raise ValueError(f"zero: min_size is {words.show(min_size)}; expected a whole number, 0 or more")
     names = axis if isinstance(axis, str) else tuple(axis)
+    each = (names,) if isinstance(names, str) else names
+    if not each or not all(isinstance(n, str) and n for n in each) or len(set(each)) < len(each):
+        raise ValueError(f"zero: axis is {words.show(axis)}; expected a mesh axis, or several, each once")
     return Zero(as_transform(inner, "zero"), Rule(names, min_size, specs, stage == 3), stage)
 
 

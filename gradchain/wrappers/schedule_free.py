@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from gradchain.core import words
 from gradchain.core.compose import chain, sets
 from gradchain.core.foreign import as_transform
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, whole
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import copy, counter, filled, scalar, shared, typed
 from gradchain.core.transform import example, optimizer, wrapper
@@ -27,6 +27,7 @@ from gradchain.wrappers.base import wrap
 
 PyTree = Any
 PAPER: Any = {"family": "rate_free", "paper": "arXiv:2405.15682"}
+TOO_MANY = ErrorInput({"warmup_steps": 2**31}, ValueError, ("warmup_steps is 2147483648", "at most"))
 
 
 class FlatScheduleFreeState(NamedTuple):
@@ -140,10 +141,10 @@ def _warmed(learning_rate, warmup_steps: int | None, first_count: int):
     return warmup_constant_schedule(learning_rate / warmup_steps, learning_rate, warmup_steps - 1)
 
 
-@optimizer(**PAPER)
+@optimizer(**PAPER, errors=lambda: [TOO_MANY])
 def schedule_free_sgd(
     learning_rate: Hyper = 1.0,
-    warmup_steps: int | None = None,
+    warmup_steps: Annotated[int, whole(0)] | None = None,
     b1: Decay = 0.9,
     weight_decay: Hyper | None = None,
     weight_lr_power: Hyper = 2.0,
@@ -164,10 +165,10 @@ def schedule_free_sgd(
     return chain(schedule_free(base, rate, b1, weight_lr_power, state_dtype, **rest))
 
 
-@optimizer(**PAPER)
+@optimizer(**PAPER, errors=lambda: [TOO_MANY])
 def schedule_free_adamw(
     learning_rate: Hyper = 0.0025,
-    warmup_steps: int | None = None,
+    warmup_steps: Annotated[int, whole(0)] | None = None,
     b1: Decay = 0.9,
     b2: Decay = 0.999,
     eps: Hyper = 1e-8,

@@ -49,7 +49,7 @@ def test_rate_and_decay_follow_the_laws():
     batch = 0.58 * tokens**0.571  # where the law has its optimum
     found = gc.recipe(model(), tokens=tokens, batch=batch)
     assert math.isclose(peak(found), 1.79 * N**-0.713 * tokens**0.307, rel_tol=0.05)
-    horizon = batch / (peak(found) * argument(found, "weight_decay") * tokens)
+    horizon = batch / (peak(found) * argument(found, "weight_decay") * tokens)  # of the run
     assert math.isclose(horizon, 1.084 * (tokens / N) ** -0.527, rel_tol=0.05)
     quarter = gc.recipe(model(), tokens=tokens, batch=batch / 4)
     assert math.isclose(peak(quarter), peak(found) / 2, rel_tol=0.05)
@@ -75,9 +75,46 @@ def test_matrices_decay_and_are_named_shortly_where_that_tells_them():
     assert argument(gc.recipe(mixed, tokens=1e9, batch=1e6), "mask") == ["a/w"]
 
 
-def test_what_a_law_was_not_fitted_on_is_said():
-    assert "was fitted" not in repr(gc.recipe(model(), tokens=3e9, batch=1e5))
-    assert "1e+13 tokens: the law was fitted" in repr(gc.recipe(model(), tokens=1e13, batch=1e6))
+PARAMETERS = "parameters: the law was fitted from 6e+07 to 1e+09; "
+TOKENS = "tokens: the law was fitted from 2e+09 to 1e+11; "
+
+
+@pytest.mark.parametrize(
+    "n, tokens, batch, size, length, said",
+    [
+        (1e4, 1e6, 1e4, 6e7, 2e9, [f"1e+04 {PARAMETERS}clamped to 6e+07", f"1e+06 {TOKENS}clamped to 2e+09"]),
+        (1e6, 1e9, 2**15, 6e7, 2e9, [f"1e+06 {PARAMETERS}clamped to 6e+07", f"1e+09 {TOKENS}clamped"]),
+        (1e8, 3e9, 2**17, 1e8, 3e9, []),
+        (1e8, 1e13, 2**22, 1e8, 1e11, [f"1e+13 {TOKENS}clamped to 1e+11"]),
+        (
+            1e10,
+            2e11,
+            2**22,
+            1e10,
+            1e11,
+            [f"1e+10 {PARAMETERS}not clamped", f"2e+11 {TOKENS}clamped to 1e+11"],
+        ),
+    ],
+)
+def test_laws_are_taken_where_they_were_fitted_and_the_notes_say_so(n, tokens, batch, size, length, said):
+    found = gc.recipe({"kernel": shape(int(n) // 100, 100)}, tokens=tokens, batch=batch)
+    best = 0.58 * length**0.571
+    rate = 1.79 * size**-0.713 * length**0.307 * min(1, math.sqrt(batch / best))
+    assert math.isclose(peak(found), rate, rel_tol=0.05) and 2e-4 < peak(found) < 0.0123
+    tau = 1.084 * (length / size) ** -0.527
+    decay = argument(found, "weight_decay")
+    assert math.isclose(decay, batch / (rate * length * tau), rel_tol=0.1) and decay < 1
+    assert all(line in repr(found) for line in said), found
+    assert repr(found).count("was fitted") == len(said)
+
+
+def test_a_model_of_260_000_parameters_gets_a_rate_that_trains():
+    """The law itself says 0.061."""
+    found = gc.recipe({"kernel": shape(512, 512)}, tokens=1e8, batch=2**14)
+    assert 5e-4 < peak(found) < 4e-3 and argument(found, "weight_decay") < 1
+
+
+def test_a_batch_above_the_optimum_is_said():
     assert "smaller ones learn more" in repr(gc.recipe(model(), tokens=3e9, batch=1e7))
 
 

@@ -8,6 +8,7 @@ import pickle
 import pydoc
 import re
 import textwrap
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ import gradchain as gc
 from gradchain import testing
 from gradchain.core import transform
 from gradchain.core.hyper import Tunable
-from gradchain.core.kinds import DTYPE, PLAIN
+from gradchain.core.kinds import DTYPE, NO, PLAIN
 from gradchain.testing.problems import array, problem
 
 every = pytest.mark.parametrize("name", sorted(gc.REGISTRY))
@@ -150,6 +151,24 @@ def test_a_factory_is_still_a_function(name):
     assert inspect.signature(factory) == inspect.signature(gc.REGISTRY[name].fn)
     assert pickle.loads(pickle.dumps(factory)) is factory
     assert factory.__doc__ and factory.__doc__.splitlines()[0] in pydoc.plain(pydoc.render_doc(factory))
+
+
+WHOLE = [(n, k) for n, k in KINDED if gc.REGISTRY[n].kinds[k].read(2**31) is not NO]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, argument", WHOLE)
+def test_numbers_that_an_int32_cannot_hold(name, argument):
+    """A factory refuses them by its name, or a step can be traced: seeds, thresholds, limits."""
+    for value in (2**31, 2**63, 10**400):
+        try:
+            tx = make(name, **{argument: value})
+            subject, (params, (grads,)) = testing.subject(tx), problem(shapes=SHAPES, steps=1)
+            more = subject.extra(tx, params, grads)
+            step = lambda g, p, tx=tx, more=more: tx.update(g, tx.init(p), p, **more)  # noqa: E731
+            jax.eval_shape(step, subject.gradients(grads), params)
+        except (ValueError, UserWarning) as error:
+            assert names_a_link(SimpleNamespace(value=error)), error
 
 
 # The wrong tree --------------------------------------------------------------------------------------------

@@ -102,6 +102,14 @@ def test_an_axis_that_the_mesh_has_not():
         gc.layout(adam(axis="batch"), {"w": leaf(abstract(data=4, model=2))})
 
 
+def test_an_axis_that_the_mesh_in_force_has_not():
+    """Of parameters that are on no mesh the one of jax.set_mesh is asked, when the state is made."""
+    with jax.set_mesh(jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))):
+        gc.zero(gc.adam(1e-3)).init({"w": np.ones((4, 4), np.float32)})
+        with pytest.raises(ValueError, match="zero: the mesh has no axis 'batch'; it has 'data'"):
+            gc.zero(gc.adam(1e-3), "batch").init({"w": np.ones((4, 4), np.float32)})
+
+
 def test_several_axes_by_name():
     found = gc.layout(adam(axis=("replica", "data")), {"w": leaf(abstract(replica=2, data=4), (64, 3))})
     assert found.shardings()["scale_by_adam"].mu["w"].spec == P(("replica", "data"), None)

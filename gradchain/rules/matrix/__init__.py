@@ -13,7 +13,9 @@ from gradchain.rules.matrix.psgd_lra import ScaleByPsgdLraState, psgd_lra, scale
 from gradchain.rules.matrix.qk_clip import muonclip, qk_clip
 from gradchain.rules.matrix.scion import scale_by_lmo, scion
 from gradchain.rules.matrix.shampoo import ScaleByShampooState, scale_by_shampoo
+from gradchain.rules.matrix.sinkhorn import scale_by_sinkhorn, sinkgd
 from gradchain.rules.matrix.soap import ScaleBySoapState, scale_by_soap, soap
+from gradchain.rules.matrix.spectral_sphere import spectral_sphere, step_on_spectral_sphere
 from gradchain.rules.matrix.sphere import (
     StepOnSphereState,
     adamh,
@@ -66,13 +68,17 @@ __all__ = [
     "scale_by_shampoo",
     "scale_by_shape",
     "scale_by_sides",
+    "scale_by_sinkhorn",
     "scale_by_soap",
     "scale_by_splus",
     "scion",
+    "sinkgd",
     "soap",
+    "spectral_sphere",
     "spel",
     "splus",
     "step_by_outputs",
+    "step_on_spectral_sphere",
     "step_on_sphere",
     "step_on_stiefel",
 ]

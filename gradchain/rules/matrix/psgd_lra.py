@@ -46,6 +46,16 @@ class ScaleByPsgdLraState(NamedTuple):
     sizes: Array  # [3], of steps of left, right and diagonal: the largest of late
 
 
+def _noise(leaf: Leaf, rank: int, seed: int, side: int) -> Slot:
+    """The first U or V: `rank` arrays like the leaf of noise of (seed, path), of norm 1 together."""
+    made: Any = stack(rank, zeros(leaf))
+    salt: Any = rounding.word(f"{leaf.path}/{side}")
+    like: Any = jax.ShapeDtypeStruct(made.shape, made.dtype)
+    scale = 1 / math.sqrt(max(math.prod(made.shape), 1))
+    fill = lambda _: scale * normal(seed, jnp.int32(0), salt, like)  # noqa: E731
+    return dataclasses.replace(made, fill=fill, exact=True)
+
+
 def _errors():
     yield ErrorInput({"init_scale": -1.0}, ValueError, ("init_scale=-1.0", "above 0"))
     yield ErrorInput({"rank": 0}, ValueError, ("rank is 0", "at least 1"))
@@ -74,17 +84,6 @@ def scale_by_psgd_lra(
         raise ValueError(
             f"scale_by_psgd_lra: init_scale={words.show(init_scale)}; expected a finite number above 0"
         )
-
-    def vectors(side: int):
-        def slot(leaf: Leaf) -> Slot:
-            made: Any = stack(rank, zeros(leaf))
-            salt: Any = rounding.word(f"{leaf.path}/{side}")
-            like: Any = jax.ShapeDtypeStruct(made.shape, made.dtype)
-            scale = 1 / math.sqrt(max(math.prod(made.shape), 1))
-            fill = lambda _: scale * normal(seed, jnp.int32(0), salt, like)  # noqa: E731
-            return dataclasses.replace(made, fill=fill, exact=True)
-
-        return slot
 
     noise = jax.jit(functools.partial(normal, seed))
 
@@ -130,8 +129,8 @@ def scale_by_psgd_lra(
         update,
         turn=shared(fraction),
         mu=typed(zeros, mu_dtype),
-        left=vectors(0),
-        right=vectors(1),
+        left=lambda leaf: _noise(leaf, rank, seed, 0),
+        right=lambda leaf: _noise(leaf, rank, seed, 1),
         diagonal=lambda leaf: dataclasses.replace(zeros(leaf), fill=init_scale, exact=True),
         sizes=shared(lambda _: dataclasses.replace(scalar(), shape=(3,), axes=(None,))),
     )

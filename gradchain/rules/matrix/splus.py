@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 
 from gradchain.core.compose import chain
 from gradchain.core.hyper import Decay, Hyper
+from gradchain.core.kinds import whole
 from gradchain.core.leafwise import leafwise
 from gradchain.core.select import Selection
 from gradchain.core.slots import zeros
@@ -84,7 +85,7 @@ def scale_by_splus(
 
 
 @transform(**PAPER, traits=frozenset({"matrices"}))
-def scale_by_sides(vector_scale: Hyper = 1e-3, max_precond_dim: int | None = 10000):
+def scale_by_sides(vector_scale: Hyper = 1e-3, max_precond_dim: Annotated[int, whole(1)] | None = 10000):
     """Scale the update of a matrix by 2 / (rows + columns), and what is none by a number of its own.
 
     A matrix with a side longer than max_precond_dim counts as none.

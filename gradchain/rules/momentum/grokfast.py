@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array, lax
 
 from gradchain.core.hyper import Decay, Hyper
-from gradchain.core.kinds import DType
+from gradchain.core.kinds import DType, whole
 from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.slots import stack, typed, zeros
@@ -48,17 +48,18 @@ class GrokfastMaState(NamedTuple):
 @transform(
     near=("grokfast_ema",),
     example=lambda: {"window_size": 2},
-    errors=lambda: [ErrorInput({"window_size": 0}, ValueError, ("window_size is 0", "1 or more"))],
+    errors=lambda: [
+        ErrorInput({"window_size": 0}, ValueError, ("window_size is 0", "at least 1")),
+        ErrorInput({"window_size": 2**31}, ValueError, ("window_size is 2147483648", "at most 2147483647")),
+    ],
     **PAPER,
 )
-def grokfast_ma(window_size: int = 100, lamb: Hyper = 5.0):
+def grokfast_ma(window_size: Annotated[int, whole(1)] = 100, lamb: Hyper = 5.0):
     """Add the mean of the last window_size gradients to the gradient; the first link of a chain.
 
     u = g + lamb * mean of the window, this gradient included;  u = g until the window is full
     The state has window_size arrays like each leaf: `grokfast_ema` has one.
     """
-    if window_size < 1:
-        raise ValueError(f"grokfast_ma: window_size is {window_size}; expected 1 or more")
 
     def step(g, s):
         history = lax.dynamic_update_index_in_dim(s.history, g, (s.count - 1) % window_size, 0)

@@ -27,6 +27,8 @@ def _shapes(given: Any) -> Any:
     """The shape of each leaf by path, of parameters, abstract ones or shapes; a function as it is."""
     if callable(given) and jax.tree.structure(given) == jax.tree.structure(0):
         return given if kinds.takes(given, 2) else kinds.NO
+    if isinstance(given, list | tuple) and not given:  # no tree, and hardly the shape of a single scalar
+        return kinds.NO
     try:
         found = jax.tree.leaves(given, is_leaf=_is_shape)
         marked = jax.tree.map(lambda x: 0, given, is_leaf=_is_shape)
@@ -51,7 +53,8 @@ def half_as_wide(path: str, shape: Shape) -> Shape:
 def _errors():
     yield ErrorInput({"base": 3}, TypeError, ("base is 3", "parameters, their shapes"))
     yield ErrorInput({"base": lambda shape: shape}, TypeError, ("base is", "a function (path, shape)"))
-    yield ErrorInput({"base": {}}, TypeError, ("base is {}", "parameters, their shapes"))
+    for empty in ({}, [], ()):
+        yield ErrorInput({"base": empty}, TypeError, (f"base is {empty}", "parameters, their shapes"))
     yield ErrorInput({"rule": "sdg"}, TypeError, ("rule is 'sdg'", "did you mean 'sgd'"))
     yield ErrorInput({"depth": -1.0}, ValueError, ("depth is -1.0", "0 to 1"))
 

@@ -93,13 +93,15 @@ def quantize_params(
 
 
 @optimizer(
-    paper=PAPER, example=lambda: {"tx": example("adamw"), "levels": 4, "steps": 2}, errors=lambda: [NO_ROW]
+    paper=PAPER,
+    example=lambda: {"tx": example("adamw"), "levels": 4, "steps": 2},
+    errors=lambda: [NO_ROW, ErrorInput({"steps": 2**31}, ValueError, ("steps is 2147483648", "at most"))],
 )
 def parq(
     tx: Any,
     levels: Annotated[int, whole(2, 2**24)],
-    steps: int,
-    begin: int = 0,
+    steps: Annotated[int, whole(1)],
+    begin: Annotated[int, whole(0)] = 0,
     steepness: float = 10.0,
     *,
     per: Per = "output",
