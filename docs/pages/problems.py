@@ -81,8 +81,8 @@ _HALF = 0.5**0.5  # the radius 1 times sqrt(columns / rows)
 SPECTRAL = Problem(
     _on_circle(_HALF, 40),
     (_HALF * START[0] / NORM, _HALF * START[1] / NORM),
-    note="The rule keeps the spectral norm of matrices: for those of 2 × 1 that is the dashed circle, on which "
-    "the minimum was put.",
+    note="The rule keeps the spectral norm of matrices: those of 2 × 1 are the dashed circle, on which the "
+    "minimum was put.",
     drawn=((_HALF,),),
 )
 LINE = Problem(

@@ -79,8 +79,10 @@ def test_trajectory(name: str):
         found = run(case["config"], params, grads)
     units = testing.distance(found, expected, case["rtol"])
     assert units <= 1, case["oracle"]
-    recorded = compared.measured()["golden"][name]["deviation"]
-    assert compared.alike(units * case["rtol"], recorded), f"run: make deviations ARGS={name}"
+    if recorded := compared.measured()["golden"].get(name):  # test_compared asks for those that are not there
+        assert compared.alike(units * case["rtol"], recorded["deviation"]), (
+            f"run: make deviations ARGS={name}"
+        )
 
 
 @FLOAT32

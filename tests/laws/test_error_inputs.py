@@ -153,7 +153,12 @@ def test_a_factory_is_still_a_function(name):
     assert factory.__doc__ and factory.__doc__.splitlines()[0] in pydoc.plain(pydoc.render_doc(factory))
 
 
-WHOLE = [(n, k) for n, k in KINDED if gc.REGISTRY[n].kinds[k].read(2**31) is not NO]
+WHOLE = [
+    (n, k)
+    for n, factory in sorted(gc.REGISTRY.items())
+    for k, kind in factory.kinds.items()
+    if kind.read(2**31) is not NO
+]
 
 
 @pytest.mark.slow
