@@ -105,13 +105,21 @@ def _chain(table: Any, numbers: Any, start: Any, end: Any, r: Any, w: Any, tile:
         def _():
             _lower(tile, make, write)
 
-        @pl.when(full == 1)
+        @pl.when(full > 0)
         def _():
             across = tile.rows // tile.width
 
             def block(i):
                 at, to = _at(lax.div(i, across), tile.side), _at(lax.rem(i, across), tile.width)
-                w[out, at, to] = make(at, to).astype(w.dtype)
+                z = make(at, to)
+
+                @pl.when(full == 1)
+                def _():
+                    w[out, at, to] = z.astype(w.dtype)
+
+                @pl.when(full == 2)
+                def _():
+                    w[out, to, at] = z.T.astype(w.dtype)
 
             _loop(0, tile.rows // tile.side * across, block)
 

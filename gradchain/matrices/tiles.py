@@ -60,25 +60,26 @@ class Product(NamedTuple):
     x: int
     y: int
     to: int
-    full: bool
+    full: int  # 0: its lower half is made; 1: all of it; 2: all of it, and written transposed
     numbers: Triple = (0.0, 0.0, 1.0)
 
 
 def products(steps: Sequence[Triple]) -> list[Product]:
     """Those of a block of steps behind its Gram matrix r; the block's factor is Q's at the end.
 
-    p r and q p are symmetric but for rounding: made by halves they would lose the mean of two roundings, and
-    the error of large singular values would be 1.4 times as large. r = p r p is symmetric with rounding, too.
+    p r and the factor are symmetric but for rounding: by halves, the mean of two roundings would be lost, and
+    the error of large singular values be 1.4 times as large. r = p r p is symmetric with rounding, too. The
+    factor is kept transposed until the last step: then y, the buffer read by rows, is symmetric.
     """
     found, last = [], len(steps) - 1
     for i, triple in enumerate(steps):
         q, before = (Q, OTHER) if (last - i) % 2 == 0 else (OTHER, Q)
         p = P if i else q
-        found.append(Product(GRAM, GRAM, p, False, triple))
+        found.append(Product(GRAM, GRAM, p, 0, triple))
         if i:
-            found.append(Product(before, p, q, True))
+            found.append(Product(before, p, q, 2 if i == last else 1))
         if i < last:
-            found += [Product(p, GRAM, before, True), Product(before, p, GRAM, False)]
+            found += [Product(p, GRAM, before, 1), Product(before, p, GRAM, 0)]
     return found
 
 
