@@ -145,14 +145,14 @@ def _factor(table, numbers, x, out, r, w, done, *, n: int, tile: Tiles):
 
 
 def _iterate(table, numbers, ends, scale, x, out, xs, r, w, *, tile: Tiles):
-    """All blocks of steps of one matrix, x times its scale in xs[0] and then in xs[1], xs[0], ..."""
+    """All blocks of steps of one matrix, x times its two scales in xs[0] and then in xs[1], xs[0], ..."""
     side, rows, cols, depth = tile
-    factor, across = scale[pl.program_id(0), 0], cols // depth
+    (power, factor), across = (scale[pl.program_id(0), c] for c in range(2)), cols // depth
     blocks = ends.shape[0] - 1
 
     def scaled(i):
         at = _at(i, side)
-        xs[0, at, :] = (x[at, :] * factor).astype(xs.dtype)
+        xs[0, at, :] = (x[at, :] * power * factor).astype(xs.dtype)
 
     _loop(0, rows // side, scaled)
 
@@ -262,7 +262,10 @@ def factor(x: Array, steps: tuple[Triple, ...], interpret: Any = False) -> Array
 
 @functools.partial(jax.jit, static_argnames=("chain", "short", "interpret"))
 def iterate(x: Array, scale: Array, chain: Chain, short: Any, interpret: Any = False) -> Array:
-    """What all blocks of steps make of x [k, m, n] times scale [k, 1], with factors in the dtype `short`."""
+    """What all blocks of steps make of x [k, m, n] times scale [k, 2], with factors in the dtype `short`.
+
+    x is multiplied by one scale after the other: their product may be too small for a number.
+    """
     _, m, n = x.shape
     tile = tiles(m, n)
     _, rows, cols, _ = tile

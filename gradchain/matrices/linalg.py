@@ -182,13 +182,13 @@ def _iterated(x: Array, eps: Any, how: _How, halves: Any = None) -> Array:
         return safe_divide(1, jnp.maximum(size, jnp.sqrt(small) * power) if floor else size + small * power)
 
     plain = preconditioning == "frobenius"
-    inverse = power * (over(size) if plain else safe_divide(1, size))
+    inverse = over(size) if plain else safe_divide(1, size)
     m, n = x.shape[-2:]
     chain = blocks(coefficients, m, n)
     if halves is not None and plain and whole(m, n, short, kept):
-        y = halves.iterate(x.reshape(-1, m, n), inverse.reshape(-1, 1), chain, short)
-        return y.reshape(x.shape)
-    x = (x * inverse).astype(short)
+        scales = jnp.concatenate([power, inverse], -1).reshape(-1, 2)
+        return halves.iterate(x.reshape(-1, m, n), scales, chain, short).reshape(x.shape)
+    x = (x * power * inverse).astype(short)
     # Read more than once from here on: x shall be in memory then, not made again of what it comes from.
     x, eye, scale = lax.optimization_barrier(x), _eye(x).astype(wide), None
     for k, steps in enumerate(chain):

@@ -75,6 +75,9 @@ class Graph:
                 made = self._append(eqn, inputs)
             elif name in CALLS:
                 made = self._called(eqn.params[CALLS[name]], inputs)
+            elif name == "cond" and (platforms := eqn.params.get("branches_platforms")):
+                # Programs of one function for several platforms: that for any.
+                made = self._called(eqn.params["branches"][platforms.index(None)], inputs[1:])
             elif name == "scan" and _is_short_loop(eqn.params):
                 shared, made = inputs[: eqn.params["num_consts"]], inputs[eqn.params["num_consts"] :]
                 for _ in range(eqn.params["length"]):

@@ -103,6 +103,17 @@ def test_vmap_scan_and_stacks(one, monkeypatch):
     np.testing.assert_allclose(jax.lax.map(f, xs), stacked, atol=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("one", [True, False])
+def test_huge_and_tiny_matrices(one, monkeypatch):
+    monkeypatch.setattr(linalg, "whole", lambda *_: one)
+    x = normal(1, 256, 256)
+    f = jax.jit(lambda x: linalg._iterated(x, 0.0, how((QUINTIC,) * 3), interpreted()))
+    plain = f(jnp.float32(x))
+    for exponent in (-50, 80, 120):
+        np.testing.assert_allclose(f(jnp.float32(x * 2.0**exponent)), plain, atol=0.02)
+
+
 def executed(run, monkeypatch) -> int:
     """The flops of all products that a kernel makes while it runs."""
     flops, times = [], halves._times
@@ -127,7 +138,7 @@ def test_flops_that_are_declared_are_those_executed(monkeypatch):
     found = executed(lambda: halves.factor.__wrapped__(x, steps, True), monkeypatch)
     assert found == 2 * tile.flops(steps)
     chain = (steps, steps[:2])
-    scale = jnp.ones((2, 1))
+    scale = jnp.ones((2, 2))
     found = executed(lambda: halves.iterate.__wrapped__(x, scale, chain, x.dtype, True), monkeypatch)
     assert found == 2 * sum(tile.flops(s) + tile.flops_of_last for s in chain)
 

@@ -127,6 +127,8 @@ TOGETHER = {  # what takes layers together, and the link that does
     },
     **{name: name for name in ("scale_by_shampoo", "scale_by_soap", "scale_by_splus", "scale_by_kl_shampoo")},
     "caspr": "scale_by_shampoo",
+    "normalize": "normalize",
+    **dict.fromkeys(("spectral_sphere", "step_on_spectral_sphere"), "step_on_spectral_sphere"),
     "monitored": "snapshot",
     "offload": "offload",
     "noisy_sgd": "add_noise",
