@@ -14,7 +14,15 @@ from gradchain.core import place
 from gradchain.core.control import is_known, turns
 from gradchain.core.slots import Leaf, Slot, counter
 from gradchain.matrices.per_matrix import Due, per_matrix, sides
-from gradchain.matrices.rounds import Picked, Round, devices_of, in_turns, is_split, spread_out
+from gradchain.matrices.rounds import (
+    Picked,
+    Round,
+    all_spread_out,
+    devices_of,
+    in_turns,
+    is_split,
+    spread_out,
+)
 from gradchain.matrices.stacks import Stacked, Stacks
 
 
@@ -184,6 +192,6 @@ def _alone(f, arrays, leaves, due, results, shared) -> list[Stacks]:
 
     carry = tuple(xs[i] for i in results)
     only = tuple(None if i in results else x for i, x in enumerate(xs))
-    keep = tuple(spread_out(~on, own[i]) for i in results)
+    keep = all_spread_out(~on, [own[i] for i in results])
     last = first + jnp.minimum(end - first, here)
     return [turns(first, last, turn, carry, mask, only, list(shared), keep=keep)]

@@ -30,7 +30,17 @@ def due_in(phase_of: Sequence[np.ndarray]) -> list[list[Member]]:
 
 def spread_out(x: Array, leaf: Leaf) -> Array:
     """Numbers of the matrices of a leaf, [k], in a shape that broadcasts to it."""
-    return x.reshape([n if i in leaf.axes.batch else 1 for i, n in enumerate(leaf.shape)])
+    return x.reshape(_spread(leaf))
+
+
+def _spread(leaf: Leaf) -> tuple[int, ...]:
+    return tuple(n if i in leaf.axes.batch else 1 for i, n in enumerate(leaf.shape))
+
+
+def all_spread_out(x: Array, leaves: Sequence[Leaf]) -> tuple[Array, ...]:
+    """`spread_out` for arrays of one stack, which share what has one shape."""
+    made = {_spread(leaf): spread_out(x, leaf) for leaf in {_spread(leaf): leaf for leaf in leaves}.values()}
+    return tuple(made[_spread(leaf)] for leaf in leaves)
 
 
 class Round(NamedTuple):
@@ -167,7 +177,7 @@ def in_turns(
 
     carry = [tuple(xs[i] for i in results) for xs in arrays]
     only = [tuple(None if i in results else x for i, x in enumerate(xs)) for xs in arrays]
-    keeps = [tuple(spread_out(k, p.leaf) for p in own) for k, own in zip(keep, written, strict=True)]
+    keeps = [all_spread_out(k, [p.leaf for p in own]) for k, own in zip(keep, written, strict=True)]
     return turns(*bounds, turn, carry, only, keep=keeps)
 
 
@@ -195,18 +205,19 @@ def given_back(
 
     def one(w, old):
         new = [lax.dynamic_index_in_dim(y, w, keepdims=False) for y in ys]
+        leaf, number = now.leaf[w], now.number[w]
+        valid = None if now.valid is None else now.valid[w]
         out = []
         for own, (xs, ps) in enumerate(zip(old, picked, strict=True)):
 
             def put(xs, i, new, ps=ps):
                 return tuple(p.put(x, y, i) for x, y, p in zip(xs, new, ps, strict=True))
 
-            if len(old) == 1 and now.valid is None:
-                out.append(put(xs, now.number[w], new))
+            if len(old) == 1 and valid is None:
+                out.append(put(xs, number, new))
             else:
-                here = now.leaf[w] == own
-                here = here if now.valid is None else now.valid[w] & here
-                out.append(when(here, put, tuple(xs), now.number[w], new))
+                here = leaf == own if valid is None else valid & (leaf == own)
+                out.append(when(here, put, tuple(xs), number, new))
         return out
 
     if now.leaf.shape[0] == 1:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from gradchain.core.tree import apply_updates
 from gradchain.core.versions import jaxprs_in
+from gradchain.report.operations import MOVES
 from gradchain.testing.compare import near, require, same_bits, same_kinds
 from gradchain.testing.law import law, laws_in, once
 from gradchain.testing.problems import array, problem
@@ -14,6 +17,7 @@ from gradchain.testing.subjects import Subject, run
 
 PER_LEAF = 16  # equations that one more leaf may cost in a link on whole trees, and in all others together
 PURE = "A kernel is a pure function of its arguments: no Python number that changes, no branch on a value."
+COPIES = MOVES | {"dynamic_slice", "dynamic_update_slice"}
 
 
 def scanned(subject: Subject, params, grads):
@@ -94,25 +98,31 @@ def abstract_init_is_init(subject: Subject) -> None:
         same_kinds(described, real, "the state as tx.slots describes it")
 
 
-def equations(jaxpr, seen: set[int]) -> int:
+def equations(jaxpr, seen: dict[int, Any]) -> int:
     """How many equations a program has to be traced and lowered, one that is called twice counted once."""
     count = len(jaxpr.eqns)
     for eqn in jaxpr.eqns:
         for inner in jaxprs_in(eqn):
             if id(inner) not in seen:
-                seen.add(id(inner))
+                seen[id(inner)] = inner
                 count += equations(inner, seen)
     return count
 
 
+def computes(jaxpr) -> bool:
+    """Whether a program does more than copy and name anew, as the branches of a choice of arrays do."""
+    inside = [(eqn.primitive.name, list(jaxprs_in(eqn))) for eqn in jaxpr.eqns]
+    return any(any(map(computes, inner)) if inner else name not in COPIES for name, inner in inside)
+
+
 def traced(subject: Subject, copies: int) -> tuple[int, int]:
-    """The distinct programs and the equations of a step on so many copies of two leaves."""
+    """The distinct programs that compute, and the equations of a step on so many copies of two leaves."""
     shapes = {f"layer{i}": {"kernel": array(4, 3), "bias": array(3)} for i in range(copies)}
     params, (grads,) = problem(shapes, steps=1)
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}
     program = jax.make_jaxpr(subject.step())(grads, subject.tx.init(params), params)
     count = equations(program.jaxpr, seen)
-    return len(seen), count
+    return sum(map(computes, seen.values())), count
 
 
 @law(advice="Lift a kernel for one array by gc.leafwise; in gc.treewise, jit what runs for each leaf.")
