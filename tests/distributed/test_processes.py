@@ -84,7 +84,7 @@ def here(monkeypatch, devices: int, *argv: str):
     with monkeypatch.context() as patch:
         patch.setattr(train_sharded, "train", train)
         patch.setattr(train_sharded, "make_mesh", lambda given: mesh)
-        patch.setattr(train_sharded.plot, "curves", lambda rows, path, optimizer: path.touch())
+        patch.setattr(train_sharded.report, "curves", lambda rows, path, optimizer: path.touch())
         assert train_sharded.main([*argv]) == 0
     return kept[0]
 
