@@ -4647,7 +4647,7 @@ def psgd_kron(
     diagonal: Literal["none", "longest", "all"] = "none",
     init_scale: float = 1.0,
     damping: _t.Hyper = 0.00034526698300124393,
-    clip_threshold: _t.Hyper = 1.1,
+    clip_threshold: _t.Hyper | None = 1.1,
     seed: _t.Key = 0,
 ) -> Transform:
     """PSGD Kron: p = p - lr * (u + weight_decay * p), u of `scale_by_psgd`, its root mean square bounded.
@@ -4655,7 +4655,7 @@ def psgd_kron(
     Arguments shared with others:
       learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
       b1: Decay of the mean of gradients that the update is made of, from 0 to 1.
-      precond_learning_rate: How far a step of fitting goes, from 0 to 1.
+      precond_learning_rate: How far a step of fitting goes; at 1 all the way.
       update_probability: In which share of the steps factors are fitted.
       max_size: The longest side of a matrix with a triangular factor; a longer one has a diagonal factor.
       weight_decay: Multiple of the parameters that joins the update or gradient, where `mask` says so.
@@ -4664,7 +4664,7 @@ def psgd_kron(
       diagonal: Sides with a diagonal factor whatever their length: "none", "longest" or "all".
       init_scale: What the preconditioner starts with, times the unit matrix.
       damping: Share of noise that joins what factors are fitted to.
-      clip_threshold: The largest size of an element of the update; None: any.
+      clip_threshold: The largest element of the update, or root mean square of its elements; None: any.
       seed: Number that the noise is made from, together with step, path and element.
 
     Source: arXiv:1512.04202; arXiv:2402.11858
@@ -4690,7 +4690,7 @@ def psgd_lra(
       learning_rate: Length of a step: p = p - learning_rate * u. The first takes a schedule's value at 0.
       rank: To how many rows or columns a gradient is projected.
       b1: Decay of the mean of gradients that the update is made of, from 0 to 1.
-      precond_learning_rate: How far a step of fitting goes, from 0 to 1.
+      precond_learning_rate: How far a step of fitting goes; at 1 all the way.
       update_probability: In which share of the steps factors are fitted.
       weight_decay: Multiple of the parameters that joins the update or gradient, where `mask` says so.
       mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
@@ -6666,7 +6666,7 @@ def scale_by_psgd(
 
     Arguments shared with others:
       b1: Decay of the mean of gradients that the update is made of, from 0 to 1.
-      precond_learning_rate: How far a step of fitting goes, from 0 to 1.
+      precond_learning_rate: How far a step of fitting goes; at 1 all the way.
       update_probability: In which share of the steps factors are fitted.
       max_size: The longest side of a matrix with a triangular factor; a longer one has a diagonal factor.
       mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.
@@ -6700,7 +6700,7 @@ def scale_by_psgd_lra(
     Arguments shared with others:
       rank: To how many rows or columns a gradient is projected.
       b1: Decay of the mean of gradients that the update is made of, from 0 to 1.
-      precond_learning_rate: How far a step of fitting goes, from 0 to 1.
+      precond_learning_rate: How far a step of fitting goes; at 1 all the way.
       update_probability: In which share of the steps factors are fitted.
       mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.
       init_scale: What the preconditioner starts with, times the unit matrix.
@@ -7155,7 +7155,7 @@ def scale_by_sophia(
       b2: Decay of the slower statistic in the state: the mean of squares; of Lion, the mean of gradients.
       eps: Keeps a division away from zero; it stands where the paper puts it, see the formula.
       gamma: Strength of a pull or correction, how fast noise fades or bounds close, or the largest growth of a norm, see the formula.
-      clip_threshold: The largest size of an element of the update; None: any.
+      clip_threshold: The largest element of the update, or root mean square of its elements; None: any.
       update_interval: How many steps pass from one estimate of the Hessian to the next.
       hessian_diagonal_fn: A transformation whose updates are an estimate of the Hessian's diagonal.
       mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.
@@ -7909,7 +7909,7 @@ def sophia(
       weight_decay: Multiple of the parameters that joins the update or gradient, where `mask` says so.
       mask: Which leaves are meant (of an optimizer: which ones decay): a glob on the path, a regular expression, a list of these, (path, leaf) -> bool, a tree of booleans; None: all.
       gamma: Strength of a pull or correction, how fast noise fades or bounds close, or the largest growth of a norm, see the formula.
-      clip_threshold: The largest size of an element of the update; None: any.
+      clip_threshold: The largest element of the update, or root mean square of its elements; None: any.
       update_interval: How many steps pass from one estimate of the Hessian to the next.
       hessian_diagonal_fn: A transformation whose updates are an estimate of the Hessian's diagonal.
       mu_dtype: dtype in which the first moment is kept; None: float32 at least. Arithmetic stays float32.

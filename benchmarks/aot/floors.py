@@ -72,7 +72,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "dowg": (4, 4, SUMS),
     "flatten": (41, 28, "leaves are laid end to end and cut again"),
     "fromage": (8, 8, LAYERS),
-    "grafting": (8, 10.4, LAYERS),
+    "grafting": (8, 11.5, LAYERS),
     "grokfast_ma": (28, 12, "a gradient takes its place in the history, and then the history is summed"),
     "hypergradient": (4, 4, SUMS),
     "hypergradient_adam": (8, 4, SUMS),

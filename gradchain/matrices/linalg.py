@@ -78,6 +78,11 @@ def _size(gram: Array, kind: Preconditioning) -> Array:
     raise ValueError(f"preconditioning={kind!r}; expected 'frobenius', 'spectral', 'schatten' or 'aol'")
 
 
+def _rounded(x: Array) -> Array:
+    """bfloat16 as float32, rounded: XLA for CPU has not all products of bfloat16."""
+    return lax.reduce_precision(x.astype(jnp.float32), 8, 7)
+
+
 class _How(NamedTuple):
     """The arguments of `newton_schulz` that are known when it is traced."""
 
@@ -172,8 +177,15 @@ def _iterated(x: Array, eps: Any, how: _How, halves: Any = None) -> Array:
     wide, short = (kept, kept) if short is None else (jnp.float32, jnp.dtype(short))
 
     def times(x, y, out=wide, axes="...ik,...kj->...ij"):
+        def product(x, y):
+            return jnp.einsum(axes, x, y, precision=precision, preferred_element_type=out)
+
         x, y = x.astype(short), y.astype(short)
-        return jnp.einsum(axes, x, y, precision=precision, preferred_element_type=out)
+        if short == jnp.bfloat16:
+            return lax.platform_dependent(
+                x, y, cpu=lambda x, y: product(*map(_rounded, (x, y))), default=product
+            )
+        return product(x, y)
 
     power, size = _scaled_norm(x)
 

@@ -141,7 +141,11 @@ def compare(
     for name, panel in zip(shown, axes, strict=True):
         weight = checked_weight(smooth, name, who)
         for (run, tables), stroke in zip(found.items(), strokes(len(found)), strict=True):
-            steps, values = _aligned([finite(across(t, x, who), t[name]) for t in tables])
+            lines = [finite(across(t, x, who), t[name]) for t in tables]
+            if not any(len(s) for s, _ in lines):
+                panel.plot([], [], **stroke, label=f"{run} (diverged)")
+                continue
+            steps, values = _aligned(lines)
             if weight:
                 values = np.array([smoothed(v, weight) for v in values])
             n = len(values)

@@ -58,8 +58,9 @@ class Sweep:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The hyperparameters of the best point."""
-        return self.points[self.best_index]
+        """The arguments of the best point, as they were given; of several optimizers its name."""
+        pairs = zip(self.grid.axes, self.grid.points[self.best_index], strict=True)
+        return {axis.name: axis.meant(value) for axis, value in pairs}
 
     @property
     def best_score(self) -> float:

@@ -218,3 +218,12 @@ def test_largest_eigenvalue(x64):
     found = linalg.largest_eigenvalue(x, steps=60)
     assert np.all(found <= 3 + 1e-12) and np.all(found > 2.99999)
     assert jax.jit(linalg.largest_eigenvalue)(jnp.zeros((2, 4, 4))).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 8), (3, 8, 16), (2, 3, 9, 4)])
+def test_short_factors_of_stacks(shape):
+    """Also of tall matrices, whose products in bfloat16 XLA for CPU has not."""
+    x = jnp.asarray(np.random.default_rng(0).standard_normal(shape), jnp.float32)
+    found = linalg.newton_schulz(x, ns_dtype=jnp.dtype("bfloat16"))
+    np.testing.assert_allclose(found, linalg.newton_schulz(x), atol=0.1)
+    assert np.any(np.asarray(found) != np.asarray(linalg.newton_schulz(x)))

@@ -282,3 +282,9 @@ def test_an_absent_matplotlib_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"gc\.plot needs the package matplotlib.*'gradchain\[plot\]'"):
         COSINE.plot()
+
+
+def test_a_run_without_a_number_is_named_as_diverged():
+    bad, good = ([{"step": i, "loss": x} for i in range(2)] for x in (float("nan"), 1.0))
+    (ax,) = gc.plot.compare({"bad": bad, "good": good}).axes
+    assert [line.get_label() for line in ax.lines] == ["bad (diverged)", "good"]

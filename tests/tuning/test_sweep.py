@@ -250,3 +250,15 @@ def test_trainer_refuses():
         gc.trainer(loss, START, (X, Y[:3]))
     with pytest.raises(ValueError, match="give steps"):
         gc.trainer(loss, START, iter([1]))
+
+
+def test_the_best_has_what_was_given():
+    """Of choices not the text that tables show: it makes an optimizer again."""
+    schedule, params = gc.constant_schedule(0.2), {"w": jnp.ones(2)}
+
+    def train(tx):
+        return jnp.sum(tx.step(params, tx.init(params), params)[0]["w"])
+
+    found = quiet(train, gc.adamw(0.1), learning_rate=[0.01, schedule, 0.1])
+    assert found.best == {"learning_rate": schedule}
+    assert gc.adamw(**found.best) == found.optimizer

@@ -165,7 +165,7 @@ def psgd_kron(
     diagonal: Diagonal = "none",
     init_scale: float = 1.0,
     damping: Hyper = 2**-11.5,
-    clip_threshold: Hyper = 1.1,
+    clip_threshold: Hyper | None = 1.1,
     seed: Key = 0,
 ):
     """PSGD Kron: p = p - lr * (u + weight_decay * p), u of `scale_by_psgd`, its root mean square bounded."""
@@ -181,7 +181,7 @@ def psgd_kron(
             damping=damping,
             seed=seed,
         ),
-        clip_by_block_rms(clip_threshold),
+        *([] if clip_threshold is None else [clip_by_block_rms(clip_threshold)]),
         *optional_decay(weight_decay, mask),
         scale_by_learning_rate(learning_rate),
     )
