@@ -35,6 +35,7 @@ APOLLO = "projections of the gradient on random matrices, then norms, come first
 ROLLED = "a norm comes first; a snapshot is taken or gone back to, in a step where that is due"
 SYNCHRONISED = "in a step that synchronises all is read and written once more"
 SUMS = "inner products of all leaves come first"
+AGAIN = "XLA for GPU reads a vector once for its norm and once for its step"
 COPIED = SUMS + "; what XLA for GPU computes beside them it copies"
 
 # Bytes for each parameter beyond the floor, for TPU v5e and H100, and why.
@@ -77,7 +78,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "hypergradient": (4, 4, SUMS),
     "hypergradient_adam": (8, 4, SUMS),
     "hypergradient_sgd": (4, 4, SUMS),
-    "lamb": (12, 13.2, LAYERS),
+    "lamb": (12, 14.4, LAYERS),
     "lars": (8, 8, LAYERS),
     "lazy_rows": (4, 4, "which rows have a gradient comes first"),
     "loss_scale": (4, 4, ALL_FINITE),
@@ -85,7 +86,7 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "mechanize": (8, 8.1, SUMS),
     "momo": (8, 16, COPIED),
     "momo_adam": (12, 21.2, COPIED),
-    "monitor": (0, 1.2, "XLA for GPU reads a vector once for its norm and once for its step"),
+    "monitor": (0, 1.2, AGAIN),
     "monitored": (8, 9.2, "norms of the updates, which are written for them and read by the step"),
     "noisy_sgd": (0.02, 0, "each leaf's key of the noise"),
     "normalize": (4, 4, NORM),
@@ -113,6 +114,8 @@ ABOVE: dict[str, tuple[float, float, str]] = {
     "sinkgd": (34.7, 57.7, "norms of columns and of rows, ten in turn, come first"),
     "skip": (4, 4, ALL_FINITE),
     "sm3": (0, 4.4, "XLA for GPU takes maxima of rows and of columns in two passes"),
+    "snapshot_layer_grads": (0, 1.2, AGAIN),
+    "snapshot_layer_updates": (0, 8, "XLA for GPU writes the updates for their norms, and reads them again"),
     "stable_adamw": (8, 10.4, LAYERS),
     "stable_spam": (8, 11.9, "the largest gradient, then a norm of what is left of them, come first"),
     "trac": (4, 4, SUMS),
