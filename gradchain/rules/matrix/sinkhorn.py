@@ -14,7 +14,7 @@ from gradchain.core.leafwise import leafwise
 from gradchain.core.recipe import ErrorInput
 from gradchain.core.select import Selection
 from gradchain.core.transform import optimizer, transform
-from gradchain.math.numerics import norm, real_dtype, safe_divide
+from gradchain.math.numerics import bounded, norm, real_dtype, safe_divide
 from gradchain.rules.parts.basic import scale_by_learning_rate
 from gradchain.rules.parts.decay import optional_decay
 
@@ -42,6 +42,7 @@ def scale_by_sinkhorn(*, iterations: Annotated[int, whole(1, 100)] = 5):
 
     def step(g, *, leaf):
         rows, cols = leaf.axes.rows, leaf.axes.cols
+        g = bounded(g)
         inputs = outputs = jnp.ones((), real_dtype(g))  # factors, soon one for each row and for each column
         for _ in range(iterations):  # g is read again rather than u written
             outputs = safe_divide(1, norm(g * inputs, rows, keepdims=True))

@@ -24,3 +24,11 @@ def test_many_rounds_give_rows_and_columns_one_norm():
 
 def test_layers_of_a_stack_are_matrices():
     stack_is_layers(gc.scale_by_sinkhorn())
+
+
+def test_huge_gradients_move():
+    """Elements beyond 2^50 count as that, so that no square overflows."""
+    g = draw({"kernel": (4, 6)})
+    for size in (1e12, 1e20, 1e30):
+        (u,) = take(gc.scale_by_sinkhorn(), g, [{"kernel": g["kernel"] * size}]).updates
+        close(np.mean(np.square(u["kernel"])), 1.0, 1e-5)
