@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -13,13 +12,12 @@ from jax import Array, lax
 
 from gradchain.math.numerics import norm, safe_divide, safe_sqrt
 from gradchain.matrices.decomposed import eigen, orthogonal
-from gradchain.matrices.tiles import Triple, whole, worth
+from gradchain.matrices.tiles import Triple, blocks, whole, worth
 
 Kernel = Literal["xla", "pallas"]
 Preconditioning = Literal["frobenius", "spectral", "schatten", "aol"]
 
 QUINTIC: Triple = (3.4445, -4.775, 2.0315)  # Jordan 2024: steep at 0, ends between 0.7 and 1.2
-GROWTH = 150  # how far an error of the Gram matrix may grow before the last step of a block
 
 
 def transposed(x: Array) -> Array:
@@ -45,25 +43,6 @@ def _scaled_norm(x: Array) -> tuple[Array, Array]:
     plain, low = (norm(y, (-2, -1), keepdims=True) for y in (x, x * 2.0**-80))
     large = lax.stop_gradient(~(plain < 2.0**48))  # true for NaN, too
     return jnp.where(large, 2.0**-80, jnp.ones_like(plain)), jnp.where(large, low, plain)
-
-
-def blocks(coefficients: Sequence[Triple], m: int, n: int) -> tuple[tuple[Triple, ...], ...]:
-    """Which steps of a Newton-Schulz iteration share one Gram matrix, for m <= n.
-
-    A step that joins a block costs 6 m^3 flops and spares 4 m^2 n. A rounding error of the Gram matrix grows
-    by a^2 in every step but the last of its block: in products of bfloat16 one block of five steps diverges,
-    while three and two are as exact as one by one (two and three are four times worse).
-    """
-    found: list[list[Triple]] = []
-    growth = 1.0
-    for triple in coefficients:
-        longest = 3 if len(found) == 1 else 2
-        if 2 * n <= 3 * m or not found or len(found[-1]) == longest or growth > GROWTH:
-            found.append([])
-            growth = 1.0
-        found[-1].append(triple)
-        growth *= triple[0] ** 2
-    return tuple(map(tuple, found))
 
 
 def _size(gram: Array, kind: Preconditioning) -> Array:

@@ -1,4 +1,4 @@
-"""Which tiles a kernel for symmetric products works on, and what it computes: shapes alone, no Pallas."""
+"""Which steps of Newton-Schulz share a Gram matrix, and the tiles of a kernel for them: shapes, no Pallas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,27 @@ Triple = tuple[float, float, float]
 Chain = tuple[tuple[Triple, ...], ...]  # blocks of steps that share a Gram matrix
 
 VMEM = 56 * 2**20  # bytes that a kernel may take: a core of v5p and v7x has 64 MiB, of v5e and v6e 128
+GROWTH = 150  # how far an error of the Gram matrix may grow before the last step of a block
 GRAM, P, Q, OTHER = range(4)  # buffers: the Gram matrix, a polynomial of it, and two for their products
+
+
+def blocks(coefficients: Sequence[Triple], m: int, n: int) -> tuple[tuple[Triple, ...], ...]:
+    """Which steps of a Newton-Schulz iteration share one Gram matrix, for m <= n.
+
+    A step that joins a block costs 6 m^3 flops and spares 4 m^2 n. A rounding error of the Gram matrix grows
+    by a^2 in every step but the last of its block: in products of bfloat16 one block of five steps diverges,
+    while three and two are as exact as one by one (two and three are four times worse).
+    """
+    found: list[list[Triple]] = []
+    growth = 1.0
+    for triple in coefficients:
+        longest = 3 if len(found) == 1 else 2
+        if 2 * n <= 3 * m or not found or len(found[-1]) == longest or growth > GROWTH:
+            found.append([])
+            growth = 1.0
+        found[-1].append(triple)
+        growth *= triple[0] ** 2
+    return tuple(map(tuple, found))
 
 
 class Tiles(NamedTuple):

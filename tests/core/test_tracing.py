@@ -28,7 +28,7 @@ def traced(tx, params) -> int:
         return optax.apply_updates(params, updates), state
 
     state = jax.eval_shape(tx.init, params)
-    return equations(jax.make_jaxpr(step)(params, state, params).jaxpr, set())
+    return equations(jax.make_jaxpr(step)(params, state, params).jaxpr, {})
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_equations_for_300_leaves(ours, theirs):
         return ours.step(grads, state, params)
 
     state = jax.eval_shape(ours.init, params)
-    mine = equations(jax.make_jaxpr(step)(params, state, params).jaxpr, set())
+    mine = equations(jax.make_jaxpr(step)(params, state, params).jaxpr, {})
     assert 5 * mine < traced(theirs, params), (mine, traced(theirs, params))
 
 
