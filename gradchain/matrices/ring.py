@@ -22,6 +22,7 @@ from gradchain.matrices.rounds import (
     in_turns,
     is_split,
     spread_out,
+    spread_shape,
 )
 from gradchain.matrices.stacks import Stacked, Stacks
 
@@ -84,8 +85,7 @@ def offsets(prices: Sequence[float], sizes: Sequence[int]) -> list[int]:
 
 def beside(leaf: Leaf, dtype: Any) -> Leaf:
     """Numbers of the matrices of a leaf, as `spread_out` has them, in the places of these."""
-    shape = tuple(n if i in leaf.axes.batch else 1 for i, n in enumerate(leaf.shape))
-    home = leaf.sharding
+    shape, home = spread_shape(leaf), leaf.sharding
     if home is not None:
         split = place.split_of(home.spec, len(shape))
         home = place.at(home.mesh, [names if i in leaf.axes.batch else () for i, names in enumerate(split)])

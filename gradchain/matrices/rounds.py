@@ -30,17 +30,19 @@ def due_in(phase_of: Sequence[np.ndarray]) -> list[list[Member]]:
 
 def spread_out(x: Array, leaf: Leaf) -> Array:
     """Numbers of the matrices of a leaf, [k], in a shape that broadcasts to it."""
-    return x.reshape(_spread(leaf))
+    return x.reshape(spread_shape(leaf))
 
 
-def _spread(leaf: Leaf) -> tuple[int, ...]:
+def spread_shape(leaf: Leaf) -> tuple[int, ...]:
+    """The shape of numbers of the matrices of a leaf."""
     return tuple(n if i in leaf.axes.batch else 1 for i, n in enumerate(leaf.shape))
 
 
 def all_spread_out(x: Array, leaves: Sequence[Leaf]) -> tuple[Array, ...]:
     """`spread_out` for arrays of one stack, which share what has one shape."""
-    made = {_spread(leaf): spread_out(x, leaf) for leaf in {_spread(leaf): leaf for leaf in leaves}.values()}
-    return tuple(made[_spread(leaf)] for leaf in leaves)
+    shapes = [spread_shape(leaf) for leaf in leaves]
+    made = {shape: x.reshape(shape) for shape in shapes}
+    return tuple(made[shape] for shape in shapes)
 
 
 class Round(NamedTuple):
